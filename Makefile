@@ -1,0 +1,92 @@
+# Everything runs in .venv, made from requirements that are locked and checked by their hashes.
+# Needed: make, and Python 3.11 or newer with its own pip and venv.
+
+PYTHON ?= python3
+UV_VERSION := 0.13.9
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
+
+# Stamps: what .venv holds, so that nothing is installed twice.
+CREATED := $(VENV)/.created
+RUNTIME := $(VENV)/.runtime-installed
+DEV := $(VENV)/.dev-installed
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format format-check types check golden bench build lock upgrade clean
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) ## Install, and show what the example roles would change in a fresh panel
+	@echo '$$ $(BIN)/provisioner plan examples/roles.yaml'
+	@$(BIN)/provisioner plan examples/roles.yaml
+	@echo
+	@echo 'Nothing was changed. To apply it, then see that nothing is left to do:'
+	@echo '  $(BIN)/provisioner apply examples/roles.yaml'
+	@echo '  $(BIN)/provisioner plan examples/roles.yaml'
+	@echo 'The panel of this demo is a file below .provisioner; delete that folder to start over.'
+
+test: $(DEV) ## Run the tests (more options: make test ARGS="-k rename")
+	$(BIN)/pytest -n auto $(ARGS)
+
+lint: $(DEV) ## Look for mistakes
+	$(BIN)/ruff check .
+
+format: $(DEV) ## Format the code, sort imports
+	$(BIN)/ruff check --select I --fix --quiet .
+	$(BIN)/ruff format .
+
+format-check: $(DEV) ## Say which files are not formatted
+	$(BIN)/ruff format --check .
+
+types: $(DEV) ## Check the types
+	$(BIN)/mypy
+
+check: lint format-check types test ## All of the above checks: what has to pass before a change goes in
+
+golden: $(DEV) ## Rewrite the golden files; read the difference before committing it
+	$(BIN)/pytest -n auto --update-golden $(ARGS)
+
+bench: $(DEV) ## Run the benchmarks
+	@set -e; for script in benchmarks/*.py; do echo "$(BIN)/python $$script"; $(BIN)/python "$$script"; done
+
+build: $(DEV) ## Build the sdist and the wheel into dist/
+	$(BIN)/python -m build --no-isolation
+
+# `lock` keeps the versions that still fit, `upgrade` takes the newest.
+upgrade: FRESH := --upgrade
+lock upgrade: $(CREATED)
+	@$(PIP) install uv==$(UV_VERSION)
+	$(call compile,dev) pyproject.toml --group dev
+	$(call compile,runtime) pyproject.toml --constraints requirements/dev.txt
+	$(call compile,build) --group build --constraints requirements/dev.txt
+lock: ## Write requirements/*.txt anew after a change of dependencies in pyproject.toml
+upgrade: ## The same, with the newest versions that pyproject.toml allows
+
+compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command 'make lock' $(FRESH) -o requirements/$(1).txt
+
+clean: ## Remove the environment, builds and caches (not the state of the demo)
+	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+$(CREATED):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'provisioner needs Python 3.11 or newer, and "$(PYTHON)" is not.' >&2; \
+		echo 'Name one that is: make PYTHON=python3.12 $(MAKECMDGOALS)' >&2; exit 1; }
+	@echo 'Creating $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(RUNTIME): pyproject.toml requirements/build.txt requirements/runtime.txt | $(CREATED)
+	@echo 'Installing provisioner into $(VENV)'
+	@$(PIP) install --require-hashes -r requirements/build.txt -r requirements/runtime.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(DEV): pyproject.toml requirements/dev.txt | $(CREATED)
+	@echo 'Installing provisioner and its development tools into $(VENV)'
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@$(PIP) install --no-build-isolation --no-deps --editable .
+	@touch $(RUNTIME) $@
