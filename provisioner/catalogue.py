@@ -1,0 +1,70 @@
+"""Catalogues: the shipped one, and from checked plain data to the value.
+
+The shipped catalogue holds every privilege name that public pages of the panel's vendor show; the
+pages are listed in the data file, by privilege.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from provisioner import globs
+from provisioner.model import Catalogue, Privilege, Requirement, Role
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SHIPPED = Path(__file__).parent / "data" / "catalogue.json"
+
+
+@lru_cache(maxsize=1)
+def shipped() -> Catalogue:
+    """The catalogue that comes with provisioner, the panel's three default roles included."""
+    return from_document(json.loads(_SHIPPED.read_bytes()))
+
+
+def from_document(document: dict[str, Any], name: str | None = None) -> Catalogue:
+    """Build a catalogue from data that the ``catalogue`` schema accepts.
+
+    A catalogue without ``default_roles`` takes the shipped ones, reduced to its own privileges.
+    """
+    entries = document["privileges"]
+    privileges = {entry["name"]: _privilege(entry) for entry in entries}
+    grantable = [p.name for p in privileges.values() if not p.internal]
+    if "default_roles" in document:
+        defaults = tuple(_default_role(role, grantable) for role in document["default_roles"])
+    else:
+        defaults = tuple(
+            Role(r.name, r.description, r.privileges & privileges.keys(), protected=True, id=r.id)
+            for r in shipped().default_roles
+        )
+    return Catalogue(name or document.get("name", "unnamed"), privileges, defaults)
+
+
+def _privilege(entry: dict[str, Any]) -> Privilege:
+    return Privilege(
+        name=entry["name"],
+        group=entry.get("group"),
+        summary=entry.get("summary", ""),
+        requires=tuple(_requirement(item) for item in entry.get("requires", ())),
+        internal=entry.get("internal", False),
+        sensitive=entry.get("sensitive", False),
+    )
+
+
+def _requirement(item: str | dict[str, str]) -> Requirement:
+    return Requirement(item) if isinstance(item, str) else Requirement(item["name"], item["when"])
+
+
+def _default_role(entry: dict[str, Any], grantable: Iterable[str]) -> Role:
+    patterns = entry.get("privileges", ())
+    return Role(
+        name=entry["name"],
+        description=entry.get("description", ""),
+        privileges=frozenset(p for p in grantable if any(globs.matches(g, p) for g in patterns)),
+        protected=True,
+        id="default-" + entry["name"].casefold().replace(" ", "-"),
+    )
