@@ -1,0 +1,1 @@
+"""From YAML in git to the desired state: read, check, merge, resolve; and back (``writer``)."""

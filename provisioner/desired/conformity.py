@@ -1,0 +1,182 @@
+"""Whether a document is what its schema says, and, where not, what to tell its author.
+
+jsonschema-rs answers yes or no in a few milliseconds; only after a no does jsonschema, slow and
+exact, say what is wrong. Both read the same schema files.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from provisioner import schemas
+from provisioner.diagnostics import Diagnostic
+from provisioner.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provisioner.desired.reader import Document
+
+_TYPE_NAMES = {
+    "string": "text",
+    "array": "a list",
+    "object": "a mapping",
+    "boolean": "true or false",
+    "integer": "a whole number",
+    "null": "nothing",
+}
+
+
+def check(document: Document, schema: str) -> bool:
+    """Add a diagnostic for every violation of the schema; return whether there was none."""
+    if schemas.valid(schema, document.root):
+        return True
+    for violation in schemas.violations(schema, document.root):
+        document.diagnostics.extend(_explain(document, violation))
+    return False
+
+
+def _explain(document: Document, violation: Any) -> Iterator[Diagnostic]:
+    path = tuple(violation.absolute_path)
+    is_name = "propertyNames" in violation.absolute_schema_path
+    if is_name:
+        path = (*path, violation.instance)
+    explain: _Explain = _EXPLANATIONS.get(str(violation.validator), _other)
+    for key, message, remedy in explain(violation, path):
+        whole = (*path, key) if key else path
+        place = document.place(whole, key=is_name or key is not None)
+        yield Diagnostic(_ids(violation.validator), message, place, remedy)
+
+
+def _ids(keyword: str) -> str:
+    """``maxLength`` becomes ``schema-max-length``."""
+    return "schema-" + "".join(f"-{c.lower()}" if c.isupper() else c for c in keyword)
+
+
+# Each explanation yields (key below the path or None, message, remedy).
+_Explained: TypeAlias = "Iterator[tuple[str | None, str, str | None]]"
+_Explain: TypeAlias = "Callable[[Any, tuple[str | int, ...]], _Explained]"
+
+
+def _where(path: tuple[str | int, ...]) -> str:
+    """The value's name for a message: the last key on the way to it."""
+    keys = [step for step in path if isinstance(step, str)]
+    if not keys:
+        return "the file"
+    return f"an item of `{keys[-1]}`" if path and isinstance(path[-1], int) else f"`{keys[-1]}`"
+
+
+def _shown(value: object) -> str:
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return f"`{str(value).lower()}`"
+        case int() | float():
+            return f"the number `{value}`"
+        case str():
+            return f"`{value}`" if len(value) <= 60 else f"a text of {len(value)} characters"
+        case dict():
+            return "a mapping"
+        case _:
+            return "a list"
+
+
+def _type(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    expected = violation.validator_value
+    names = [expected] if isinstance(expected, str) else list(expected)
+    due = " or ".join(_TYPE_NAMES.get(name, name) for name in names)
+    value = violation.instance
+    remedy = None
+    if value is None:
+        remedy = "give it a value, or remove the key"
+    elif "string" in names and isinstance(value, (bool, int, float)):
+        remedy = f'quote it: "{str(value).lower()}"'
+    elif names == ["array"] and isinstance(value, str):
+        remedy = f"write a list: [{value}]"
+    elif names == ["object"] and isinstance(value, list):
+        remedy = "write `name: ...` lines instead of `- ` items"
+    yield None, f"{_where(path)} must be {due}, not {_shown(value)}", remedy
+
+
+def _unknown_key(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    known = list(violation.schema.get("properties", {}))
+    for key in violation.instance:
+        if key not in known:
+            remedy = did_you_mean(key, known) or f"known here: {', '.join(known)}"
+            where = "" if not path else f" in {_where(path)}"
+            yield key, f"unknown key `{key}`{where}", remedy
+
+
+def _required(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    for key in violation.validator_value:
+        if key not in violation.instance and repr(key) in violation.message:
+            remedy = "add `version: 1` as the first line" if key == "version" else f"add `{key}:`"
+            yield None, f"{_where(path)} lacks `{key}`", remedy
+
+
+def _const(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    value = violation.validator_value
+    message = f"{_where(path)} must be {value}, not {_shown(violation.instance)}"
+    yield None, message, f"write `{path[-1] if path else ''}: {value}`"
+
+
+def _enum(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    allowed = [str(value) for value in violation.validator_value]
+    remedy = did_you_mean(str(violation.instance), allowed) or f"use one of: {', '.join(allowed)}"
+    yield None, f"{_where(path)} can't be {_shown(violation.instance)}", remedy
+
+
+def _max_length(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    length, limit = len(violation.instance), violation.validator_value
+    yield None, f"{_where(path)} has {length} characters", f"use at most {limit:,}"
+
+
+def _too_short(_violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    yield None, f"{_where(path)} is empty", "give it a value, or remove it"
+
+
+def _pattern(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    wanted = violation.schema.get("description", f"pattern {violation.validator_value}")
+    yield None, f"{_where(path)} can't be {_shown(violation.instance)}", f"write it as {wanted}"
+
+
+def _range(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    bound = "at least" if violation.validator == "minimum" else "at most"
+    value, limit = violation.instance, violation.validator_value
+    yield None, f"{_where(path)} can't be {value}", f"use {bound} {limit}"
+
+
+def _choice(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    keys = [key for option in violation.validator_value for key in option.get("required", ())]
+    if not keys:
+        yield from _other(violation, path)
+        return
+    given = [key for key in keys if key in violation.instance]
+    listed = ", ".join(f"`{key}`" for key in keys)
+    has = f"has {' and '.join(f'`{key}`' for key in given)}" if given else "has none"
+    count = "exactly one" if violation.validator == "oneOf" else "at least one"
+    yield None, f"{_where(path)} needs {count} of {listed}; it {has}", None
+
+
+def _other(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    message = violation.message
+    yield None, f"{_where(path)}: {message if len(message) < 200 else violation.validator}", None
+
+
+_EXPLANATIONS: dict[str, _Explain] = {
+    "type": _type,
+    "additionalProperties": _unknown_key,
+    "required": _required,
+    "const": _const,
+    "enum": _enum,
+    "maxLength": _max_length,
+    "minLength": _too_short,
+    "minItems": _too_short,
+    "minProperties": _too_short,
+    "pattern": _pattern,
+    "minimum": _range,
+    "maximum": _range,
+    "oneOf": _choice,
+    "anyOf": _choice,
+}

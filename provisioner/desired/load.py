@@ -1,0 +1,81 @@
+"""Sources in, desired state out; or every diagnostic of the run at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provisioner.desired import conformity, files, merge, reader, resolve
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from provisioner.model import Catalogue, DesiredState
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What the sources are resolved against: the project's lists and the target's catalogue."""
+
+    catalogue: Catalogue
+    ignore: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A desired state, and what deserves a word though it is no error."""
+
+    desired: DesiredState
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def load(
+    sources: Iterable[str], surroundings: Surroundings, *, without: Path | None = None
+) -> Loaded:
+    """Read, check, merge and resolve the sources (files, folders, ``-``).
+
+    Raises:
+        InvalidInput: With every problem found in any of the files, each with its place.
+    """
+    found = files.find(sources, without=without)
+    documents = [read_document(path, "roles") for path in found.paths]
+    problems = [*found.diagnostics, *(d for doc in documents for d in doc.diagnostics)]
+    sound = [doc for doc in documents if not doc.diagnostics]
+    merged = merge.merge(sound)
+    problems += merged.diagnostics
+    # A reference into a file that could not be read is no mistake of whoever refers to it.
+    resolved = resolve.resolve(merged, surroundings, complete=not problems)
+    problems += resolved.diagnostics
+    errors = [d for d in problems if d.severity == "error"]
+    if errors:
+        raise InvalidInput(errors)
+    return Loaded(resolved.desired, tuple(d for d in problems if d.severity == "warning"))
+
+
+def read_document(path: str, schema: str) -> reader.Document:
+    """Read one YAML file and check it against a schema; never raises, see its ``diagnostics``."""
+    data = files.read_bytes(path)
+    name = "standard input" if path == files.STANDARD_INPUT else path
+    if isinstance(data, Diagnostic):
+        return reader.Document(name, None, [data])
+    document = reader.read(data, name)
+    if not document.diagnostics:
+        conformity.check(document, schema)
+    return document
+
+
+def read_checked(path: str, schema: str) -> dict[str, Any]:
+    """Read one YAML file that must conform to a schema.
+
+    Raises:
+        InvalidInput: With every problem of the file.
+    """
+    document = read_document(path, schema)
+    if document.diagnostics:
+        raise InvalidInput(document.diagnostics)
+    root: dict[str, Any] = document.root
+    return root

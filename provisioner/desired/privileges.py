@@ -1,0 +1,111 @@
+"""Which privileges a role's own lines stand for: names, globs, sets, and what is excepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from provisioner import globs
+from provisioner.diagnostics import Diagnostic
+from provisioner.model import Grant
+from provisioner.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provisioner.desired.reader import YamlMapping, YamlSequence
+    from provisioner.model import Catalogue, Place
+
+
+class Resolver:
+    """Expands lists of privileges over a catalogue. Problems pile up in ``diagnostics``."""
+
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        sets: dict[str, tuple[YamlMapping, YamlSequence]],
+        *,
+        complete: bool,
+    ) -> None:
+        self._catalogue = catalogue
+        self._grantable = catalogue.grantable
+        self._set_lists = {name: items for name, (_, items) in sets.items()}
+        self._complete = complete
+        self._expanded: dict[str, frozenset[str]] = {}
+        self._reported: set[Diagnostic] = set()
+        self.diagnostics: list[Diagnostic] = []
+        self._sets = {name: self.expand(items) for name, items in self._set_lists.items()}
+
+    def own(self, body: YamlMapping) -> frozenset[str]:
+        """The privileges that the role itself carries: listed ones and sets, less the excepted."""
+        listed = body.get("privileges")
+        own = self.expand(listed) if listed else frozenset()
+        if "sets" in body:
+            sets = body["sets"]
+            for index, name in enumerate(sets):
+                if name in self._sets:
+                    own |= self._sets[name]
+                elif self._complete:
+                    message = f"there is no privilege set `{name}`"
+                    self._report("unknown-set", message, sets.item_place(index), name, self._sets)
+        if "except" in body:
+            own -= self.expand(body["except"])
+        return own
+
+    def expand(self, items: YamlSequence) -> frozenset[str]:
+        """Expand names and globs. Unknown ones are reported and left out."""
+        exact = frozenset(items)
+        if exact <= self._grantable:
+            return exact
+        return frozenset().union(*(self._match(item, items, i) for i, item in enumerate(items)))
+
+    def _match(self, text: str, items: YamlSequence, index: int) -> frozenset[str]:
+        if text in self._grantable:
+            return frozenset((text,))
+        if "*" in text:
+            if text not in self._expanded:
+                matching = globs.pattern(text).fullmatch
+                self._expanded[text] = frozenset(filter(matching, self._grantable))
+            if not self._expanded[text]:
+                message = f"`{text}` matches no privilege of the catalogue"
+                known = self._grantable
+                self._report("glob-without-match", message, items.item_place(index), text, known)
+            return self._expanded[text]
+        place = items.item_place(index)
+        if text in self._catalogue.internal:
+            message = f"`{text}` is internal to the panel and is never granted"
+            self.diagnostics.append(Diagnostic("internal-privilege", message, place, "remove it"))
+        else:
+            message = f"there is no privilege `{text}` in the catalogue"
+            self._report("unknown-privilege", message, place, text, self._grantable)
+        return frozenset()
+
+    def _report(self, id: str, message: str, place: Place, name: str, known: Any) -> None:
+        nothing_near = (
+            f"`provisioner privileges --search {name.strip('*')[:40]}` lists what there is"
+        )
+        if id == "unknown-set":
+            nothing_near = "declare it under `privilege_sets`"
+        diagnostic = Diagnostic(id, message, place, did_you_mean(name, known) or nothing_near)
+        if diagnostic not in self._reported:
+            self._reported.add(diagnostic)
+            self.diagnostics.append(diagnostic)
+
+    def excepted(self, body: YamlMapping) -> Iterator[tuple[str, Place]]:
+        """The privileges that a role's ``except`` names, with the place of the line that does."""
+        items = body.get("except", ())
+        for index, item in enumerate(items):
+            for privilege in sorted(self._match(item, items, index)):
+                yield privilege, items.item_place(index)
+
+    def grants(self, body: YamlMapping) -> tuple[Grant, ...]:
+        """Every line that grants one of the role's own privileges."""
+        own = self.own(body)
+        found = list(self._granted(body.get("privileges", ()), own, None))
+        for name in body.get("sets", ()):
+            found += self._granted(self._set_lists.get(name, ()), own, name)
+        return tuple(sorted(found, key=lambda grant: (grant.privilege, grant.place or ())))
+
+    def _granted(self, items: Any, own: frozenset[str], set_name: str | None) -> Iterator[Grant]:
+        for index, text in enumerate(items):
+            for privilege in self._match(text, items, index) & own:
+                yield Grant(privilege, text, items.item_place(index), set_name)

@@ -1,0 +1,179 @@
+"""From merged declarations to the desired state: names checked, globs expanded, references bound.
+
+Everything that the sources alone can show to be wrong is found here, in one go: unknown names,
+include cycles, exceptions that an include undoes, impossible renames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provisioner import names
+from provisioner.desired import references
+from provisioner.desired.privileges import Resolver
+from provisioner.desired.scalars import iso_date
+from provisioner.diagnostics import Diagnostic
+from provisioner.model import (
+    DatedRole,
+    DesiredRole,
+    DesiredState,
+    DesiredUser,
+    Grant,
+    Place,
+    Role,
+)
+
+if TYPE_CHECKING:
+    from provisioner.desired.load import Surroundings
+    from provisioner.desired.merge import Declarations
+    from provisioner.desired.reader import YamlMapping, YamlSequence
+
+
+@dataclass(slots=True)
+class Resolved:
+    """The desired state, sound only if there is no error among the diagnostics."""
+
+    desired: DesiredState
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True) -> Resolved:
+    """Resolve declarations against a catalogue and the project's lists.
+
+    ``complete`` says whether every file could be read: where not, references to roles and sets
+    that are nowhere to be found are let pass, for they may stand in the file that failed.
+    """
+    ignore = (*around.ignore, *(glob for glob, _ in merged.ignore))
+    scope = references.Scope.of(merged, around, ignore, complete=complete)
+    privileges = Resolver(around.catalogue, merged.sets, complete=complete)
+    roles = None
+    if merged.roles is not None:
+        roles = {
+            name: _role(name, body, privileges, scope) for name, (_, body) in merged.roles.items()
+        }
+    users = None
+    if merged.users is not None:
+        users = {
+            login.casefold(): _user(login, holder, body, scope)
+            for login, (holder, body) in merged.users.items()
+        }
+    provenance = SourceProvenance(merged, privileges)
+    diagnostics = [*privileges.diagnostics, *scope.diagnostics]
+    if roles is not None:
+        diagnostics += references.check_roles(roles, merged, scope, privileges, provenance)
+    desired = DesiredState(
+        roles=roles,
+        users=users,
+        catalogue=around.catalogue,
+        ignore=ignore,
+        rules={
+            "policies": tuple(policy for policy, _ in merged.policies),
+            "tests": tuple(test for test, _ in merged.tests),
+        },
+        files=tuple(sorted(merged.files)),
+        provenance=provenance,
+    )
+    return Resolved(desired, [*diagnostics, *_not_enforced(merged)])
+
+
+def _role(name: str, body: Any, privileges: Resolver, scope: references.Scope) -> DesiredRole:
+    own = privileges.own(body)
+    includes = body.get("includes", ())
+    for index, included in enumerate(includes):
+        if included not in scope.known or scope.ignored:
+            scope.check(included, includes.item_place(index))
+    is_default = scope.is_default(name)
+    role = Role(
+        name,
+        body.get("description", ""),
+        own,
+        frozenset(includes),
+        body.get("protected", is_default),
+    )
+    return DesiredRole(role, body.get("renamed_from"))
+
+
+def _user(login: str, holder: YamlMapping, body: Any, scope: references.Scope) -> DesiredUser:
+    if problem := names.flaw(login):
+        place = holder.key_place(login)
+        scope.report("bad-login", f"the login `{login}` {problem[0]}", place, problem[1])
+    items = body["roles"]
+    held: dict[str, DatedRole] = {}
+    for index, item in enumerate(items):
+        dated = _dated(item, items, index, scope)
+        if dated.role in held:
+            message = f"`{login}` is given `{dated.role}` twice"
+            scope.report("role-twice", message, items.item_place(index), "keep one of them")
+        held[dated.role] = dated
+    return DesiredUser(login, tuple(held.values()))
+
+
+def _dated(item: Any, items: YamlSequence, index: int, scope: references.Scope) -> DatedRole:
+    if isinstance(item, str):
+        if item not in scope.known or scope.ignored:
+            scope.check(item, items.item_place(index))
+        return DatedRole(item)
+    scope.check(item["role"], item.value_place("role"))
+    until = None
+    if "until" in item:
+        until = iso_date(item["until"])
+        if until is None:
+            message = f"there is no date {item['until']}"
+            scope.report("no-such-date", message, item.value_place("until"), "use YYYY-MM-DD")
+    return DatedRole(item["role"], until, item.get("reason"))
+
+
+def _not_enforced(merged: Declarations) -> list[Diagnostic]:
+    """Say plainly what is read but has no effect in this version."""
+    found = []
+    for what, items in (("policies", merged.policies), ("tests", merged.tests)):
+        if items:
+            message = (
+                f"`{what}` are checked for their form only: this version does not enforce them"
+            )
+            found.append(Diagnostic("not-enforced", message, items[0][1], severity="warning"))
+    return found
+
+
+class SourceProvenance:
+    """Answers from the documents where a grant or an include was written."""
+
+    def __init__(self, merged: Declarations, privileges: Resolver) -> None:
+        self._merged = merged
+        self._privileges = privileges
+        self._logins = {login.casefold(): login for login in merged.users or ()}
+
+    def role(self, name: str) -> Place | None:
+        """Where the role is declared."""
+        declared = (self._merged.roles or {}).get(name)
+        return declared[0].key_place(name) if declared else None
+
+    def user(self, login: str) -> Place | None:
+        """Where the user is declared; ``login`` case-folded."""
+        name = self._logins.get(login)
+        return self._merged.users[name][0].key_place(name) if name and self._merged.users else None
+
+    def assignment(self, login: str, role: str) -> Place | None:
+        """Where the user is given the role; ``login`` case-folded."""
+        name = self._logins.get(login)
+        items: Any = self._merged.users[name][1]["roles"] if name and self._merged.users else ()
+        for index, item in enumerate(items):
+            if item == role or (isinstance(item, dict) and item["role"] == role):
+                place: Place = items.item_place(index)
+                return place
+        return None
+
+    def grants(self, role: str) -> tuple[Grant, ...]:
+        """Every grant of the role's own privileges, sorted by privilege, then place."""
+        declared = (self._merged.roles or {}).get(role)
+        return self._privileges.grants(declared[1]) if declared else ()
+
+    def include(self, role: str, included: str) -> Place | None:
+        """Where the role's ``includes`` names the included role."""
+        declared = (self._merged.roles or {}).get(role)
+        includes: Any = declared[1].get("includes", ()) if declared else ()
+        if included in includes:
+            place: Place = includes.item_place(includes.index(included))
+            return place
+        return None

@@ -1,0 +1,85 @@
+"""What a plain YAML scalar means, where YAML 1.1 and 1.2 agree, and that it is unclear where not.
+
+YAML 1.1 (https://yaml.org/type/) and the core schema of YAML 1.2.2 (section 10.3.2) read some plain
+scalars differently: ``no`` is a boolean or a text, ``010`` eight or ten. Whoever writes one may
+mean either, so none of them is accepted unquoted.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import date
+
+_SAME_IN_BOTH: dict[str, bool | None] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+}
+_INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
+_FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# What either version reads as something other than text, and the other does not, or differently.
+_UNCLEAR = re.compile(
+    r"""
+      y | Y | n | N
+    | yes | Yes | YES | no | No | NO | on | On | ON | off | Off | OFF        # 1.1 booleans
+    | [-+]? 0 [0-9_]+ | 0o [0-7]+                                            # octal, either way
+    | [-+]? 0b [01_]+ | [-+]? 0x [0-9a-fA-F_]+                               # binary, hexadecimal
+    | [-+]? [0-9][0-9_]* (?: :[0-5]?[0-9] )+ (?: \.[0-9_]* )?                # base 60
+    | [-+]? [0-9][0-9_]*                                                     # 1_000
+    | [-+]? (?: [0-9][0-9_]* \.? [0-9_]* | \.[0-9][0-9_]* ) (?: [eE][-+]?[0-9]+ )?
+    | [-+]? \. (?: inf|Inf|INF ) | \. (?: nan|NaN|NAN )
+    | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2} (?: (?:[Tt]|[ \t]+) [0-9:.]+ .* )?      # 1.1 timestamps
+    | = | <<                                                                 # 1.1 value, merge
+    """,
+    re.VERBOSE,
+)
+# No plain scalar that is not text starts otherwise; everything else skips the patterns above.
+_MAY_BE_SPECIAL = frozenset("0123456789+-.=<~tTfFnNyYoO")
+
+
+@dataclass(frozen=True, slots=True)
+class Unclear:
+    """A plain scalar that must be quoted."""
+
+    text: str
+
+    @property
+    def is_date(self) -> bool:
+        """Whether it is a date that exists."""
+        return iso_date(self.text) is not None
+
+
+Scalar = str | int | float | bool | None | Unclear
+
+
+def resolve_plain(text: str) -> Scalar:
+    """Return what an unquoted scalar means, or ``Unclear``."""
+    if text and text[0] not in _MAY_BE_SPECIAL:
+        return text
+    if text in _SAME_IN_BOTH:
+        return _SAME_IN_BOTH[text]
+    if _INTEGER.fullmatch(text):
+        # Python refuses to convert absurdly long digit strings; nobody means those as numbers.
+        return int(text) if len(text) < 19 else Unclear(text)
+    if _FLOAT.fullmatch(text):
+        return float(text)
+    if _UNCLEAR.fullmatch(text):
+        return Unclear(text)
+    return text
+
+
+def iso_date(text: str) -> date | None:
+    """Return the date that ``YYYY-MM-DD`` names, or None."""
+    if not _DATE.fullmatch(text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def needs_quotes(text: str) -> bool:
+    """Whether this text, written plain, would not be read back as the same text."""
+    return not isinstance(resolve_plain(text), str)

@@ -1,0 +1,153 @@
+"""From a stored state back to YAML that plans to no change: readable, sorted, one thing a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from provisioner import globs, names
+from provisioner.desired.scalars import needs_quotes
+from provisioner.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provisioner.model import Catalogue, Role, State
+
+_HEADER = """\
+# Roles and assignments as they are stored, written by `provisioner import`.
+# `provisioner plan` on this file finds no changes. Default roles that are as the panel ships them
+# are left out; they stay as they are.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The YAML text, and a warning for everything that it can't say."""
+
+    text: str
+    warnings: tuple[Diagnostic, ...]
+
+
+def write_state(state: State, catalogue: Catalogue, ignore: tuple[str, ...] = ()) -> Written:
+    """Write a state as sources. Roles that match ``ignore`` already are left out.
+
+    A role that ``validate`` would refuse, for its name or for a privilege that the catalogue does
+    not have, goes under ``ignore``, and so does whatever refers to it, each with a warning.
+    """
+    left_alone = {n for n in state.roles if any(globs.matches_caseless(g, n) for g in ignore)}
+    unfit = dict(_unfit(state, catalogue, left_alone))
+    warnings = [
+        Diagnostic(
+            "import-ignored",
+            f"role `{name}` {why}: it is left alone, under `ignore`",
+            None,
+            "mend it in the panel, then import again",
+            "warning",
+        )
+        for name, why in sorted(unfit.items())
+    ]
+    document: dict[str, Any] = {"version": 1}
+    if unfit:
+        document["ignore"] = sorted(unfit)
+    out = left_alone | unfit.keys()
+    shipped = {role.name: role for role in catalogue.default_roles}
+    document["roles"] = {
+        name: _role(role, catalogue)
+        for name, role in sorted(state.roles.items())
+        if name not in out and not _same(role, shipped.get(name))
+    }
+    users = {
+        assignment.user: {"roles": sorted(assignment.roles - out)}
+        for _, assignment in sorted(state.assignments.items())
+    }
+    if users:
+        document["users"] = users
+    return Written(_HEADER + _dump(document), tuple(warnings))
+
+
+def _same(role: Role, shipped: Role | None) -> bool:
+    return (
+        shipped is not None
+        and role.privileges == shipped.privileges
+        and role.description == shipped.description
+        and role.includes == shipped.includes
+    )
+
+
+def _unfit(state: State, catalogue: Catalogue, left_alone: set[str]) -> Iterator[tuple[str, str]]:
+    """Yield the roles that sources can't declare, and why; then what that entails."""
+    found: dict[str, str] = {}
+    known = sorted(state.roles)
+    alike = names.look_alikes(known, (*known, *(r.name for r in catalogue.default_roles)))
+    for name, role in state.roles.items():
+        unknown = sorted(role.privileges - catalogue.grantable)
+        if problem := names.flaw(name):
+            found[name] = f"has a name that {problem[0]}"
+        elif name in alike and not catalogue.is_default(name):
+            found[name] = f"has a name that looks like `{alike[name]}`"
+        elif unknown:
+            found[name] = f"carries {', '.join(unknown)}, which the catalogue does not offer"
+        elif len(role.description) > 1024:
+            found[name] = "has a description of more than 1,024 characters"
+    settled = False
+    while not settled:
+        out = found.keys() | left_alone
+        entailed = dict(_entailed(state, out, found))
+        found |= entailed
+        settled = not entailed
+    yield from ((name, why) for name, why in found.items() if name not in left_alone)
+
+
+def _entailed(state: State, out: set[str], unfit: dict[str, str]) -> Iterator[tuple[str, str]]:
+    for name, role in state.roles.items():
+        if name in out:
+            continue
+        if included := sorted(role.includes & out):
+            yield name, f"includes `{included[0]}`, which is left alone"
+        elif glob := next((g for g in unfit if globs.matches_caseless(g, name)), None):
+            yield name, f"matches the name of `{glob}`, which is left alone"
+
+
+def _role(role: Role, catalogue: Catalogue) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    if role.description:
+        body["description"] = role.description
+    if role.protected != catalogue.is_default(role.name):
+        body["protected"] = role.protected
+    if role.includes:
+        body["includes"] = sorted(role.includes)
+    body["privileges"] = sorted(role.privileges)
+    return body
+
+
+class _Dumper(yaml.SafeDumper):
+    """Lists indented below their key; text quoted wherever YAML could read something else."""
+
+    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
+        super().increase_indent(flow=flow, indentless=False)
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    style = '"' if needs_quotes(text) or not text.isprintable() else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _text)
+
+
+def _dump(document: dict[str, Any]) -> str:
+    text: str = yaml.dump(
+        document,
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=2**20,
+    )
+    return text
