@@ -1,0 +1,209 @@
+"""What a plan must not do, whatever the sources say. Each guard names the way round it, if any."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.access import EffectiveAccess
+from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
+from provisioner.engine.order import shrunk
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provisioner.engine.access import UserImpact
+    from provisioner.engine.settings import Settings
+    from provisioner.model import Kind, State
+
+ADMIN_ROLE: Final = "Full Access"
+ADMIN_PRIVILEGE: Final = "CONFIG_SECURITY"
+PERCENT_FROM: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What the guards look at. Both states carry the new names."""
+
+    changes: tuple[Change, ...]
+    before: State
+    after: State
+    impact: tuple[UserImpact, ...]
+    settings: Settings
+    manages: frozenset[Kind]
+    atomic: bool = True
+    default_roles: frozenset[str] = frozenset()
+
+    def deletions(self) -> list[RoleChange]:
+        """The roles that the plan deletes."""
+        found = (c for c in self.changes if isinstance(c, RoleChange))
+        return [change for change in found if change.action is Action.DELETE]
+
+
+def check(case: Case) -> tuple[Diagnostic, ...]:
+    """Return what forbids the plan, every guard's objections."""
+    return tuple(objection for guard in _GUARDS for objection in guard(case))
+
+
+def _default_role_deleted(case: Case) -> Iterator[Diagnostic]:
+    for change in case.deletions():
+        if change.name.casefold() in case.default_roles:
+            message = f"`{change.name}` is a default role: it can't be deleted"
+            yield Diagnostic("default-role", message, change.source, "leave it undeclared")
+
+
+def _protected_deleted(case: Case) -> Iterator[Diagnostic]:
+    for change in case.deletions():
+        if change.before is not None and change.before.protected:
+            yield Diagnostic(
+                "protected",
+                f"role `{change.name}` is protected, so it can't be deleted",
+                change.source,
+                "declare it with `protected: false`, apply that, then delete it in a later apply",
+            )
+
+
+def _deleted_in_use(case: Case) -> Iterator[Diagnostic]:
+    deleted = {change.name: change for change in case.deletions()}
+    if not deleted:
+        return
+    for assignment in case.after.assignments.values():
+        for name in sorted(assignment.roles & deleted.keys()):
+            message = f"role `{name}` can't be deleted: {assignment.user} would still hold it"
+            remedy = (
+                "take it from the user first (declare `users:` so that assignments are managed)"
+            )
+            yield Diagnostic("role-in-use", message, deleted[name].source, remedy)
+    for role in case.after.roles.values():
+        for name in sorted(role.includes & deleted.keys()):
+            message = f"role `{name}` can't be deleted: `{role.name}` would still include it"
+            remedy = f"declare `{role.name}` without it"
+            yield Diagnostic("role-in-use", message, deleted[name].source, remedy)
+
+
+def _dangling(case: Case) -> Iterator[Diagnostic]:
+    """References to roles that neither exist nor are created: external ones that went missing."""
+    known = case.after.roles.keys() | {change.name for change in case.deletions()}
+    for change in case.changes:
+        if isinstance(change, AssignmentChange):
+            wanted = change.after.roles
+        else:
+            wanted = change.after.includes if change.after else frozenset()
+        for name in sorted(n for n in wanted if n not in known):
+            message = (
+                f"`{change.name}` refers to the role `{name}`, which this target does not have"
+            )
+            yield Diagnostic("role-missing", message, change.source, f"create `{name}` first")
+
+
+def _adoption(case: Case) -> Iterator[Diagnostic]:
+    if case.settings.adopt:
+        return
+    recorded = case.before.recorded | case.settings.adopted
+    removals = [c for c in case.changes if isinstance(c, AssignmentChange) and c.removed]
+    remedy = "check the plan, then repeat with --adopt to take them under management"
+    if "roles" in case.manages and "roles" not in recorded and case.deletions():
+        names = _listed([change.name for change in case.deletions()])
+        message = f"roles are not under management yet, and this plan would delete {names}"
+        yield Diagnostic("adoption", message, None, remedy)
+    if "users" in case.manages and "users" not in recorded and removals:
+        names = _listed([change.name for change in removals])
+        message = (
+            f"assignments are not under management yet, and this plan would take roles from {names}"
+        )
+        yield Diagnostic("adoption", message, None, remedy)
+
+
+def _listed(names: list[str], limit: int = 5) -> str:
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def _lockout(case: Case) -> Iterator[Diagnostic]:
+    if case.settings.allow_lockout:
+        return
+    admins = _administrators(case.before)
+    me = case.settings.self_user
+    moments = [case.after] if case.atomic else [shrunk(case.before, case.after), case.after]
+    remedy = f"let someone keep `{ADMIN_ROLE}` or {ADMIN_PRIVILEGE}, or repeat with --allow-lockout"
+    for moment in moments:
+        remaining = _administrators(moment)
+        when = "at the end" if moment is case.after else "while it is applied"
+        if me is not None and me.casefold() in admins and me.casefold() not in remaining:
+            message = f"{me}, who runs this, would lose administrative access {when}"
+            yield Diagnostic("lockout", message, None, remedy)
+            return
+        if admins and not remaining:
+            message = (
+                f"nobody would have administrative access {when}; now {_listed(sorted(admins))}"
+            )
+            yield Diagnostic("lockout", message, None, remedy)
+            return
+
+
+def _administrators(state: State) -> frozenset[str]:
+    access = EffectiveAccess(state)
+    return frozenset(
+        login
+        for login, assignment in state.assignments.items()
+        if ADMIN_PRIVILEGE in access.of_user(login)
+        or ADMIN_ROLE in access.closure(assignment.roles)
+    )
+
+
+def _too_much(case: Case) -> Iterator[Diagnostic]:
+    """The thresholds: a table of (what, how many, limit, of how many, setting)."""
+    safety = case.settings.safety
+    deleted = len(case.deletions())
+    losing = sum(1 for user in case.impact if user.lost)
+    gaining = sum(1 for user in case.impact if user.gained)
+    granted = sum(len(c.added) for c in case.changes if isinstance(c, RoleChange))
+    custom = any(name.casefold() not in case.default_roles for name in case.before.roles)
+    first_use = not custom and not case.before.assignments
+    absolute = [
+        ("roles deleted", deleted, safety.max_deletes, "max_deletes"),
+        ("users losing access", losing, safety.max_users_losing, "max_users_losing"),
+    ]
+    if not first_use:
+        absolute += [
+            ("changes", len(case.changes), safety.max_changes, "max_changes"),
+            ("users gaining access", gaining, safety.max_users_gaining, "max_users_gaining"),
+            (
+                "privileges granted",
+                granted,
+                safety.max_privileges_granted,
+                "max_privileges_granted",
+            ),
+        ]
+    for what, count, limit, setting in absolute:
+        if limit is not None and count > limit:
+            yield _over(f"{count} {what}, at most {limit} allowed", setting, count)
+    percent = safety.max_change_percent
+    for what, count, total in (
+        ("roles deleted", deleted, len(case.before.roles)),
+        ("users losing access", losing, len(case.before.assignments)),
+    ):
+        if percent is not None and total >= PERCENT_FROM and count * 100 > percent * total:
+            needed = -(-count * 100 // total)
+            message = f"{count} of {total} {what} ({needed}%), at most {percent}% allowed"
+            yield _over(message, "max_change_percent", needed)
+
+
+def _over(message: str, setting: str, needed: int) -> Diagnostic:
+    option = {"max_deletes": "--max-deletes", "max_change_percent": "--max-change-percent"}
+    ways = f"raise `safety: {setting}` in the project file"
+    if setting in option:
+        ways = f"if that is meant, repeat with {option[setting]} {needed}, or {ways}"
+    return Diagnostic(setting.replace("_", "-"), message, None, ways)
+
+
+_GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (
+    _default_role_deleted,
+    _protected_deleted,
+    _deleted_in_use,
+    _dangling,
+    _adoption,
+    _lockout,
+    _too_much,
+)

@@ -1,0 +1,219 @@
+"""In which order a plan's changes are written, so that nobody ever holds more than before or after.
+
+Two phases, each a row of steps::
+
+    shrink   unassign → un-include → reduce → delete
+    grow     rename → create → extend → include → assign
+
+Access is monotone in the sets of assignments, includes and privileges. Through the shrink phase
+each of these sets is a subset of the old one, through the grow phase of the new one; renames go by
+identity and change no access; a role that is created is held by nobody yet. So at every prefix of
+the writes, each user's effective access is a subset of what it was before or of what it will be
+after. What this costs: a privilege that moves from one role to another is missing for the time
+between the two writes, where a store can't commit at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, Literal
+
+from provisioner.engine.writes import (
+    CreateRole,
+    DeleteRole,
+    RenameRole,
+    SetAssignment,
+    UpdateRole,
+    Working,
+    Write,
+)
+from provisioner.model import Assignment, Role, State
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+Phase = Literal["shrink", "grow"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """Writes that may run in any order among themselves; the next step starts when all are done."""
+
+    name: str
+    phase: Phase
+    writes: tuple[Write, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """Two states and how names of the first became names of the second.
+
+    ``before`` carries old names, ``after`` new ones; ``renames`` maps old to new. ``roles`` and
+    ``users`` are the objects that differ, by new name (deleted roles by their old one) and login.
+    """
+
+    before: State
+    after: State
+    renames: Mapping[str, str]
+    roles: tuple[str, ...]
+    users: tuple[str, ...]
+
+
+class _Orderer:
+    """Works out each write against the state that all earlier ones have led to."""
+
+    def __init__(self, transition: Transition) -> None:
+        self.before, self.after = transition.before, transition.after
+        self.renames = transition.renames
+        self.former = {new: old for old, new in transition.renames.items()}
+        self.roles, self.users = transition.roles, transition.users
+        self.working = Working(transition.before)
+
+    def old_names(self, names: frozenset[str]) -> frozenset[str]:
+        return frozenset(self.former.get(name, name) for name in names)
+
+    def stays(self) -> Iterator[tuple[Role, Role]]:
+        """The differing roles that are there before and after: as it is now, as it shall be."""
+        for name in self.roles:
+            current = self.working.roles.get(self.former.get(name, name))
+            if current is not None and name in self.after.roles:
+                yield current, self.after.roles[name]
+
+    def unassign(self) -> Iterator[Write]:
+        for login in self.users:
+            held = self.before.assignments.get(login, Assignment(login))
+            wanted = self.after.assignments.get(login, Assignment(login))
+            kept = held.roles & self.old_names(wanted.roles)
+            if kept != held.roles:
+                yield SetAssignment(held.user, held.roles, kept)
+
+    def un_include(self) -> Iterator[Write]:
+        for role, wanted in self.stays():
+            kept = role.includes & self.old_names(wanted.includes)
+            if kept != role.includes:
+                yield UpdateRole(role, replace(role, includes=kept))
+        deleted = frozenset(self.deleted())
+        for name in sorted(deleted):
+            role = self.before.roles[name]
+            if role.includes & deleted:
+                yield UpdateRole(role, replace(role, includes=role.includes - deleted))
+
+    def deleted(self) -> Iterator[str]:
+        for name in self.roles:
+            if name not in self.after.roles and name in self.before.roles:
+                yield name
+
+    def reduce(self) -> Iterator[Write]:
+        for role, wanted in self.stays():
+            kept = role.privileges & wanted.privileges
+            if kept != role.privileges:
+                yield UpdateRole(role, replace(role, privileges=kept))
+
+    def delete(self) -> Iterator[Write]:
+        for name in self.deleted():
+            yield DeleteRole(self.working.roles[name])
+
+    def rename(self) -> Iterator[Write]:
+        """A name must be free before it is taken: chains run last-first, circles by a detour."""
+        waiting = dict(sorted(self.renames.items()))
+        while waiting:
+            taken = {old.casefold() for old in waiting}
+            ready = [
+                old
+                for old, new in waiting.items()
+                if new.casefold() not in taken or new.casefold() == old.casefold()
+            ]
+            if ready:
+                for old in ready:
+                    yield RenameRole(self.working.roles[old], waiting.pop(old))
+            else:
+                old = next(iter(waiting))
+                detour = self.free_name(old)
+                yield RenameRole(self.working.roles[old], detour)
+                waiting[detour] = waiting.pop(old)
+
+    def free_name(self, name: str) -> str:
+        candidate = f"{name[:100]} (being renamed)"
+        while candidate in self.working.roles or candidate in self.after.roles:
+            candidate += "'"
+        return candidate
+
+    def create(self) -> Iterator[Write]:
+        for name in self.roles:
+            if name not in self.working.roles and name in self.after.roles:
+                yield CreateRole(replace(self.after.roles[name], includes=frozenset()))
+
+    def extend(self) -> Iterator[Write]:
+        yield from self._grown(lambda role, wanted: replace(wanted, includes=role.includes))
+
+    def include(self) -> Iterator[Write]:
+        yield from self._grown(lambda _, wanted: wanted)
+
+    def _grown(self, grown: Callable[[Role, Role], Role]) -> Iterator[Write]:
+        for name in self.roles:
+            if name in self.after.roles:
+                role = self.working.roles[name]
+                new = replace(grown(role, self.after.roles[name]), id=role.id)
+                if new != role:
+                    yield UpdateRole(role, new)
+
+    def assign(self) -> Iterator[Write]:
+        for login in self.users:
+            now = self.working.assignments.get(login, Assignment(login))
+            wanted = self.after.assignments.get(login, Assignment(login))
+            if now.roles != wanted.roles:
+                user = now.user if now.roles else wanted.user
+                yield SetAssignment(user, now.roles, wanted.roles)
+
+
+_STEPS: Final[tuple[tuple[str, Phase, Callable[[_Orderer], Iterator[Write]]], ...]] = (
+    ("unassign", "shrink", _Orderer.unassign),
+    ("un-include", "shrink", _Orderer.un_include),
+    ("reduce", "shrink", _Orderer.reduce),
+    ("delete", "shrink", _Orderer.delete),
+    ("rename", "grow", _Orderer.rename),
+    ("create", "grow", _Orderer.create),
+    ("extend", "grow", _Orderer.extend),
+    ("include", "grow", _Orderer.include),
+    ("assign", "grow", _Orderer.assign),
+)
+
+
+def steps(transition: Transition) -> tuple[Step, ...]:
+    """Return the writes of a transition, step by step; steps without writes are left out.
+
+    Raises:
+        Unfit: The transition is impossible, say because a deleted role is still held. The guards
+            find such plans before they are ordered.
+    """
+    orderer = _Orderer(transition)
+    found = []
+    for name, phase, writes_of in _STEPS:
+        writes = []
+        for write in writes_of(orderer):
+            orderer.working.do(write)
+            writes.append(write)
+        if writes:
+            found.append(Step(name, phase, tuple(writes)))
+    return tuple(found)
+
+
+def shrunk(before: State, after: State) -> State:
+    """The least that anyone holds while a plan runs: the state between the two phases.
+
+    Both states carry the new names.
+    """
+    roles = {}
+    for name, role in before.roles.items():
+        wanted = after.roles.get(name)
+        if wanted is not None:
+            privileges = role.privileges & wanted.privileges
+            roles[name] = replace(
+                role, privileges=privileges, includes=role.includes & wanted.includes
+            )
+    assignments = {
+        login: Assignment(held.user, held.roles & after.assignments[login].roles)
+        for login, held in before.assignments.items()
+        if login in after.assignments
+    }
+    return State(roles, assignments, before.recorded)

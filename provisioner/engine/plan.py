@@ -1,0 +1,272 @@
+"""The plan: the ordered changes from current to desired, bound to what it was made from.
+
+A pure function of (desired state, snapshot, settings, as-of date): same inputs, same plan. What a
+plan says about the store is checked again before it is applied: see ``recheck``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from provisioner.engine import guards
+from provisioner.engine.access import UserImpact, holders, impact
+from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
+from provisioner.engine.diff import field_changes
+from provisioner.engine.order import Step, Transition, steps
+from provisioner.engine.target import find_target, with_new_names
+from provisioner.model import KINDS, Assignment, Base, State
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from datetime import date
+
+    from provisioner.diagnostics import Diagnostic
+    from provisioner.engine.settings import Settings
+    from provisioner.model import Catalogue, DesiredState, Kind, Place, Role, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class TargetIdentity:
+    """Which target a plan is for. ``atomic`` says whether it commits all changes at once."""
+
+    name: str
+    kind: str
+    identity: str
+    atomic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What was looked at: so that "no changes" can't mean "did not look"."""
+
+    files: tuple[str, ...] = ()
+    roles: int = 0
+    users: int = 0
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    unmanaged: tuple[Kind, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
+
+    ``blockers`` are the guards that forbid applying it; ``valid_until`` is the earliest end of a
+    dated assignment that is still active.
+    """
+
+    target: TargetIdentity
+    base: Base
+    as_of: date
+    settings: Settings
+    changes: tuple[Change, ...] = ()
+    impact: tuple[UserImpact, ...] = ()
+    blockers: tuple[Diagnostic, ...] = ()
+    coverage: Coverage = Coverage()
+    valid_until: date | None = None
+    desired_digest: str | None = None
+    manages: frozenset[Kind] = frozenset()
+    default_roles: frozenset[str] = frozenset()
+    rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing to change."""
+        return not self.changes
+
+    @property
+    def applyable(self) -> bool:
+        """Whether there is something to apply, and nothing that forbids it."""
+        return bool(self.changes) and not self.blockers
+
+    @property
+    def renames(self) -> dict[str, str]:
+        """Old names to new ones."""
+        return {
+            change.before.name: change.name
+            for change in self.changes
+            if isinstance(change, RoleChange)
+            and change.action is Action.RENAME
+            and change.before is not None
+        }
+
+
+def make_plan(
+    desired: DesiredState,
+    snapshot: Snapshot,
+    settings: Settings,
+    as_of: date,
+    target: TargetIdentity,
+    catalogue: Catalogue,
+) -> Plan:
+    """Compare the desired with the current state and plan the way from one to the other."""
+    found = find_target(desired, snapshot.state, settings, catalogue, as_of)
+    before, after = with_new_names(snapshot.state, found.renames), found.after
+    manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)
+    plan = Plan(
+        target=target,
+        base=snapshot.base,
+        as_of=as_of,
+        settings=settings,
+        changes=_changes(snapshot.state, before, after, found.renames, desired),
+        coverage=Coverage(
+            desired.files,
+            len(before.roles.keys() | after.roles.keys()) - sum(found.ignored.values()),
+            len(before.assignments.keys() | after.assignments.keys()),
+            found.ignored,
+            tuple(kind for kind in KINDS if kind not in manages),
+        ),
+        valid_until=_valid_until(desired, as_of),
+        desired_digest=desired.digest,
+        manages=manages,
+        default_roles=catalogue.default_names,
+        rules=desired.rules,
+    )
+    return _judged(plan, before, after, tuple(found.problems))
+
+
+def _judged(plan: Plan, before: State, after: State, problems: tuple[Diagnostic, ...]) -> Plan:
+    """The plan with its impact on people and the verdict of the guards."""
+    if plan.is_empty:
+        return replace(plan, blockers=problems)
+    effects = impact(before, after)
+    case = guards.Case(plan.changes, before, after, effects, plan.settings, plan.manages)
+    case = replace(case, atomic=plan.target.atomic, default_roles=plan.default_roles)
+    return replace(plan, impact=effects, blockers=(*problems, *guards.check(case)))
+
+
+def _valid_until(desired: DesiredState, as_of: date) -> date | None:
+    ends = (
+        dated.until
+        for user in (desired.users or {}).values()
+        for dated in user.roles
+        if dated.until is not None and dated.is_active(as_of)
+    )
+    return min(ends, default=None)
+
+
+def _changes(
+    stored: State, before: State, after: State, renames: Mapping[str, str], desired: DesiredState
+) -> tuple[Change, ...]:
+    """The changes, in the order in which people read them: roles by name, then users."""
+    provenance = desired.provenance
+    differing = sorted(
+        name
+        for name in before.roles.keys() | after.roles.keys()
+        if before.roles.get(name) is not after.roles.get(name)
+    )
+    former = {new: old for old, new in renames.items()}
+    touched = sorted({*differing, *former})
+    counts = _holders(before, after) if touched else {}
+    changes: list[Change] = []
+    for name in touched:
+        place = provenance.role(name)
+        old, new = before.roles.get(name), after.roles.get(name)
+        count = counts.get(name, 0)
+        if name in former and old is not None:
+            origin = stored.roles[former[name]]
+            changes.append(
+                RoleChange(Action.RENAME, name, origin, old, source=place, holders=count)
+            )
+        if old != new:
+            changes.append(_role_change(name, old, new, place, count))
+    for login in sorted(before.assignments.keys() | after.assignments.keys()):
+        had, has = before.assignments.get(login), after.assignments.get(login)
+        if had is has or (had and has and had.roles == has.roles):
+            continue
+        shown = (had or has or Assignment(login)).user
+        place = provenance.user(login)
+        change = AssignmentChange(shown, had or Assignment(shown), has or Assignment(shown), place)
+        changes.append(change)
+    return tuple(changes)
+
+
+def _role_change(
+    name: str, old: Role | None, new: Role | None, place: Place | None, count: int
+) -> RoleChange:
+    if old is None:
+        return RoleChange(Action.CREATE, name, None, new, source=place, holders=count)
+    if new is None:
+        return RoleChange(Action.DELETE, name, old, None, source=place, holders=count)
+    fields = field_changes(old, new)
+    return RoleChange(Action.UPDATE, name, old, new, fields, place, count)
+
+
+def _holders(before: State, after: State) -> dict[str, int]:
+    old, new = holders(before), holders(after)
+    return {name: max(old.get(name, 0), new.get(name, 0)) for name in old.keys() | new.keys()}
+
+
+def transition(plan: Plan, state: State) -> Transition:
+    """What applying the plan's changes does to a state that fits them (see ``recheck``)."""
+    before = with_new_names(state, plan.renames)
+    roles, assignments = dict(before.roles), dict(before.assignments)
+    for change in plan.changes:
+        if isinstance(change, AssignmentChange):
+            login = change.name.casefold()
+            if change.after.roles:
+                assignments[login] = change.after
+            else:
+                assignments.pop(login, None)
+        elif change.action is Action.DELETE:
+            roles.pop(change.name, None)
+        elif change.after is not None:
+            roles[change.name] = change.after
+    recorded = state.recorded | plan.manages
+    return Transition(
+        before=state,
+        after=State(roles, assignments, recorded),
+        renames=plan.renames,
+        roles=tuple(dict.fromkeys(c.name for c in plan.changes if isinstance(c, RoleChange))),
+        users=tuple(c.name.casefold() for c in plan.changes if isinstance(c, AssignmentChange)),
+    )
+
+
+def plan_steps(plan: Plan, state: State) -> tuple[Step, ...]:
+    """The writes of an applyable plan on a state that fits it."""
+    return steps(transition(plan, state))
+
+
+def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
+    """Say in what a plan no longer fits what is stored now; nothing where it still does.
+
+    Compared are the objects that the plan touches, what it changes for people, and the verdict of
+    the guards. What changed elsewhere does not count.
+    """
+    state = snapshot.state
+    reasons = list(_moved(plan, state))
+    if plan.base.lineage is not None and plan.base.lineage != snapshot.base.lineage:
+        reasons.append("the target's state was replaced by another one (its lineage differs)")
+    if reasons:
+        return tuple(reasons)
+    moved = transition(plan, state)
+    before = with_new_names(state, plan.renames)
+    judged = _judged(plan, before, moved.after, ())
+    if judged.impact != plan.impact:
+        now = {u.user for u in judged.impact} ^ {u.user for u in plan.impact}
+        whom = ", ".join(sorted(now)) or "the same users, in other privileges"
+        reasons.append(f"it would change access otherwise than planned: {whom}")
+    known = {blocker.id for blocker in plan.blockers}
+    reasons += [b.message for b in judged.blockers if b.id not in known]
+    return tuple(reasons)
+
+
+def _moved(plan: Plan, state: State) -> Iterator[str]:
+    before = with_new_names(state, plan.renames)
+    folded = {name.casefold(): name for name in state.roles}
+    for change in plan.changes:
+        if isinstance(change, AssignmentChange):
+            held = before.assignments.get(change.name.casefold())
+            if (held.roles if held else frozenset()) != change.before.roles:
+                yield f"user {change.name} no longer holds what the plan was made from"
+        elif change.before is None:
+            other = folded.get(change.name.casefold())
+            if other is not None and other not in plan.renames:
+                yield f"a role named {other} exists by now"
+        else:
+            stored = state.roles if change.action is Action.RENAME else before.roles
+            current = stored.get(change.before.name)
+            if current is None:
+                yield f"role {change.before.name} no longer exists"
+            elif current != change.before:
+                yield f"role {change.before.name} is no longer what the plan was made from"

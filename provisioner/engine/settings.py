@@ -1,0 +1,46 @@
+"""What a plan is made under, besides the desired and the current state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from provisioner.model import Kind
+
+Manage = Literal["all", "declared"]
+
+
+@dataclass(frozen=True, slots=True)
+class Safety:
+    """Limits beyond which a plan is blocked. None means no limit.
+
+    ``max_change_percent`` applies to the roles deleted and to the users losing access, each only
+    where there are at least ``guards.PERCENT_FROM`` of them.
+    """
+
+    max_deletes: int | None = None
+    max_change_percent: int | None = 30
+    max_changes: int | None = None
+    max_users_losing: int | None = None
+    max_users_gaining: int | None = None
+    max_privileges_granted: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to plan. ``self_user`` is the login that runs provisioner, where it is known.
+
+    ``adopted`` are the kinds that the project file records as managed, ``adopt`` says that this
+    run takes the rest under management; ``allow_lockout`` waives the guard on the last
+    administrator.
+    """
+
+    manage: Manage = "all"
+    ignore: tuple[str, ...] = ()
+    external: tuple[str, ...] = ()
+    safety: Safety = Safety()
+    self_user: str | None = None
+    adopted: frozenset[Kind] = frozenset()
+    adopt: bool = False
+    allow_lockout: bool = False
