@@ -1,0 +1,158 @@
+"""What a backend is: the only way the rest of the program reaches a store.
+
+The workflow, in the order in which a run calls it::
+
+    backend.describe()                     who are you, what can you do
+    with backend.lock("apply", 0.0):       a courtesy to others; may do nothing
+        snapshot = backend.read()          everything, or an error
+        ...the engine plans...
+        backend.commit(...)                all writes at once, if ``capabilities.atomic``
+        backend.write(...) ; ...           else one write after the other
+        backend.record(...)                what this run did, and the kinds it manages
+
+An adapter raises ``provisioner.errors`` only: ``BackendError`` (or a subclass) when the store
+fails or can't be trusted, ``Conflict`` subclasses when somebody else was faster. It never prints
+and never retries a write that may already have happened.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from provisioner.engine.writes import Write
+    from provisioner.model import Base, Kind, Snapshot, State
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can hold and do. The planner adapts to what is missing, and says so."""
+
+    atomic: bool = False
+    assignments: bool = True
+    includes: bool = True
+    descriptions: bool = True
+    renames: bool = True
+    protection: bool = True
+    history: bool = False
+    closed_users: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """``kind`` is the backend's registered name; ``identity`` tells one target from another.
+
+    Identity goes into plans (a plan made for one target is refused by another), so it holds no
+    secret and is the same from every machine that reaches the same store in the same way.
+    """
+
+    kind: str
+    identity: str
+    capabilities: Capabilities
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One finished run, for the history. ``at`` is UTC in ISO 8601, ``by`` is ``user@host``.
+
+    ``operation`` is the command; ``summary`` one line for people; ``plan`` the digest of the plan.
+    """
+
+    at: str
+    by: str
+    operation: str
+    summary: str
+    plan: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEntry:
+    """A run as the store remembers it. ``number`` counts from 1; 0 is the state before any run.
+
+    ``has_snapshot`` is False once the state after that run has been dropped for lack of room.
+    """
+
+    number: int
+    run: Run | None
+    has_snapshot: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class LockOwner:
+    """Who holds a lock. ``since`` is UTC in ISO 8601. ``alive`` is None where it can't be known."""
+
+    by: str
+    pid: int
+    operation: str
+    since: str
+    alive: bool | None = None
+
+
+class Backend(Protocol):
+    """A store of roles and assignments. Instances belong to one thread."""
+
+    def describe(self) -> Description:
+        """Say what this is. Must not reach for the store."""
+        ...
+
+    def read(self) -> Snapshot:
+        """Read everything.
+
+        Must return the whole state or raise: what could not be read is an error, never absent. A
+        store that does not exist yet is its initial state, with ``Base()``. The snapshot is a
+        copy: nothing done to the store later shows in it.
+        """
+        ...
+
+    def lock(self, operation: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold the store's lock for the ``with`` block.
+
+        Waits up to ``timeout`` seconds, then raises ``LockHeld`` naming the owner. The lock of a
+        process that has died does not block. A store without locks returns a null context.
+        """
+        ...
+
+    def commit(self, base: Base, writes: tuple[Write, ...], after: State, run: Run) -> Base:
+        """Carry out all writes at once and durably, or none; return the new base.
+
+        ``after`` is the state that the writes lead to (roles that are new have no id yet), its
+        ``recorded`` included; a store that holds one document needs only that. Must raise
+        ``StateMoved``, leaving the store untouched, when it is no longer at ``base``: this
+        compare-and-swap is the guarantee against lost updates, the lock is not.
+        """
+        ...
+
+    def write(self, write: Write) -> None:
+        """Carry out one write, for stores that can't commit.
+
+        Must raise ``StateMoved``, changing nothing, when the object is not what the write's
+        ``before`` says. Writes of one step may be called from several threads only if the
+        backend says so.
+        """
+        ...
+
+    def record(self, run: Run, recorded: frozenset[Kind]) -> None:
+        """Remember, after ``write`` calls, what the run did and which kinds it manages."""
+        ...
+
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """The runs, oldest first, entry 0 (the initial state) included. Empty without history."""
+        ...
+
+    def snapshot(self, number: int) -> State:
+        """The state after run ``number``. Raises ``BackendError`` when it is not kept."""
+        ...
+
+    def owner(self) -> LockOwner | None:
+        """Who holds, or last left behind, the lock; None when it is free."""
+        ...
+
+    def unlock(self, *, force: bool = False) -> LockOwner | None:
+        """Remove a lock that a dead process left; return whose it was.
+
+        Raises ``LockHeld`` for the lock of a living process, unless ``force``.
+        """
+        ...

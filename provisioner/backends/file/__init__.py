@@ -1,0 +1,7 @@
+"""The file backend: one JSON state file with history and locks. See ``backend.FileBackend``."""
+
+from __future__ import annotations
+
+from provisioner.backends.file.backend import FileBackend
+
+__all__ = ["FileBackend"]

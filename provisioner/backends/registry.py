@@ -1,0 +1,75 @@
+"""From a target's ``backend:`` to the adapter that serves it.
+
+The file backend is built in. Third parties add theirs through the entry-point group
+``provisioner.backends``: a callable that takes an ``Opening`` and returns a ``Backend``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+from provisioner.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from provisioner.backends.base import Backend
+    from provisioner.model import Place, State
+
+GROUP: Final = "provisioner.backends"
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What an adapter is opened with.
+
+    ``options`` are the target's keys as written in the project file; paths among them are relative
+    to ``folder``. ``initial`` is the state of a store that does not exist yet.
+    """
+
+    options: Mapping[str, Any]
+    folder: Path
+    initial: State
+    place: Place | None = None
+
+
+def open_backend(kind: str, opening: Opening) -> Backend:
+    """Return the adapter for a target. Does not reach for the store.
+
+    Raises:
+        InvalidInput: No adapter of that name is installed.
+    """
+    if kind == "file":
+        from provisioner.backends.file import FileBackend
+
+        path = opening.options["path"]
+        return FileBackend(opening.folder / path, opening.initial, identity=f"file:{path}")
+    factory = _installed().get(kind)
+    if factory is None:
+        message = f"there is no backend `{kind}`"
+        known = ("file", *_installed())
+        remedy = did_you_mean(kind, known) or f"installed: {', '.join(sorted(known))}"
+        raise InvalidInput(Diagnostic("unknown-backend", message, opening.place, remedy))
+    backend: Backend = factory(opening)
+    return backend
+
+
+def _installed() -> dict[str, Callable[[Opening], Backend]]:
+    from importlib.metadata import entry_points
+
+    return {point.name: _Lazy(point) for point in entry_points(group=GROUP)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Lazy:
+    """An adapter that is imported when it is opened, not when it is listed."""
+
+    point: Any
+
+    def __call__(self, opening: Opening) -> Backend:
+        backend: Backend = self.point.load()(opening)
+        return backend

@@ -1,0 +1,181 @@
+"""From an approved plan to its end: ask, apply, show progress, say exactly what was done."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from provisioner.apply import apply_plan
+from provisioner.backends.base import Run
+from provisioner.backends.stamp import now, this_user
+from provisioner.cli import output
+from provisioner.cli.options import today
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import Interrupted, InvalidInput
+from provisioner.planfile import to_document
+from provisioner.render.diagnostics import diagnostic_document
+from provisioner.render.text import done_line, write_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provisioner.apply import Outcome, Progress
+    from provisioner.backends.base import Backend
+    from provisioner.engine.plan import Plan
+    from provisioner.engine.writes import Write
+
+
+def require_approval(*, auto_approve: bool) -> None:
+    """Make sure that somebody can be asked, before any work is done.
+
+    Raises:
+        InvalidInput: Nobody is there to ask, and ``--auto-approve`` was not given.
+    """
+    if auto_approve:
+        return
+    if output.wants_json() or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        why = (
+            "with --format json nobody is asked"
+            if output.wants_json()
+            else "there is no terminal to ask on"
+        )
+        remedy = (
+            "repeat with --auto-approve, or apply a saved plan: plan --out FILE, apply --plan FILE"
+        )
+        raise InvalidInput(Diagnostic("no-approval", why, None, remedy))
+
+
+def ask(question: str) -> bool:
+    """Ask on the terminal; only "yes" is a yes."""
+    answer = click.prompt(f"{question} Only `yes` is accepted", default="", show_default=False)
+    return str(answer).strip() == "yes"
+
+
+def carry_out(plan: Plan, backend: Backend, *, operation: str, lock_timeout: float) -> int:
+    """Apply an approved plan; print the report; return the exit code."""
+    document = to_document(plan)
+    run = Run(now(), this_user(), operation, done_line(plan), document["digest"])
+    with _stopping() as stop, _progress(stop) as progress:
+        outcome = apply_plan(
+            plan,
+            backend,
+            run=run,
+            today=today(),
+            lock_timeout=lock_timeout,
+            progress=progress,
+            stopped=stop.is_asked,
+        )
+    _report(plan, outcome, document["digest"])
+    if outcome.is_complete and outcome.error is None:
+        return 0
+    return outcome.error.exit_code if outcome.error else Interrupted.exit_code
+
+
+class _Stop:
+    """Ctrl-C (and TERM): at once while nothing is written, after the current write from then on."""
+
+    def __init__(self) -> None:
+        self.writing = False
+        self._asked = False
+
+    def is_asked(self) -> bool:
+        return self._asked
+
+    def __call__(self, *_: Any) -> None:
+        if not self.writing or self._asked:
+            raise KeyboardInterrupt
+        self._asked = True
+        click.echo("stopping after the current write; once more stops at once", err=True)
+
+
+@contextmanager
+def _stopping() -> Iterator[_Stop]:
+    stop = _Stop()
+    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+class _Lines:
+    """Progress as one line for each write."""
+
+    def __init__(self, stop: _Stop) -> None:
+        self._stop = stop
+
+    def start(self, total: int) -> None:
+        self._stop.writing = True
+
+    def wrote(self, write: Write) -> None:
+        output.note(f"done: {write_line(write)}")
+
+
+class _Bar:
+    """Progress as a bar on a terminal."""
+
+    def __init__(self, stop: _Stop, bar: Any) -> None:
+        self._stop, self._bar = stop, bar
+        self._task: Any = None
+
+    def start(self, total: int) -> None:
+        self._stop.writing = True
+        self._task = self._bar.add_task("Applying", total=total)
+
+    def wrote(self, write: Write) -> None:
+        self._bar.advance(self._task)
+
+
+@contextmanager
+def _progress(stop: _Stop) -> Iterator[Progress]:
+    if output.MANNER.quiet or not sys.stderr.isatty():
+        yield _Lines(stop)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    console = Console(stderr=True, no_color=not output.style_of(sys.stderr).color)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=console) as bar:
+        yield _Bar(stop, bar)
+
+
+def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
+    if output.wants_json():
+        output.result_json(_document(outcome, digest))
+        return
+    if outcome.is_complete and outcome.error is None:
+        output.result(output.style_of(sys.stdout).paint(done_line(plan), "green") + "\n")
+        return
+    total = len(outcome.applied) + len(outcome.not_tried) + (outcome.failed is not None)
+    lines = [f"The apply broke off. {len(outcome.applied)} of {total} writes were made."]
+    lines += [f"  done:      {write_line(write)}" for write in outcome.applied]
+    if outcome.failed is not None:
+        lines.append(f"  failed:    {write_line(outcome.failed)}")
+    lines += [f"  not tried: {write_line(write)}" for write in outcome.not_tried]
+    lines.append("Plan again to go on: what is done is not repeated.")
+    output.result("\n".join(lines) + "\n")
+    if outcome.error is not None:
+        output.warn(outcome.error.diagnostics)
+    else:
+        output.warn([Diagnostic("interrupted", "interrupted")])
+
+
+def _document(outcome: Outcome, digest: str) -> dict[str, Any]:
+    errors = outcome.error.diagnostics if outcome.error else ()
+    return {
+        "format": "provisioner-apply",
+        "version": 1,
+        "plan": digest,
+        "complete": outcome.is_complete,
+        "interrupted": outcome.interrupted,
+        "applied": [write_line(write) for write in outcome.applied],
+        "failed": write_line(outcome.failed) if outcome.failed else None,
+        "not_tried": [write_line(write) for write in outcome.not_tried],
+        "errors": [diagnostic_document(error) for error in errors],
+    }

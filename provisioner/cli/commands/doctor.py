@@ -1,0 +1,109 @@
+"""``doctor``: check the installation, the project and the target."""
+
+from __future__ import annotations
+
+import platform
+import sys
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Literal
+
+from provisioner import __version__, schemas
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.session import open_session
+from provisioner.errors import ProvisionerError
+from provisioner.render.style import safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provisioner.cli.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at, and how it is."""
+
+    what: str
+    status: Literal["ok", "warning", "error"]
+    detail: str
+
+
+@command("doctor")
+@options.config
+@options.target
+@options.formats
+@options.manner
+def doctor(config: str | None, target: str | None) -> int:
+    """Look at everything that a plan and an apply need, and change nothing."""
+    checks = list(_checks(config, target))
+    if output.wants_json():
+        rows = [asdict(check) for check in checks]
+        output.result_json({"format": "provisioner-doctor", "version": 1, "checks": rows})
+    else:
+        style = output.style_of(sys.stdout)
+        colors = {"ok": "green", "warning": "yellow", "error": "red"}
+        for check in checks:
+            status = style.paint(f"{check.status:<7}", colors[check.status])
+            output.result(f"{status}  {check.what}: {safe(check.detail)}\n")
+    return 1 if any(check.status == "error" for check in checks) else 0
+
+
+def _checks(config: str | None, target: str | None) -> Iterator[Check]:
+    yield Check("provisioner", "ok", f"{__version__}, Python {platform.python_version()}")
+    yield Check("schemas", "ok" if schemas.names() else "error", ", ".join(schemas.names()))
+    try:
+        session = open_session(config, target)
+    except ProvisionerError as error:
+        yield from _errors("project", error)
+        return
+    yield Check("project", "ok", str(session.project.file or "no project file; the defaults apply"))
+    yield from _sources(session)
+    yield from _target(session)
+
+
+def _errors(what: str, error: ProvisionerError) -> Iterator[Check]:
+    for found in error.diagnostics:
+        place = f"{found.place}: " if found.place else ""
+        remedy = f" ({found.remedy})" if found.remedy else ""
+        yield Check(what, "error", f"{place}{found.message}{remedy}")
+
+
+def _sources(session: Session) -> Iterator[Check]:
+    if not session.project.sources:
+        yield Check("sources", "warning", "none listed; name them on the command line")
+        return
+    try:
+        loaded = session.load((), session.catalogue_for())
+    except ProvisionerError as error:
+        yield from _errors("sources", error)
+    else:
+        desired = loaded.desired
+        detail = f"{len(desired.files)} files, {len(desired.roles or ())} roles"
+        yield Check("sources", "ok", f"{detail}, {len(desired.users or ())} users")
+
+
+def _target(session: Session) -> Iterator[Check]:
+    description = session.backend.describe()
+    yield Check("target", "ok", f"{session.target.name} ({description.identity})")
+    able = [name for name, has in asdict(description.capabilities).items() if has is True]
+    yield Check("backend", "ok", f"{description.kind}: {', '.join(able)}")
+    try:
+        snapshot = session.backend.read()
+        runs = session.backend.history()
+    except ProvisionerError as error:
+        yield from _errors("state", error)
+        return
+    state, base = snapshot.state, snapshot.base
+    where = f"serial {base.serial}" if base.lineage else "not there yet; the first apply makes it"
+    yield Check("state", "ok", f"{where}, {len(state.roles)} roles, {len(state.assignments)} users")
+    yield Check("history", "ok", f"{max(len(runs) - 1, 0)} runs")
+    catalogue = session.catalogue_for(snapshot)
+    yield Check("catalogue", "ok", f"{catalogue.name}, {len(catalogue.privileges)} privileges")
+    owner = session.backend.owner()
+    if owner is None:
+        yield Check("lock", "ok", "free")
+    else:
+        yield Check(
+            "lock", "warning", f"held by {owner.by}, process {owner.pid}, since {owner.since}"
+        )

@@ -1,0 +1,29 @@
+"""``import``: write the stored roles and assignments as YAML."""
+
+from __future__ import annotations
+
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.files import write_file
+from provisioner.cli.session import open_session
+from provisioner.desired.writer import write_state
+
+
+@command("import")
+@options.option("--out", metavar="FILE", help="Write a new file. Default: standard output.")
+@options.config
+@options.target
+@options.manner
+def import_(out: str | None, config: str | None, target: str | None) -> int:
+    """Write the target's roles and assignments as sources that plan to no change."""
+    session = open_session(config, target)
+    snapshot = session.backend.read()
+    catalogue = session.catalogue_for(snapshot)
+    written = write_state(snapshot.state, catalogue, session.project.ignore)
+    output.warn(written.warnings)
+    if out is None:
+        output.result(written.text)
+    else:
+        write_file(out, written.text.encode(), replace=False)
+        output.note(f"Written. To check: provisioner plan {out}")
+    return 0

@@ -1,0 +1,67 @@
+"""``init``: start a project in this folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.files import write_file
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+from provisioner.project import FILE_NAME
+
+_PROJECT = """\
+version: 1
+
+# Files and folders with the wanted roles; every *.yaml below a folder is read.
+sources: [roles/]
+
+# all: custom roles and users that are not listed are removed. declared: they are left alone.
+manage: all
+
+# Roles that are left alone, as globs:
+# ignore: ["Legacy *"]
+
+# Named panels. Without any, the state is a file: .provisioner/state.json
+# targets:
+#   sandbox: {backend: file, path: state/sandbox.json}
+"""
+
+_ROLES = """\
+version: 1
+
+roles:
+  Account Viewer:
+    description: Looks up customer accounts
+    privileges:
+      - ACCOUNTS_VIEW_DET
+
+# Without `users:` assignments are not managed. With it, nobody holds more than is listed.
+# users:
+#   ada@example.com:
+#     roles: [Account Viewer]
+"""
+
+
+@command("init")
+@options.manner
+def init() -> int:
+    """Write a project file and a first role into this folder. Existing files stay as they are."""
+    if Path(FILE_NAME).exists():
+        message = "there is a project in this folder already"
+        raise InvalidInput(Diagnostic("project-exists", message, FILE_NAME, "edit the file"))
+    folder = Path("roles")
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        what = f"can't make the folder: {error.strerror}"
+        raise InvalidInput(Diagnostic("unwritable", what, str(folder))) from error
+    first = folder / "roles.yaml"
+    if not any(folder.rglob("*.y*ml")):
+        write_file(str(first), _ROLES.encode())
+        output.result(f"Wrote {first}\n")
+    write_file(FILE_NAME, _PROJECT.encode())
+    output.result(f"Wrote {FILE_NAME}\n")
+    output.note("Next: provisioner plan")
+    return 0

@@ -1,0 +1,142 @@
+"""``roles``, ``privileges`` and ``users``: what is there, as a table or JSON."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.session import open_session
+from provisioner.engine.access import EffectiveAccess, holders
+from provisioner.render.table import table_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provisioner.model import Privilege
+
+search = options.option(
+    "--search", metavar="TEXT", help="Only what contains this text, without regard to case."
+)
+
+
+def _show(kind: str, columns: Sequence[str], rows: list[dict[str, Any]], text: str | None) -> int:
+    """Print the rows that contain the text; ``columns`` are the keys that the table shows."""
+    if text is not None:
+        rows = [row for row in rows if text.casefold() in _searched(row)]
+    if output.wants_json():
+        output.result_json({"format": f"provisioner-{kind}", "version": 1, kind: rows})
+    elif rows:
+        style = output.style_of(sys.stdout)
+        cells = [[_cell(row[column]) for column in columns] for row in rows]
+        output.result(table_text(columns, cells, style))
+    else:
+        output.note(f"No {kind}." if text is None else f"No {kind} contain `{text}`.")
+    return 0
+
+
+def _searched(row: dict[str, Any]) -> str:
+    texts = (value for value in row.values() if isinstance(value, str))
+    return "\n".join(texts).casefold()
+
+
+def _cell(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else ""
+        case list():
+            return ", ".join(map(str, value))
+        case _:
+            return str(value)
+
+
+@command("roles")
+@search
+@options.config
+@options.target
+@options.formats
+@options.manner
+def roles(search: str | None, config: str | None, target: str | None) -> int:
+    """List the stored roles: what they carry, and how many users hold them."""
+    session = open_session(config, target)
+    snapshot = session.backend.read()
+    catalogue = session.catalogue_for(snapshot)
+    counts = holders(snapshot.state)
+    access = EffectiveAccess(snapshot.state)
+    rows = []
+    for name, role in sorted(snapshot.state.roles.items()):
+        effective = sorted(access.of_role(name))
+        rows.append(
+            {
+                "name": name,
+                "description": role.description,
+                "privileges": sorted(role.privileges) if output.wants_json() else len(effective),
+                "effective": effective,
+                "includes": sorted(role.includes),
+                "holders": counts.get(name, 0),
+                "protected": role.protected,
+                "default": catalogue.is_default(name),
+                "id": role.id,
+            }
+        )
+    columns = ("name", "privileges", "holders", "includes", "description")
+    return _show("roles", columns, rows, search)
+
+
+@command("privileges")
+@search
+@options.config
+@options.target
+@options.formats
+@options.manner
+def privileges(search: str | None, config: str | None, target: str | None) -> int:
+    """List the privileges of the target's catalogue."""
+    session = open_session(config, target)
+    catalogue = session.catalogue or session.catalogue_for(session.backend.read())
+    rows = [_privilege(privilege) for _, privilege in sorted(catalogue.privileges.items())]
+    columns = ("name", "group", "summary", "requires")
+    return _show("privileges", columns, rows, search)
+
+
+def _privilege(privilege: Privilege) -> dict[str, Any]:
+    requires = [
+        f"{item.name} (for {item.when})" if item.when else item.name for item in privilege.requires
+    ]
+    summary = privilege.summary
+    if privilege.internal:
+        summary += " (internal: never granted)"
+    return {
+        "name": privilege.name,
+        "group": privilege.group,
+        "summary": summary,
+        "requires": requires,
+        "internal": privilege.internal,
+        "sensitive": privilege.sensitive,
+    }
+
+
+@command("users")
+@search
+@options.config
+@options.target
+@options.formats
+@options.manner
+def users(search: str | None, config: str | None, target: str | None) -> int:
+    """List the users that hold roles, and which."""
+    session = open_session(config, target)
+    state = session.backend.read().state
+    access = EffectiveAccess(state)
+    rows = [
+        {
+            "user": assignment.user,
+            "roles": sorted(assignment.roles),
+            "privileges": sorted(access.of_user(login))
+            if output.wants_json()
+            else len(access.of_user(login)),
+        }
+        for login, assignment in sorted(state.assignments.items())
+    ]
+    return _show("users", ("user", "privileges", "roles"), rows, search)

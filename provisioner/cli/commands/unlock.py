@@ -1,0 +1,29 @@
+"""``unlock``: remove a lock that a dead run left behind."""
+
+from __future__ import annotations
+
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.session import open_session
+
+
+@command("unlock")
+@options.option("--force", is_flag=True, help="Remove the lock of a living run as well.")
+@options.config
+@options.target
+@options.manner
+def unlock(force: bool, config: str | None, target: str | None) -> int:
+    """Remove the target's lock, and say whose it was.
+
+    The lock of a run that is still alive is left alone (exit code 4), unless --force. Even then
+    nothing is overwritten: a run whose state has moved on stops with a conflict.
+    """
+    owner = open_session(config, target).backend.unlock(force=force)
+    if owner is None:
+        output.result("There is no lock.\n")
+    else:
+        output.result(
+            f"Unlocked. It was {owner.by}, process {owner.pid}, {owner.operation}, "
+            f"since {owner.since}.\n"
+        )
+    return 0

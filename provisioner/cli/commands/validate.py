@@ -1,0 +1,72 @@
+"""``validate``: check the sources, without asking the panel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provisioner import catalogue as catalogues
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.session import load_sources
+from provisioner.errors import InvalidInput
+from provisioner.project import load_project
+from provisioner.render.diagnostics import diagnostic_document
+
+if TYPE_CHECKING:
+    from provisioner.diagnostics import Diagnostic
+    from provisioner.model import DesiredState
+
+
+@command("validate")
+@options.sources
+@options.config
+@options.target
+@options.formats
+@options.manner
+def validate(sources: tuple[str, ...], config: str | None, target: str | None) -> int:
+    """Check the sources for every mistake that shows without the panel's state.
+
+    With several targets and no --target, the sources are checked for each of them.
+    """
+    project = load_project(config)
+    chosen = [project.target(target)] if target else list(project.targets.values())
+    catalogues_used = {
+        found.name: found
+        for found in (project.load_catalogue(t) or catalogues.shipped() for t in chosen)
+    }
+    errors: list[Diagnostic] = []
+    warnings: dict[Diagnostic, None] = {}
+    desired: DesiredState | None = None
+    for catalogue in catalogues_used.values():
+        try:
+            loaded = load_sources(project, sources, catalogue)
+        except InvalidInput as error:
+            errors += error.diagnostics
+        else:
+            desired = loaded.desired
+            warnings |= dict.fromkeys(loaded.warnings)
+    if errors or desired is None:
+        raise InvalidInput(errors)
+    _report(desired, list(warnings))
+    return 0
+
+
+def _report(desired: DesiredState, warnings: list[Diagnostic]) -> None:
+    roles, users = len(desired.roles or ()), len(desired.users or ())
+    if output.wants_json():
+        output.result_json(
+            {
+                "format": "provisioner-validation",
+                "version": 1,
+                "valid": True,
+                "files": list(desired.files),
+                "roles": roles,
+                "users": users,
+                "warnings": [diagnostic_document(warning) for warning in warnings],
+            }
+        )
+        return
+    output.warn(warnings)
+    files = len(desired.files)
+    counted = f"{files} file{'s' * (files != 1)}, {roles} roles, {users} users"
+    output.result(f"Valid: {counted}.\n")

@@ -1,0 +1,127 @@
+"""Options, each declared once. Every one can be set by ``PROVISIONER_<NAME>`` as well."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from provisioner.cli import output
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Option(click.Option):
+    """An option with its environment variable: PROVISIONER_LOCK_TIMEOUT for ``--lock-timeout``."""
+
+    def __init__(self, declarations: Any = None, **settings: Any) -> None:
+        super().__init__(declarations, **settings)
+        if self.envvar is None and self.name is not None:
+            longest = max(self.opts, key=len)
+            self.envvar = "PROVISIONER_" + longest.lstrip("-").upper().replace("-", "_")
+
+
+class IsoDate(click.ParamType[date]):
+    """A date as YYYY-MM-DD."""
+
+    name = "date"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> date:
+        """Return the date, or fail with what is right."""
+        if isinstance(value, date):
+            return value
+        try:
+            if len(value) == 10:
+                return date.fromisoformat(value)
+        except ValueError:
+            pass
+        return self.fail(f"`{value}` is no date; write YYYY-MM-DD", param, ctx)
+
+
+def option(*names: str, **settings: Any) -> Decorator:
+    """Declare an option of one command."""
+    return click.option(*names, cls=Option, **settings)
+
+
+def _chain(*decorators: Decorator) -> Decorator:
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def _talk(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the options on manner off the arguments and put them where output finds them."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        output.MANNER.color = not options.pop("no_color")
+        output.MANNER.verbose = options.pop("verbose")
+        output.MANNER.quiet = options.pop("quiet")
+        output.MANNER.as_json = options.pop("format", "text") == "json"
+        return function(*args, **options)
+
+    return wrapper
+
+
+manner = _chain(
+    option("--no-color", is_flag=True, help="No colour, also with NO_COLOR."),
+    option("-v", "--verbose", is_flag=True, help="Say more on standard error."),
+    option("-q", "--quiet", is_flag=True, help="Say only what was asked for."),
+    _talk,
+)
+formats = option(
+    "--format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    help="How to print results and errors.",
+)
+config = option(
+    "--config",
+    metavar="FILE",
+    help="The project file. Default: provisioner.yaml, where there is one.",
+)
+target = option("--target", metavar="NAME", help="The target, where the project has several.")
+lock_timeout = option(
+    "--lock-timeout",
+    type=click.FloatRange(min=0),
+    default=0.0,
+    metavar="SECONDS",
+    help="How long to wait for another run's lock. Default: do not wait.",
+)
+as_of = option(
+    "--as-of",
+    type=IsoDate(),
+    metavar="DATE",
+    help="The day on which `until` dates are judged. Default: today, in UTC.",
+)
+auto_approve = option("--auto-approve", is_flag=True, help="Apply without asking.")
+guards = _chain(
+    option("--adopt", is_flag=True, help="Take what is not managed yet under management."),
+    option(
+        "--max-deletes",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Allow this many roles to be deleted.",
+    ),
+    option(
+        "--max-change-percent",
+        type=click.IntRange(0, 100),
+        metavar="N",
+        help="Allow this share of roles deleted and of users losing access. Default: 30.",
+    ),
+    option("--allow-lockout", is_flag=True, help="Allow that no administrator remains."),
+)
+sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+
+
+def today() -> date:
+    """Today's date in UTC."""
+    return datetime.now(UTC).date()

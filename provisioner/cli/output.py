@@ -1,0 +1,129 @@
+"""What reaches the user: results to standard output, everything else to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import traceback
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
+from provisioner.render.style import Style
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from provisioner.engine.plan import Plan
+
+
+@dataclass
+class Manner:
+    """How this run talks, set once from the common options."""
+
+    as_json: bool = False
+    color: bool = True
+    verbose: bool = False
+    quiet: bool = False
+
+
+def _first_guess() -> Manner:
+    """What the command line asks for, as far as it shows before it is parsed.
+
+    Usage errors come before the options are known, and shall be JSON too where JSON is asked for.
+    """
+    words = sys.argv[1:]
+    wants = os.environ.get("PROVISIONER_FORMAT") == "json" or "--format=json" in words
+    wants = wants or ("--format", "json") in pairwise(words)
+    return Manner(as_json=wants)
+
+
+MANNER = _first_guess()
+
+
+def wants_json() -> bool:
+    """Whether results and errors shall be JSON."""
+    return MANNER.as_json
+
+
+def style_of(stream: TextIO) -> Style:
+    """The style for a stream: coloured on a terminal, unless NO_COLOR or --no-color say no."""
+    is_terminal = stream.isatty()
+    color = is_terminal and MANNER.color and not os.environ.get("NO_COLOR")
+    color = color and os.environ.get("TERM") != "dumb"
+    width = shutil.get_terminal_size((80, 24)).columns if is_terminal else 80
+    return Style(color=color, width=max(40, min(width, 120)))
+
+
+def result(text: str) -> None:
+    """Print a result, as it is."""
+    click.echo(text, nl=False, color=True)
+
+
+def result_json(document: Any) -> None:
+    """Print a result as JSON: keys sorted, two blanks of indentation."""
+    result(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def show_plan(plan: Plan) -> None:
+    """Print a plan as the result of a command."""
+    if MANNER.as_json:
+        from provisioner.planfile import encode
+
+        result(encode(plan).decode())
+    else:
+        from provisioner.render.text import plan_text
+
+        result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet))
+
+
+def note(text: str) -> None:
+    """Say something beside the result, unless --quiet."""
+    if not MANNER.quiet:
+        click.echo(text, err=True, color=True)
+
+
+def detail(text: str) -> None:
+    """Say something that only --verbose wants to know."""
+    if MANNER.verbose:
+        click.echo(text, err=True, color=True)
+
+
+def warn(found: Iterable[Diagnostic]) -> None:
+    """Print warnings to standard error."""
+    style = style_of(sys.stderr)
+    for diagnostic in found:
+        for line in diagnostic_lines(diagnostic, style):
+            click.echo(line, err=True, color=True)
+
+
+def report(errors: Iterable[Diagnostic]) -> None:
+    """Print why a command failed: JSON to standard output if asked for, else text to stderr."""
+    errors = list(errors)
+    if MANNER.as_json:
+        documents = [diagnostic_document(error) for error in errors]
+        result_json({"format": "provisioner-errors", "version": 1, "errors": documents})
+        return
+    warn(errors)
+    if len(errors) > 1:
+        click.echo(f"{len(errors)} errors; nothing was changed", err=True)
+
+
+def report_defect(error: Exception) -> None:
+    """Print that provisioner itself is at fault."""
+    what = f"internal error: {type(error).__name__}: {error}"
+    report(
+        [
+            Diagnostic(
+                "internal-error", what, None, "this is a defect of provisioner; -v shows where"
+            )
+        ]
+    )
+    if MANNER.verbose:
+        click.echo("".join(traceback.format_exception(error)), err=True)

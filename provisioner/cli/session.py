@@ -1,0 +1,129 @@
+"""What most commands begin with: the project, a target, its state, the sources, a plan."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from provisioner import catalogue as catalogues
+from provisioner.backends.registry import Opening, open_backend
+from provisioner.cli import output
+from provisioner.desired.load import Surroundings, load
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.settings import Safety, Settings
+from provisioner.errors import InvalidInput
+from provisioner.model import State
+from provisioner.project import Project, TargetSettings, load_project
+
+if TYPE_CHECKING:
+    from datetime import date
+
+    from provisioner.backends.base import Backend
+    from provisioner.desired.load import Loaded
+    from provisioner.engine.plan import Plan
+    from provisioner.model import Catalogue, DesiredState, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A project and the target chosen in it, opened but not read yet."""
+
+    project: Project
+    target: TargetSettings
+    backend: Backend
+    catalogue: Catalogue | None
+
+    def identity(self) -> TargetIdentity:
+        """The target as plans name it."""
+        description = self.backend.describe()
+        return TargetIdentity(
+            self.target.name,
+            description.kind,
+            description.identity,
+            description.capabilities.atomic,
+        )
+
+    def catalogue_for(self, snapshot: Snapshot | None = None) -> Catalogue:
+        """The target's catalogue: the declared one, else the backend's, else the shipped one."""
+        found = self.catalogue or (snapshot.catalogue if snapshot else None)
+        return found or catalogues.shipped()
+
+    def load(self, sources: tuple[str, ...], catalogue: Catalogue) -> Loaded:
+        """Read the given sources, or the project's."""
+        return load_sources(self.project, sources, catalogue)
+
+    def settings(self, guards: dict[str, Any]) -> Settings:
+        """The project's settings, with the limits given as options in place of its own."""
+        project = self.project
+        limits = {
+            name: guards[name]
+            for name in ("max_deletes", "max_change_percent")
+            if guards[name] is not None
+        }
+        safety: Safety = replace(project.safety, **limits)
+        return Settings(
+            project.manage,
+            project.ignore,
+            project.external,
+            safety,
+            self.target.self_user,
+            project.adopted,
+            guards["adopt"],
+            guards["allow_lockout"],
+        )
+
+
+def load_sources(project: Project, sources: tuple[str, ...], catalogue: Catalogue) -> Loaded:
+    """Read the given sources, or else the project's, against a catalogue.
+
+    Raises:
+        InvalidInput: There are none, or something is wrong with them.
+    """
+    chosen = sources or project.sources
+    if not chosen:
+        message = "there are no sources: none were named, and no project file lists any"
+        remedy = "name files or folders, or run `provisioner init`"
+        raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
+    around = Surroundings(catalogue, project.ignore, project.external)
+    loaded = load(chosen, around, without=project.file)
+    for file in loaded.desired.files:
+        output.detail(f"read {file}")
+    return loaded
+
+
+def open_session(config: str | None, target: str | None) -> Session:
+    """Read the project file and open its target.
+
+    Raises:
+        InvalidInput: The project file, the target or its catalogue is wrong.
+    """
+    project = load_project(config)
+    chosen = project.target(target)
+    catalogue = project.load_catalogue(chosen)
+    defaults = (catalogue or catalogues.shipped()).default_roles
+    initial = State({role.name: role for role in defaults})
+    opening = Opening(chosen.options, project.folder, initial, chosen.place)
+    return Session(project, chosen, open_backend(chosen.backend, opening), catalogue)
+
+
+def plan_sources(
+    session: Session, sources: tuple[str, ...], guards: dict[str, Any], as_of: date
+) -> Plan:
+    """Read the target and the sources, and plan. Warnings go to standard error."""
+    snapshot = session.backend.read()
+    loaded = session.load(sources, session.catalogue_for(snapshot))
+    output.warn(loaded.warnings)
+    return plan_desired(session, loaded.desired, snapshot, session.settings(guards), as_of)
+
+
+def plan_desired(
+    session: Session,
+    desired: DesiredState,
+    snapshot: Snapshot,
+    settings: Settings,
+    as_of: date,
+) -> Plan:
+    """Plan the way from a snapshot of the session's target to a desired state."""
+    catalogue = session.catalogue_for(snapshot)
+    return make_plan(desired, snapshot, settings, as_of, session.identity(), catalogue)

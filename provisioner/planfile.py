@@ -1,0 +1,253 @@
+"""Plans as files: the document that ``--format json`` prints and ``--out`` writes, and back.
+
+The document is canonical: keys sorted, sets sorted, no clock, no chance; the same plan gives the
+same bytes. Its ``digest`` is over the compact form of everything else. It guards against damage
+and edits by hand; it is no signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from datetime import date
+from typing import Any, Final
+
+from provisioner import schemas
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.access import UserImpact
+from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
+from provisioner.engine.plan import Coverage, Plan, TargetIdentity
+from provisioner.engine.settings import Safety, Settings
+from provisioner.engine.summary import summarise
+from provisioner.errors import InvalidInput
+from provisioner.model import Assignment, Base, Place, Role
+from provisioner.render.diagnostics import diagnostic_document
+
+FORMAT: Final = "provisioner-plan"
+FORMAT_VERSION: Final = 1
+
+
+def encode(plan: Plan) -> bytes:
+    """Return the plan's document as UTF-8 JSON: a line for each change, user and setting."""
+    lines = []
+    for key, value in sorted(to_document(plan).items()):
+        if isinstance(value, list) and value:
+            items = ",\n  ".join(map(_line, value))
+            lines.append(f" {_line(key)}: [\n  {items}\n ]")
+        else:
+            lines.append(f" {_line(key)}: {_line(value)}")
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
+
+
+def _line(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def digest(document: dict[str, Any]) -> str:
+    """The digest of a plan's document, over everything but the digest itself."""
+    body = {key: value for key, value in document.items() if key != "digest"}
+    text = json.dumps(body, ensure_ascii=True, sort_keys=True, separators=(",", ":"))
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def to_document(plan: Plan) -> dict[str, Any]:
+    """Return the plan as plain data that the ``plan`` schema accepts."""
+    document: dict[str, Any] = {
+        "format": FORMAT,
+        "version": FORMAT_VERSION,
+        "target": asdict(plan.target),
+        "base": asdict(plan.base),
+        "desired_digest": plan.desired_digest,
+        "as_of": plan.as_of.isoformat(),
+        "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
+        "settings": _settings(plan.settings),
+        "manages": sorted(plan.manages),
+        "default_roles": sorted(plan.default_roles),
+        "rules": {kind: list(items) for kind, items in plan.rules.items()},
+        "changes": [_change(change) for change in plan.changes],
+        "impact": [asdict(user) for user in plan.impact],
+        "blockers": [diagnostic_document(blocker) for blocker in plan.blockers],
+        "coverage": {
+            "files": list(plan.coverage.files),
+            "roles": plan.coverage.roles,
+            "users": plan.coverage.users,
+            "ignored": dict(plan.coverage.ignored),
+            "unmanaged": list(plan.coverage.unmanaged),
+        },
+        "summary": asdict(summarise(plan)),
+        "has_changes": not plan.is_empty,
+        "applyable": plan.applyable,
+    }
+    document = json.loads(json.dumps(document))
+    document["digest"] = digest(document)
+    return document
+
+
+def _settings(settings: Settings) -> dict[str, Any]:
+    document = asdict(settings)
+    document["adopted"] = sorted(settings.adopted)
+    return document
+
+
+def _change(change: Change) -> dict[str, Any]:
+    common = {
+        "action": change.action.value,
+        "name": change.name,
+        "effect": change.effect,
+        "source": _place(change.source),
+        "added": list(change.added),
+        "removed": list(change.removed),
+    }
+    if isinstance(change, AssignmentChange):
+        before, after = sorted(change.before.roles), sorted(change.after.roles)
+        return {"kind": "assignment", **common, "before": before, "after": after}
+    return {
+        "kind": "role",
+        **common,
+        "before": _role(change.before),
+        "after": _role(change.after),
+        "fields": [asdict(item) for item in change.fields],
+        "holders": change.holders,
+    }
+
+
+def _role(role: Role | None) -> dict[str, Any] | None:
+    if role is None:
+        return None
+    return {
+        "id": role.id,
+        "name": role.name,
+        "description": role.description,
+        "privileges": sorted(role.privileges),
+        "includes": sorted(role.includes),
+        "protected": role.protected,
+    }
+
+
+def _place(place: Place | None) -> dict[str, Any] | None:
+    return asdict(place) if place else None
+
+
+def decode(data: bytes, file: str) -> Plan:
+    """Read a saved plan.
+
+    Raises:
+        InvalidInput: It is no plan, comes from a newer version, or fails its own digest.
+    """
+    document = _document(data, file)
+    version = document.get("version")
+    if document.get("format") != FORMAT:
+        raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
+    if version != FORMAT_VERSION:
+        what = f"the plan has format version {version}; this provisioner reads {FORMAT_VERSION}"
+        raise _refused(file, what, "make the plan again")
+    if document.get("digest") != digest(document):
+        what = "the plan was changed after it was made: its digest does not match"
+        raise _refused(file, what, "make the plan again; plans are not edited by hand")
+    invalid = not schemas.valid("plan", document)
+    for violation in schemas.violations("plan", document) if invalid else ():
+        where = "/".join(map(str, violation.absolute_path)) or "the plan"
+        raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
+    return _plan(document)
+
+
+def _document(data: bytes, file: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        remedy = "make the plan again; it may have been cut off"
+        raise _refused(file, f"the plan is not readable as JSON: {error}", remedy) from error
+    if not isinstance(document, dict):
+        raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
+    return document
+
+
+def _refused(file: str, message: str, remedy: str) -> InvalidInput:
+    return InvalidInput(Diagnostic("invalid-plan", message, file, remedy))
+
+
+def _plan(document: dict[str, Any]) -> Plan:
+    settings = document["settings"]
+    coverage = document["coverage"]
+    until = document["valid_until"]
+    return Plan(
+        target=TargetIdentity(**document["target"]),
+        base=Base(**document["base"]),
+        as_of=date.fromisoformat(document["as_of"]),
+        settings=Settings(
+            **{
+                **settings,
+                "ignore": tuple(settings["ignore"]),
+                "external": tuple(settings["external"]),
+                "safety": Safety(**settings["safety"]),
+                "adopted": frozenset(settings["adopted"]),
+            }
+        ),
+        changes=tuple(map(_read_change, document["changes"])),
+        impact=tuple(
+            UserImpact(user["user"], tuple(user["gained"]), tuple(user["lost"]))
+            for user in document["impact"]
+        ),
+        blockers=tuple(map(_read_diagnostic, document["blockers"])),
+        coverage=Coverage(
+            tuple(coverage["files"]),
+            coverage["roles"],
+            coverage["users"],
+            coverage["ignored"],
+            tuple(coverage["unmanaged"]),
+        ),
+        valid_until=date.fromisoformat(until) if until else None,
+        desired_digest=document["desired_digest"],
+        manages=frozenset(document["manages"]),
+        default_roles=frozenset(document["default_roles"]),
+        rules={kind: tuple(items) for kind, items in document["rules"].items()},
+    )
+
+
+def _read_change(item: dict[str, Any]) -> Change:
+    source = _read_place(item["source"])
+    if item["kind"] == "assignment":
+        before, after = frozenset(item["before"]), frozenset(item["after"])
+        name = item["name"]
+        return AssignmentChange(name, Assignment(name, before), Assignment(name, after), source)
+    fields = tuple(
+        FieldChange(
+            field["field"],
+            field["before"],
+            field["after"],
+            tuple(field["added"]),
+            tuple(field["removed"]),
+        )
+        for field in item["fields"]
+    )
+    before_role, after_role = _read_role(item["before"]), _read_role(item["after"])
+    action = Action(item["action"])
+    return RoleChange(
+        action, item["name"], before_role, after_role, fields, source, item["holders"]
+    )
+
+
+def _read_role(item: dict[str, Any] | None) -> Role | None:
+    if item is None:
+        return None
+    return Role(
+        item["name"],
+        item["description"],
+        frozenset(item["privileges"]),
+        frozenset(item["includes"]),
+        item["protected"],
+        item["id"],
+    )
+
+
+def _read_place(item: dict[str, Any] | None) -> Place | None:
+    return Place(item["file"], item["line"], item["column"]) if item else None
+
+
+def _read_diagnostic(item: dict[str, Any]) -> Diagnostic:
+    place = item["place"]
+    where: Place | str | None = None
+    if place is not None:
+        where = _read_place(place) if "line" in place else place["file"]
+    return Diagnostic(item["id"], item["message"], where, item["remedy"], item["severity"])

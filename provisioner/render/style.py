@@ -1,0 +1,51 @@
+"""Colour, and text that can't play tricks on a terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+from typing import Final
+
+_CODES: Final = {
+    "green": "32",
+    "red": "31",
+    "yellow": "33",
+    "cyan": "36",
+    "bold": "1",
+    "dim": "2",
+}
+_UNSAFE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How to write for one stream: with or without colour, and how wide."""
+
+    color: bool = False
+    width: int = 80
+
+    def paint(self, text: str, *names: str) -> str:
+        """The text in these colours, or as it is where there are none."""
+        if not self.color or not names:
+            return text
+        codes = ";".join(_CODES[name] for name in names)
+        return f"\x1b[{codes}m{text}\x1b[0m"
+
+    def symbol(self, symbol: str) -> str:
+        """``+``, ``~`` or ``-`` in the colour that people know from other tools."""
+        return self.paint(symbol, {"+": "green", "-": "red"}.get(symbol, "yellow"))
+
+
+def safe(text: str) -> str:
+    """Show control, invisible and direction-changing characters as escapes, the rest as it is.
+
+    Names and descriptions come from files and servers; none of them may move the cursor, hide
+    itself or write the plan's next line.
+    """
+    if text.isprintable():
+        return text
+    return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape", "backslashreplace").decode("ascii")

@@ -1,0 +1,250 @@
+"""Plans, findings and runs as text for people."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import TYPE_CHECKING
+
+from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
+from provisioner.engine.summary import summarise
+from provisioner.engine.writes import (
+    CreateRole,
+    DeleteRole,
+    RenameRole,
+    SetAssignment,
+    UpdateRole,
+    Write,
+)
+from provisioner.render.diagnostics import diagnostic_lines
+from provisioner.render.style import Style, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from provisioner.engine.access import UserImpact
+    from provisioner.engine.plan import Plan
+
+_NO_CHANGES = "No changes. The target matches the sources."
+
+
+def plan_text(plan: Plan, style: Style, *, brief: bool = False) -> str:
+    """The whole plan: changes, who is affected, what was compared, what forbids it, the sum.
+
+    ``brief`` leaves everything out but the objections and the last line.
+    """
+    lines: list[str] = []
+    if not brief:
+        lines += _header(plan, style)
+        for change in plan.changes:
+            lines += ["", *_change(change, style)]
+        lines += _impact(plan, style)
+        lines += ["", *_wrapped(coverage_line(plan), style)]
+        if plan.valid_until is not None:
+            lines += _wrapped(f"Dated assignments: the next one ends on {plan.valid_until}.", style)
+    lines += _blockers(plan, style)
+    lines += [style.paint(line, "bold") for line in summary_line(plan).splitlines()]
+    return "\n".join(lines) + "\n"
+
+
+def summary_line(plan: Plan) -> str:
+    """The plan in numbers: the changes in the manner of Terraform's last line, then the people."""
+    if plan.is_empty:
+        return _NO_CHANGES
+    s = summarise(plan)
+    line = (
+        f"Plan: {s.create} to add, {s.update} to change, {s.rename} to rename, {s.delete} to delete"
+    )
+    line += f"; {_count(s.assign, 'user')} to reassign"
+    if not plan.impact:
+        return line + ".\nAccess: nobody gains or loses any."
+    return (
+        line + f".\nAccess: {_count(s.gaining, 'user')} gaining, {_count(s.losing, 'user')} losing."
+    )
+
+
+def done_line(plan: Plan) -> str:
+    """What an apply that went through did."""
+    s = summarise(plan)
+    return (
+        f"Apply complete: {s.create} added, {s.update} changed, {s.rename} renamed, "
+        f"{s.delete} deleted; {_count(s.assign, 'user')} reassigned."
+    )
+
+
+def coverage_line(plan: Plan) -> str:
+    """What was looked at, what was left alone and why."""
+    covered = plan.coverage
+    read = f"Read {_count(len(covered.files), 'file')}; " if covered.files else ""
+    line = f"{read}compared {_count(covered.roles, 'role')} and {_count(covered.users, 'user')}."
+    line = line[0].upper() + line[1:]
+    if covered.ignored:
+        total = sum(covered.ignored.values())
+        rules = ", ".join(f'"{safe(glob)}": {n}' for glob, n in sorted(covered.ignored.items()))
+        line += f" Left alone: {_count(total, 'role')} (ignore {rules})."
+    names = {"roles": "roles", "users": "assignments"}
+    for kind in covered.unmanaged:
+        line += f" Not managed: {names[kind]} (no `{kind}:` in the sources)."
+    return line
+
+
+def _header(plan: Plan, style: Style) -> list[str]:
+    where = plan.target.identity
+    text = f"Target {safe(plan.target.name)} ({safe(where)}), as of {plan.as_of}"
+    return _wrapped(text, style)
+
+
+def _change(change: Change, style: Style) -> Iterator[str]:
+    yield _headline(change, style)
+    if isinstance(change, AssignmentChange):
+        yield from _names("", change.added, change.removed, style)
+        return
+    match change.action:
+        case Action.RENAME:
+            yield f"      keeps its identity and {_holders(change)}"
+        case Action.CREATE if change.after is not None:
+            after = change.after
+            if after.description:
+                yield from _field(FieldChange("description", None, after.description), style)
+            if after.protected:
+                yield from _field(FieldChange("protected", None, after.protected), style)
+            yield from _names("includes", tuple(sorted(after.includes)), (), style)
+            yield from _names("", change.added, (), style)
+        case Action.DELETE if change.before is not None:
+            yield from _names("", (), change.removed, style)
+            yield from _names("includes", (), tuple(sorted(change.before.includes)), style)
+        case _:
+            for field in change.fields:
+                yield from _field(field, style)
+
+
+def _headline(change: Change, style: Style) -> str:
+    symbol, name = style.symbol(change.action.symbol), safe(change.name)
+    if isinstance(change, AssignmentChange):
+        what = f"user {name}"
+    elif change.action is Action.RENAME and change.before is not None:
+        what = f'role "{safe(change.before.name)}" → "{name}"'
+    else:
+        what = f'role "{name}"'
+    place = ""
+    if change.source is not None:
+        place = f"{safe(change.source.file)}:{change.source.line}"
+    note = _note(change)
+    plain = f"  {change.action.symbol} {what}{note}"
+    gap = style.width - len(plain) - len(place)
+    if not place or gap < 2:
+        tail = f"  {style.paint(place, 'dim')}" if place else ""
+        return f"  {symbol} {style.paint(what, 'bold')}{note}{tail}"
+    return f"  {symbol} {style.paint(what, 'bold')}{note}{' ' * gap}{style.paint(place, 'dim')}"
+
+
+def _note(change: Change) -> str:
+    match change:
+        case RoleChange(action=Action.CREATE | Action.UPDATE | Action.DELETE):
+            if change.action is Action.UPDATE and change.effect == "cosmetic":
+                return "  (access unchanged)"
+            return f"  ({_holders(change)})" if change.holders else "  (nobody holds it)"
+        case _:
+            return ""
+
+
+def _holders(change: RoleChange) -> str:
+    return _count(change.holders, "holder")
+
+
+def _field(field: FieldChange, style: Style) -> Iterator[str]:
+    if field.field in ("privileges", "includes"):
+        label = "" if field.field == "privileges" else field.field
+        yield from _names(label, field.added, field.removed, style)
+        return
+    before, after = (_value(value) for value in (field.before, field.after))
+    text = after if field.before is None else f"{before} → {after}"
+    lines = textwrap.wrap(f"{field.field}: {text}", max(style.width - 8, 20))
+    yield from _indented(lines, 6)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return f'"{safe(value)}"'
+    return str(value).lower()
+
+
+def _names(
+    label: str, added: tuple[str, ...], removed: tuple[str, ...], style: Style
+) -> Iterator[str]:
+    """Names with their sign, as many on a line as fit."""
+    for symbol, names in (("+", added), ("-", removed)):
+        if names:
+            text = ", ".join(map(safe, names))
+            start = f"{label} " if label else ""
+            wrapped = _wrap_names(start + text, style.width - 8)
+            yield f"      {style.symbol(symbol)} {wrapped[0]}"
+            yield from _indented(wrapped[1:], 8)
+
+
+def _wrap_names(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [
+        ""
+    ]
+
+
+def _indented(lines: Iterable[str], by: int) -> Iterator[str]:
+    return (" " * by + line for line in lines)
+
+
+def _impact(plan: Plan, style: Style) -> Iterator[str]:
+    if plan.is_empty:
+        return
+    yield ""
+    if not plan.impact:
+        yield "Nobody's effective access changes."
+        return
+    yield "Effective access, over all roles:"
+    for users, example in _alike(plan.impact):
+        who = ", ".join(map(safe, users[:4]))
+        if len(users) > 4:
+            who += f" and {len(users) - 4} more"
+        yield f"    {style.paint(who, 'bold')}"
+        yield from _names("gains", example.gained, (), style)
+        yield from _names("loses", (), example.lost, style)
+
+
+def _alike(impact: tuple[UserImpact, ...]) -> list[tuple[list[str], UserImpact]]:
+    """Users whose access changes in the same way, together."""
+    groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[UserImpact]] = {}
+    for user in impact:
+        groups.setdefault((user.gained, user.lost), []).append(user)
+    return [([user.user for user in users], users[0]) for users in groups.values()]
+
+
+def _blockers(plan: Plan, style: Style) -> Iterator[str]:
+    if plan.blockers:
+        yield ""
+        yield style.paint("This plan can't be applied:", "red", "bold")
+        for blocker in plan.blockers:
+            yield from diagnostic_lines(blocker, style)
+        yield ""
+
+
+def _wrapped(text: str, style: Style) -> list[str]:
+    return textwrap.wrap(text, max(style.width, 40), break_long_words=False, break_on_hyphens=False)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def write_line(write: Write) -> str:
+    """One write in a few words, for progress and reports."""
+    match write:
+        case CreateRole(role):
+            return f'create role "{safe(role.name)}"'
+        case UpdateRole(before, _):
+            return f'update role "{safe(before.name)}"'
+        case RenameRole(before, name):
+            return f'rename role "{safe(before.name)}" to "{safe(name)}"'
+        case DeleteRole(before):
+            return f'delete role "{safe(before.name)}"'
+        case SetAssignment(user, before, after):
+            signed = [f"+{safe(role)}" for role in sorted(after - before)]
+            signed += [f"-{safe(role)}" for role in sorted(before - after)]
+            return f"user {safe(user)}: {', '.join(signed)}"

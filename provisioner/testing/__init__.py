@@ -1,0 +1,10 @@
+"""What tests of provisioner and of its backends need: a memory backend and a contract suite.
+
+``provisioner.testing.contract`` needs pytest and is therefore not imported here.
+"""
+
+from __future__ import annotations
+
+from provisioner.testing.memory import MemoryBackend
+
+__all__ = ["MemoryBackend"]
