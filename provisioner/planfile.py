@@ -21,7 +21,7 @@ from provisioner.engine.plan import Coverage, Plan, TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
-from provisioner.model import Assignment, Base, Place, Role
+from provisioner.model import Assignment, Base, DatedRole, Place, Role
 from provisioner.render.diagnostics import diagnostic_document
 
 FORMAT: Final = "provisioner-plan"
@@ -101,7 +101,17 @@ def _change(change: Change) -> dict[str, Any]:
     }
     if isinstance(change, AssignmentChange):
         before, after = sorted(change.before.roles), sorted(change.after.roles)
-        return {"kind": "assignment", **common, "before": before, "after": after}
+        dated = [
+            {"role": d.role, "until": d.until.isoformat() if d.until else None, "reason": d.reason}
+            for d in change.dated
+        ]
+        return {
+            "kind": "assignment",
+            **common,
+            "before": before,
+            "after": after,
+            "dated": dated,
+        }
     return {
         "kind": "role",
         **common,
@@ -210,7 +220,14 @@ def _read_change(item: dict[str, Any]) -> Change:
     if item["kind"] == "assignment":
         before, after = frozenset(item["before"]), frozenset(item["after"])
         name = item["name"]
-        return AssignmentChange(name, Assignment(name, before), Assignment(name, after), source)
+        dated = tuple(
+            DatedRole(
+                d["role"], date.fromisoformat(d["until"]) if d["until"] else None, d["reason"]
+            )
+            for d in item["dated"]
+        )
+        held, holds = Assignment(name, before), Assignment(name, after)
+        return AssignmentChange(name, held, holds, source, dated)
     fields = tuple(
         FieldChange(
             field["field"],

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Literal
 
-from provisioner.model import Assignment, Role
+from provisioner.model import Assignment, DatedRole, Role
 
 if TYPE_CHECKING:
     from provisioner.model import Place
@@ -96,12 +96,16 @@ class RoleChange:
 
 @dataclass(frozen=True, slots=True)
 class AssignmentChange:
-    """A change of the roles that one user holds."""
+    """A change of the roles that one user holds.
+
+    ``dated`` are the roles among the added ones that have an end date or a reason.
+    """
 
     name: str
     before: Assignment
     after: Assignment
     source: Place | None = None
+    dated: tuple[DatedRole, ...] = ()
     action: Action = Action.ASSIGN
 
     @property

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, DesiredState, Kind, Place, Role, Snapshot
+    from provisioner.model import Catalogue, DatedRole, DesiredState, Kind, Place, Role, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,9 +176,16 @@ def _changes(
             continue
         shown = (had or has or Assignment(login)).user
         place = provenance.user(login)
-        change = AssignmentChange(shown, had or Assignment(shown), has or Assignment(shown), place)
-        changes.append(change)
+        held, holds = had or Assignment(shown), has or Assignment(shown)
+        dated = _dated(desired, login, holds.roles - held.roles)
+        changes.append(AssignmentChange(shown, held, holds, place, dated))
     return tuple(changes)
+
+
+def _dated(desired: DesiredState, login: str, added: frozenset[str]) -> tuple[DatedRole, ...]:
+    user = (desired.users or {}).get(login)
+    dated = (item for item in (user.roles if user else ()) if item.until or item.reason)
+    return tuple(sorted((d for d in dated if d.role in added), key=lambda d: d.role))
 
 
 def _role_change(

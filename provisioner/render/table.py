@@ -18,11 +18,15 @@ def table_text(columns: Sequence[str], rows: Iterable[Sequence[str]], style: Sty
     from rich.table import Table
     from rich.text import Text
 
+    shown = [[safe(cell) for cell in row] for row in rows]
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(safe(cell)) for cell in row))
+    for index, column in enumerate(columns):
+        # Names come first, and shall be found by a search: they are kept whole where they fit.
+        longest = max((len(row[index]) for row in shown), default=0)
+        keep_whole = index == 0 and longest <= style.width // 2
+        table.add_column(column, overflow="fold", no_wrap=keep_whole)
+    for row in shown:
+        table.add_row(*map(Text, row))
     stream = StringIO()
     console = Console(
         file=stream,

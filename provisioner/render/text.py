@@ -96,7 +96,16 @@ def _header(plan: Plan, style: Style) -> list[str]:
 def _change(change: Change, style: Style) -> Iterator[str]:
     yield _headline(change, style)
     if isinstance(change, AssignmentChange):
-        yield from _names("", change.added, change.removed, style)
+        plain = tuple(r for r in change.added if r not in {d.role for d in change.dated})
+        yield from _names("", plain, (), style)
+        for dated in change.dated:
+            until = f"until {dated.until}" if dated.until else "no end date"
+            reason = f": {safe(dated.reason)}" if dated.reason else ""
+            text = f"{safe(dated.role)}, {until}{reason}"
+            wrapped = _wrap_names(text, style.width - 8)
+            yield f"      {style.symbol('+')} {wrapped[0]}"
+            yield from _indented(wrapped[1:], 8)
+        yield from _names("", (), change.removed, style)
         return
     match change.action:
         case Action.RENAME:

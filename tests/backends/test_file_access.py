@@ -146,6 +146,17 @@ def test_what_is_written_is_for_the_owner_only(tmp_path: Path) -> None:
     assert mode(tmp_path / "new") == 0o700
 
 
+def test_only_its_own_leftovers_are_cleared_away(tmp_path: Path) -> None:
+    """Several state files may share a folder; what another commit is writing is not touched."""
+    own = tmp_path / f".state.json.{'0' * 16}.tmp"
+    others = [tmp_path / f".other.json.{'0' * 16}.tmp", tmp_path / ".state.json.mine.tmp"]
+    for path in (own, *others):
+        path.touch()
+    commit(store(tmp_path), "One")
+    assert not own.exists()
+    assert all(path.exists() for path in others)
+
+
 def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     """The file it points to is replaced; both paths are the same store, with the same lock."""
     (tmp_path / "real").mkdir()

@@ -120,6 +120,19 @@ def test_an_entry_under_another_number_is_not_believed(
         backend.snapshot(1)
 
 
+def test_an_entry_of_another_store_is_not_believed(backend: FileBackend, tmp_path: Path) -> None:
+    """Lineage tells stores apart, even where the numbers fit."""
+    other = FileBackend(tmp_path / "other.json", INITIAL)
+    for number in (1, 2):
+        commit(backend, number)
+        commit(other, number)
+    foreign = tmp_path / "other.json.history" / "000001.json"
+    entry(tmp_path, 1).write_bytes(foreign.read_bytes())
+    assert [kept.has_snapshot for kept in backend.history()] == [True, False, True]
+    with pytest.raises(StateDamaged, match="another store"):
+        backend.snapshot(1)
+
+
 def test_an_entry_that_no_state_file_followed_is_ignored(
     backend: FileBackend, tmp_path: Path
 ) -> None:
@@ -204,19 +217,23 @@ def test_a_state_of_a_newer_version_is_not_replaced(backend: FileBackend, tmp_pa
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize("initial_kept", [True, False])
 def test_a_state_file_that_is_gone_is_not_an_empty_store(
-    backend: FileBackend, tmp_path: Path
+    backend: FileBackend, tmp_path: Path, initial_kept: bool
 ) -> None:
     """Its history shows that it was there, so nothing is planned from nothing."""
     commit(backend, 1)
+    if not initial_kept:
+        commit(backend, 2)
+        entry(tmp_path, 0).unlink()
     (tmp_path / "state.json").unlink()
     with pytest.raises(StateDamaged, match="is gone, but its history"):
         backend.read()
     with pytest.raises(StateDamaged):
-        backend.commit(Base(), (), INITIAL, run(2))
+        backend.commit(Base(), (), INITIAL, run(3))
     newest = backend.read_newest_snapshot()
-    backend.commit_over_broken((), newest.state, run(2))
-    assert roles(backend.read().state) == {"Role 1"}
+    backend.commit_over_broken((), newest.state, run(3))
+    assert "Role 1" in backend.read().state.roles
     assert not list(tmp_path.glob("*.broken-*"))
 
 

@@ -120,7 +120,7 @@ class FileBackend:
             current = self._current()
         except StateDamaged:
             return self._history.document(number).state
-        serial = current.header.serial if current else 0
+        serial, lineage = (current.header.serial, current.header.lineage) if current else (0, None)
         if current and number == serial:
             return _copy(current.state)
         if not 0 <= number <= serial:
@@ -128,7 +128,7 @@ class FileBackend:
         # The first commit writes entry 0 last: if it was killed there, the initial state is known.
         if number == 0 and 0 not in self._history.numbers():
             return _copy(self._initial)
-        return self._history.document(number).state
+        return self._history.document(number, lineage).state
 
     def owner(self) -> LockOwner | None:
         """Return who holds, or last left behind, the lock."""

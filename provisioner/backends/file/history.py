@@ -44,27 +44,27 @@ class History:
         found = (_ENTRY.fullmatch(name) for name in names)
         return tuple(sorted(int(match[1]) for match in found if match))
 
-    def document(self, number: int) -> Document:
+    def document(self, number: int, lineage: str | None = None) -> Document:
         """Return an entry, checked like the state file itself.
 
         Raises:
-            StateDamaged: The entry is not sound.
+            StateDamaged: The entry is not sound, or not of that lineage.
             BackendError: There is no such entry, or it can't be read.
         """
         data = self._data(number)
         if data is None:
             raise self.not_kept(number)
         kept = document.decode(data, self._shown(number))
-        self._require_number(kept.header, number)
+        self._require_fit(kept.header, number, lineage)
         return kept
 
-    def header(self, number: int) -> Header | None:
-        """Return who made an entry; None if it is not sound. Reads no roles."""
+    def header(self, number: int, lineage: str | None = None) -> Header | None:
+        """Return who made an entry; None if it is not sound or fitting. Reads no roles."""
         try:
             data = self._data(number)
             header = document.read_header(data, self._shown(number)) if data is not None else None
             if header:
-                self._require_number(header, number)
+                self._require_fit(header, number, lineage)
         except BackendError:
             return None
         return header
@@ -113,17 +113,21 @@ class History:
         return BackendError(Diagnostic("history-not-kept", message, self.shown, remedy))
 
     def _entry(self, number: int, lineage: str | None) -> HistoryEntry:
-        header = self.header(number)
-        if header is None or lineage not in (None, header.lineage):
+        header = self.header(number, lineage)
+        if header is None:
             return HistoryEntry(number, None, has_snapshot=False)
         return HistoryEntry(number, header.run)
 
-    def _require_number(self, header: Header, number: int) -> None:
+    def _require_fit(self, header: Header, number: int, lineage: str | None) -> None:
+        where = self._shown(number)
+        what = None
         if header.serial != number:
-            message = f"{self._shown(number)} holds the state after run {header.serial}"
-            raise StateDamaged(
-                Diagnostic("history-misnumbered", message, self._shown(number), "remove the file")
-            )
+            what = f"the state after run {header.serial}"
+        elif lineage not in (None, header.lineage):
+            what = "a state of another store"
+        if what:
+            message = f"{where} holds {what}"
+            raise StateDamaged(Diagnostic("history-misplaced", message, where, "remove the file"))
 
     def _data(self, number: int) -> bytes | None:
         with store.reported("read", self._shown(number), _UNCHANGED):

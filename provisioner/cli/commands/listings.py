@@ -97,8 +97,7 @@ def privileges(search: str | None, config: str | None, target: str | None) -> in
     session = open_session(config, target)
     catalogue = session.catalogue or session.catalogue_for(session.backend.read())
     rows = [_privilege(privilege) for _, privilege in sorted(catalogue.privileges.items())]
-    columns = ("name", "group", "summary", "requires")
-    return _show("privileges", columns, rows, search)
+    return _show("privileges", ("name", "summary"), rows, search)
 
 
 def _privilege(privilege: Privilege) -> dict[str, Any]:
@@ -106,8 +105,9 @@ def _privilege(privilege: Privilege) -> dict[str, Any]:
         f"{item.name} (for {item.when})" if item.when else item.name for item in privilege.requires
     ]
     summary = privilege.summary
-    if privilege.internal:
-        summary += " (internal: never granted)"
+    if not output.wants_json():
+        summary += f"; needs {', '.join(requires)}" if requires else ""
+        summary += " (internal: never granted)" if privilege.internal else ""
     return {
         "name": privilege.name,
         "group": privilege.group,
