@@ -150,7 +150,7 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
         output.result_json(_document(outcome, digest))
         return
     if outcome.is_complete and outcome.error is None:
-        output.result(output.style_of(sys.stdout).paint(done_line(plan), "green") + "\n")
+        output.result(output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n")
         return
     total = len(outcome.applied) + len(outcome.not_tried) + (outcome.failed is not None)
     lines = [f"The apply broke off. {len(outcome.applied)} of {total} writes were made."]

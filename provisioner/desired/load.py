@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from provisioner.desired import conformity, files, merge, reader, resolve
@@ -53,7 +54,9 @@ def load(
     errors = [d for d in problems if d.severity == "error"]
     if errors:
         raise InvalidInput(errors)
-    return Loaded(resolved.desired, tuple(d for d in problems if d.severity == "warning"))
+    digests = "\n".join(sorted(document.digest for document in documents))
+    desired = replace(resolved.desired, digest=f"sha256:{sha256(digests.encode()).hexdigest()}")
+    return Loaded(desired, tuple(d for d in problems if d.severity == "warning"))
 
 
 def read_document(path: str, schema: str) -> reader.Document:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
 import yaml
@@ -64,11 +65,15 @@ class YamlSequence(list[Any]):
 
 @dataclass(slots=True)
 class Document:
-    """One file as read. ``root`` is None when it could not be read at all."""
+    """One file as read. ``root`` is None when it could not be read at all.
+
+    ``digest`` is over the file's bytes.
+    """
 
     file: str
     root: Any = None
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    digest: str = ""
 
     def place(self, path: tuple[str | int, ...], *, key: bool = False) -> Place:
         """Where the value at the path stands; with ``key``, where its key stands."""
@@ -87,7 +92,7 @@ class Document:
 
 def read(data: bytes, file: str) -> Document:
     """Read one YAML document. Never raises for what the bytes hold: see ``diagnostics``."""
-    document = Document(file)
+    document = Document(file, digest=sha256(data).hexdigest())
     if problem := _encoding_problem(data, file):
         document.diagnostics.append(problem)
         return document

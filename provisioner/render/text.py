@@ -66,7 +66,7 @@ def done_line(plan: Plan) -> str:
     """What an apply that went through did."""
     s = summarise(plan)
     return (
-        f"Apply complete: {s.create} added, {s.update} changed, {s.rename} renamed, "
+        f"{s.create} added, {s.update} changed, {s.rename} renamed, "
         f"{s.delete} deleted; {_count(s.assign, 'user')} reassigned."
     )
 
