@@ -13,7 +13,6 @@ from provisioner.apply import apply_plan
 from provisioner.backends.base import Run
 from provisioner.backends.stamp import now, this_user
 from provisioner.cli import output
-from provisioner.cli.options import today
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Interrupted, InvalidInput
 from provisioner.planfile import to_document
@@ -22,6 +21,7 @@ from provisioner.render.text import done_line, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import date
 
     from provisioner.apply import Outcome, Progress
     from provisioner.backends.base import Backend
@@ -55,8 +55,13 @@ def ask(question: str) -> bool:
     return str(answer).strip() == "yes"
 
 
-def carry_out(plan: Plan, backend: Backend, *, operation: str, lock_timeout: float) -> int:
-    """Apply an approved plan; print the report; return the exit code."""
+def carry_out(
+    plan: Plan, backend: Backend, *, operation: str, lock_timeout: float, today: date
+) -> int:
+    """Apply an approved plan; print the report; return the exit code.
+
+    ``today`` is the day on which the plan's end dates are judged.
+    """
     document = to_document(plan)
     run = Run(now(), this_user(), operation, done_line(plan), document["digest"])
     with _stopping() as stop, _progress(stop) as progress:
@@ -64,7 +69,7 @@ def carry_out(plan: Plan, backend: Backend, *, operation: str, lock_timeout: flo
             plan,
             backend,
             run=run,
-            today=today(),
+            today=today,
             lock_timeout=lock_timeout,
             progress=progress,
             stopped=stop.is_asked,
@@ -150,7 +155,9 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
         output.result_json(_document(outcome, digest))
         return
     if outcome.is_complete and outcome.error is None:
-        output.result(output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n")
+        output.result(
+            output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n"
+        )
         return
     total = len(outcome.applied) + len(outcome.not_tried) + (outcome.failed is not None)
     lines = [f"The apply broke off. {len(outcome.applied)} of {total} writes were made."]

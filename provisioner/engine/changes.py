@@ -98,7 +98,8 @@ class RoleChange:
 class AssignmentChange:
     """A change of the roles that one user holds.
 
-    ``dated`` are the roles among the added ones that have an end date or a reason.
+    ``dated`` are those roles among the added and removed ones that the sources give with an end
+    date or a reason; a removed one has come to its end.
     """
 
     name: str

@@ -177,15 +177,15 @@ def _changes(
         shown = (had or has or Assignment(login)).user
         place = provenance.user(login)
         held, holds = had or Assignment(shown), has or Assignment(shown)
-        dated = _dated(desired, login, holds.roles - held.roles)
+        dated = _dated(desired, login, holds.roles ^ held.roles)
         changes.append(AssignmentChange(shown, held, holds, place, dated))
     return tuple(changes)
 
 
-def _dated(desired: DesiredState, login: str, added: frozenset[str]) -> tuple[DatedRole, ...]:
+def _dated(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
     user = (desired.users or {}).get(login)
     dated = (item for item in (user.roles if user else ()) if item.until or item.reason)
-    return tuple(sorted((d for d in dated if d.role in added), key=lambda d: d.role))
+    return tuple(sorted((d for d in dated if d.role in moved), key=lambda d: d.role))
 
 
 def _role_change(

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from provisioner.engine.access import UserImpact
     from provisioner.engine.plan import Plan
+    from provisioner.model import DatedRole
 
 _NO_CHANGES = "No changes. The target matches the sources."
 
@@ -96,16 +97,7 @@ def _header(plan: Plan, style: Style) -> list[str]:
 def _change(change: Change, style: Style) -> Iterator[str]:
     yield _headline(change, style)
     if isinstance(change, AssignmentChange):
-        plain = tuple(r for r in change.added if r not in {d.role for d in change.dated})
-        yield from _names("", plain, (), style)
-        for dated in change.dated:
-            until = f"until {dated.until}" if dated.until else "no end date"
-            reason = f": {safe(dated.reason)}" if dated.reason else ""
-            text = f"{safe(dated.role)}, {until}{reason}"
-            wrapped = _wrap_names(text, style.width - 8)
-            yield f"      {style.symbol('+')} {wrapped[0]}"
-            yield from _indented(wrapped[1:], 8)
-        yield from _names("", (), change.removed, style)
+        yield from _roles_of_user(change, style)
         return
     match change.action:
         case Action.RENAME:
@@ -124,6 +116,30 @@ def _change(change: Change, style: Style) -> Iterator[str]:
         case _:
             for field in change.fields:
                 yield from _field(field, style)
+
+
+def _roles_of_user(change: AssignmentChange, style: Style) -> Iterator[str]:
+    dated = {item.role: item for item in change.dated}
+    for symbol, names in (("+", change.added), ("-", change.removed)):
+        plain = tuple(name for name in names if name not in dated)
+        yield from _signed(symbol, ", ".join(map(safe, plain)), style)
+        for name in (name for name in names if name in dated):
+            yield from _signed(symbol, _dated(dated[name], ended=symbol == "-"), style)
+
+
+def _dated(item: DatedRole, *, ended: bool) -> str:
+    text = safe(item.role)
+    if item.until is not None:
+        text += f", {'ended' if ended else 'until'} {item.until}"
+    return f"{text}: {safe(item.reason)}" if item.reason else text
+
+
+def _signed(symbol: str, text: str, style: Style) -> Iterator[str]:
+    """Text behind its sign, wrapped; nothing for no text."""
+    if text:
+        first, *rest = _wrap_names(text, style.width - 8)
+        yield f"      {style.symbol(symbol)} {first}"
+        yield from _indented(rest, 8)
 
 
 def _headline(change: Change, style: Style) -> str:
@@ -181,13 +197,10 @@ def _names(
     label: str, added: tuple[str, ...], removed: tuple[str, ...], style: Style
 ) -> Iterator[str]:
     """Names with their sign, as many on a line as fit."""
+    start = f"{label} " if label else ""
     for symbol, names in (("+", added), ("-", removed)):
         if names:
-            text = ", ".join(map(safe, names))
-            start = f"{label} " if label else ""
-            wrapped = _wrap_names(start + text, style.width - 8)
-            yield f"      {style.symbol(symbol)} {wrapped[0]}"
-            yield from _indented(wrapped[1:], 8)
+            yield from _signed(symbol, start + ", ".join(map(safe, names)), style)
 
 
 def _wrap_names(text: str, width: int) -> list[str]:

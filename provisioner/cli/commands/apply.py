@@ -64,7 +64,9 @@ def apply(
     if not auto_approve and not ask("\nApply these changes?"):
         output.note("Not applied.")
         return 1
-    return carry_out(made, session.backend, operation="apply", lock_timeout=lock_timeout)
+    return carry_out(
+        made, session.backend, operation="apply", lock_timeout=lock_timeout, today=made.as_of
+    )
 
 
 def _require_no_options(
@@ -88,8 +90,14 @@ def _apply_saved(
     if saved.blockers:
         raise Blocked(saved.blockers)
     session = open_session(config, target)
-    if not output.wants_json():
+    if not output.wants_json() or not saved.applyable:
         output.show_plan(saved)
     if saved.is_empty:
         return 0
-    return carry_out(saved, session.backend, operation="apply", lock_timeout=lock_timeout)
+    return carry_out(
+        saved,
+        session.backend,
+        operation="apply",
+        lock_timeout=lock_timeout,
+        today=options.today(),
+    )

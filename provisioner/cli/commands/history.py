@@ -99,7 +99,9 @@ def rollback(
         output.note("Not applied.")
         return 1
     operation = f"rollback {run}"
-    return carry_out(made, backend, operation=operation, lock_timeout=lock_timeout)
+    return carry_out(
+        made, backend, operation=operation, lock_timeout=lock_timeout, today=made.as_of
+    )
 
 
 def _desired(state: State, ignore: tuple[str, ...]) -> DesiredState:
