@@ -60,8 +60,8 @@ class LazyGroup(click.Group):
         if args and args[0] not in COMMANDS and not args[0].startswith("-"):
             from provisioner.names import did_you_mean
 
-            hint = did_you_mean(args[0], COMMANDS) or "`provisioner --help` lists the commands"
-            ctx.fail(f"there is no command `{args[0]}`; {hint}")
+            hint = did_you_mean(args[0], COMMANDS)
+            ctx.fail(f"there is no command `{args[0]}`" + (f"; {hint}" if hint else ""))
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from provisioner import schemas
+from provisioner.desired.reader import YamlMapping, YamlSequence
 from provisioner.diagnostics import Diagnostic
 from provisioner.names import did_you_mean
 
@@ -27,13 +28,62 @@ _TYPE_NAMES = {
 }
 
 
-def check(document: Document, schema: str) -> bool:
-    """Add a diagnostic for every violation of the schema; return whether there was none."""
+def check(document: Document, schema: str) -> None:
+    """Add a diagnostic for every violation of the schema, and leave what conforms.
+
+    What violates the schema is taken out of the document, so that the rest can be looked at for
+    further mistakes; ``is_whole`` says whether that took out a declaration. If nothing usable
+    remains, the root is None afterwards.
+    """
     if schemas.valid(schema, document.root):
-        return True
-    for violation in schemas.violations(schema, document.root):
-        document.diagnostics.extend(_explain(document, violation))
-    return False
+        return
+    document.is_whole = False
+    violations = list(schemas.violations(schema, document.root))
+    said = {diagnostic.place for diagnostic in document.diagnostics}
+    found = (diagnostic for v in violations for diagnostic in _explain(document, v))
+    document.diagnostics += [diagnostic for diagnostic in found if diagnostic.place not in said]
+    if isinstance(document.root, dict):
+        paths = {path for violation in violations for path in _unfit(violation)}
+        document.is_whole = all(len(path) > _DECLARATION_DEPTH for path in paths)
+        for path in sorted(paths, key=_last_items_first, reverse=True):
+            _take_out(document.root, path)
+        document.root.setdefault("version", 1)
+    if not schemas.valid(schema, document.root):
+        document.root, document.is_whole = None, False
+
+
+# roles → name: what lies deeper can be missing without a reference to the name leading nowhere.
+_DECLARATION_DEPTH = 2
+
+
+def _unfit(violation: Any) -> Iterator[tuple[str | int, ...]]:
+    """The paths of what must go for this violation to be gone."""
+    path = tuple(violation.absolute_path)
+    if "propertyNames" in violation.absolute_schema_path:
+        yield (*path, violation.instance)
+    elif violation.validator == "additionalProperties":
+        known = violation.schema.get("properties", {})
+        yield from ((*path, key) for key in violation.instance if key not in known)
+    elif path:
+        yield path
+
+
+def _last_items_first(path: tuple[str | int, ...]) -> tuple[tuple[bool, int, str], ...]:
+    return tuple((isinstance(s, int), s if isinstance(s, int) else 0, str(s)) for s in path)
+
+
+def _take_out(root: Any, path: tuple[str | int, ...]) -> None:
+    *way, last = path
+    node = root
+    for step in way:
+        try:
+            node = node[step]
+        except (KeyError, IndexError, TypeError):
+            return  # taken out with something around it
+    if isinstance(node, YamlMapping):
+        node.pop(str(last), None)
+    elif isinstance(node, YamlSequence) and isinstance(last, int) and last < len(node):
+        del node[last], node.marks[last]
 
 
 def _explain(document: Document, violation: Any) -> Iterator[Diagnostic]:

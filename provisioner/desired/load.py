@@ -45,11 +45,11 @@ def load(
     found = files.find(sources, without=without)
     documents = [read_document(path, "roles") for path in found.paths]
     problems = [*found.diagnostics, *(d for doc in documents for d in doc.diagnostics)]
-    sound = [doc for doc in documents if not doc.diagnostics]
-    merged = merge.merge(sound)
+    merged = merge.merge(doc for doc in documents if doc.root is not None)
     problems += merged.diagnostics
-    # A reference into a file that could not be read is no mistake of whoever refers to it.
-    resolved = resolve.resolve(merged, surroundings, complete=not problems)
+    # A reference into what could not be read is no mistake of whoever refers to it.
+    complete = not found.diagnostics and all(doc.is_whole for doc in documents)
+    resolved = resolve.resolve(merged, surroundings, complete=complete)
     problems += resolved.diagnostics
     errors = [d for d in problems if d.severity == "error"]
     if errors:
@@ -64,9 +64,9 @@ def read_document(path: str, schema: str) -> reader.Document:
     data = files.read_bytes(path)
     name = "standard input" if path == files.STANDARD_INPUT else path
     if isinstance(data, Diagnostic):
-        return reader.Document(name, None, [data])
+        return reader.Document(name, None, [data], is_whole=False)
     document = reader.read(data, name)
-    if not document.diagnostics:
+    if document.is_whole:
         conformity.check(document, schema)
     return document
 

@@ -67,12 +67,14 @@ class YamlSequence(list[Any]):
 class Document:
     """One file as read. ``root`` is None when it could not be read at all.
 
-    ``digest`` is over the file's bytes.
+    ``is_whole`` says whether everything that it declares is in ``root``. ``digest`` is over the
+    file's bytes.
     """
 
     file: str
     root: Any = None
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    is_whole: bool = True
     digest: str = ""
 
     def place(self, path: tuple[str | int, ...], *, key: bool = False) -> Place:
@@ -95,14 +97,16 @@ def read(data: bytes, file: str) -> Document:
     document = Document(file, digest=sha256(data).hexdigest())
     if problem := _encoding_problem(data, file):
         document.diagnostics.append(problem)
+        document.is_whole = False
         return document
     builder = _Builder(document)
     try:
         document.root = builder.build(CParser(data), anchors=b"&" in data)
     except yaml.YAMLError as error:
         document.diagnostics.append(_syntax_problem(error, file, data))
+        document.is_whole = False
     except _GiveUp:
-        pass
+        document.is_whole = False
     return document
 
 
@@ -160,10 +164,8 @@ class _Builder:
         get_event()  # stream start
         first = get_event()
         if type(first) is yaml.StreamEndEvent:
-            self.problem(
-                "empty-file", first.start_mark, "the file is empty", "start it with `version: 1`"
-            )
-            return None
+            remedy = "start it with `version: 1`"
+            raise self.give_up("empty-file", first.start_mark, "the file is empty", remedy)
         root = self._build_document(get_event, anchors=anchors)
         get_event()  # document end
         extra = get_event()
@@ -253,7 +255,7 @@ class _Builder:
     def _plain(self, text: str, key: str | None, mark: Any) -> Any:
         value = resolve_plain(text)
         if isinstance(value, Unclear):
-            if key == BARE_DATE_KEY and value.is_date:
+            if key == BARE_DATE_KEY and value.looks_like_date:
                 return text
             if text == "<<":
                 remedy = (

@@ -46,9 +46,9 @@ class Unclear:
     text: str
 
     @property
-    def is_date(self) -> bool:
-        """Whether it is a date that exists."""
-        return iso_date(self.text) is not None
+    def looks_like_date(self) -> bool:
+        """Whether it is written as a date, existing or not."""
+        return _DATE.fullmatch(self.text) is not None
 
 
 Scalar = str | int | float | bool | None | Unclear
