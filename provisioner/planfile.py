@@ -21,7 +21,7 @@ from provisioner.engine.plan import Coverage, Plan, TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
-from provisioner.model import Assignment, Base, DatedRole, Place, Role
+from provisioner.model import Assignment, Base, DatedRole, Grant, Place, Role
 from provisioner.render.diagnostics import diagnostic_document
 
 FORMAT: Final = "provisioner-plan"
@@ -119,6 +119,15 @@ def _change(change: Change) -> dict[str, Any]:
         "after": _role(change.after),
         "fields": [asdict(item) for item in change.fields],
         "holders": change.holders,
+        "grants": [
+            {
+                "privilege": grant.privilege,
+                "pattern": grant.pattern,
+                "set": grant.set_name,
+                "place": _place(grant.place),
+            }
+            for grant in change.grants
+        ],
     }
 
 
@@ -240,8 +249,13 @@ def _read_change(item: dict[str, Any]) -> Change:
     )
     before_role, after_role = _read_role(item["before"]), _read_role(item["after"])
     action = Action(item["action"])
+    grants = tuple(
+        Grant(grant["privilege"], grant["pattern"], _read_place(grant["place"]), grant["set"])
+        for grant in item["grants"]
+    )
+    holders = item["holders"]
     return RoleChange(
-        action, item["name"], before_role, after_role, fields, source, item["holders"]
+        action, item["name"], before_role, after_role, fields, source, holders, grants
     )
 
 

@@ -80,7 +80,7 @@ def show_plan(plan: Plan) -> None:
     else:
         from provisioner.render.text import plan_text
 
-        result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet))
+        result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet, places=MANNER.verbose))
 
 
 def note(text: str) -> None:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from provisioner.model import Assignment, DatedRole, Role
 
 if TYPE_CHECKING:
-    from provisioner.model import Place
+    from provisioner.model import Grant, Place
 
 
 class Action(Enum):
@@ -63,7 +63,11 @@ class FieldChange:
 
 @dataclass(frozen=True, slots=True)
 class RoleChange:
-    """A change of one role. ``holders`` counts the users who carry the role before or after."""
+    """A change of one role.
+
+    ``holders`` counts the users who carry the role before or after; ``grants`` tells for each
+    added privilege which lines of the sources grant it.
+    """
 
     action: Action
     name: str
@@ -72,6 +76,7 @@ class RoleChange:
     fields: tuple[FieldChange, ...] = ()
     source: Place | None = None
     holders: int = 0
+    grants: tuple[Grant, ...] = ()
 
     @property
     def added(self) -> tuple[str, ...]:

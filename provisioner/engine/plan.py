@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, DatedRole, DesiredState, Kind, Place, Role, Snapshot
+    from provisioner.model import (
+        Catalogue,
+        DatedRole,
+        DesiredState,
+        Grant,
+        Kind,
+        Place,
+        Provenance,
+        Role,
+        Snapshot,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +179,8 @@ def _changes(
                 RoleChange(Action.RENAME, name, origin, old, source=place, holders=count)
             )
         if old != new:
-            changes.append(_role_change(name, old, new, place, count))
+            change = _role_change(name, old, new, place, count)
+            changes.append(replace(change, grants=_grants(change, provenance)))
     for login in sorted(before.assignments.keys() | after.assignments.keys()):
         had, has = before.assignments.get(login), after.assignments.get(login)
         if had is has or (had and has and had.roles == has.roles):
@@ -180,6 +191,13 @@ def _changes(
         dated = _dated(desired, login, holds.roles ^ held.roles)
         changes.append(AssignmentChange(shown, held, holds, place, dated))
     return tuple(changes)
+
+
+def _grants(change: RoleChange, provenance: Provenance) -> tuple[Grant, ...]:
+    added = frozenset(change.added)
+    if not added:
+        return ()
+    return tuple(grant for grant in provenance.grants(change.name) if grant.privilege in added)
 
 
 def _dated(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:

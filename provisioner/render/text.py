@@ -28,16 +28,19 @@ if TYPE_CHECKING:
 _NO_CHANGES = "No changes. The target matches the sources."
 
 
-def plan_text(plan: Plan, style: Style, *, brief: bool = False) -> str:
+def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = False) -> str:
     """The whole plan: changes, who is affected, what was compared, what forbids it, the sum.
 
-    ``brief`` leaves everything out but the objections and the last line.
+    ``brief`` leaves everything out but the objections and the sum; ``places`` adds which line of
+    the sources grants each added privilege.
     """
     lines: list[str] = []
     if not brief:
         lines += _header(plan, style)
         for change in plan.changes:
             lines += ["", *_change(change, style)]
+            if places and isinstance(change, RoleChange):
+                lines += _grants(change)
         lines += _impact(plan, style)
         lines += ["", *_wrapped(coverage_line(plan), style)]
         if plan.valid_until is not None:
@@ -140,6 +143,14 @@ def _signed(symbol: str, text: str, style: Style) -> Iterator[str]:
         first, *rest = _wrap_names(text, style.width - 8)
         yield f"      {style.symbol(symbol)} {first}"
         yield from _indented(rest, 8)
+
+
+def _grants(change: RoleChange) -> Iterator[str]:
+    for grant in change.grants:
+        place = f"{safe(grant.place.file)}:{grant.place.line}" if grant.place else ""
+        how = "" if grant.pattern == grant.privilege else f" as {safe(grant.pattern)}"
+        through = f" in the set {safe(grant.set_name)}" if grant.set_name else ""
+        yield f"        {safe(grant.privilege)}: {place}{how}{through}"
 
 
 def _headline(change: Change, style: Style) -> str:
