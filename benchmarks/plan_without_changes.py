@@ -38,6 +38,8 @@ GUARDS = {
     "max_change_percent": None,
     "adopt": False,
     "allow_lockout": False,
+    "new_only": False,
+    "actor": None,
 }
 
 

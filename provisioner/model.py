@@ -11,7 +11,7 @@ for permissions) and may *include* roles; an *assignment* gives roles to a *user
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -238,7 +238,7 @@ class DesiredState:
     users: Mapping[str, DesiredUser] | None = None
     catalogue: Catalogue | None = None
     ignore: tuple[str, ...] = ()
-    rules: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     digest: str | None = None
     provenance: Provenance = field(default_factory=NoProvenance)

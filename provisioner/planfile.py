@@ -16,8 +16,11 @@ from typing import Any, Final
 from provisioner import schemas
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import UserImpact
+from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
+from provisioner.engine.kept import Kept
 from provisioner.engine.plan import Coverage, Plan, TargetIdentity
+from provisioner.engine.policy import Violation
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
@@ -67,6 +70,9 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "rules": {kind: list(items) for kind, items in plan.rules.items()},
         "changes": [_change(change) for change in plan.changes],
         "impact": [asdict(user) for user in plan.impact],
+        "kept": [asdict(kept) for kept in plan.kept],
+        "violations": [asdict(violation) for violation in plan.violations],
+        "sensitive": sorted(plan.sensitive),
         "blockers": [diagnostic_document(blocker) for blocker in plan.blockers],
         "coverage": {
             "files": list(plan.coverage.files),
@@ -144,6 +150,15 @@ def _role(role: Role | None) -> dict[str, Any] | None:
     }
 
 
+def _read_violation(item: dict[str, Any]) -> Violation:
+    witness = tuple(
+        tuple(Link(**{**link, "place": _read_place(link["place"])}) for link in chain)
+        for chain in item["witness"]
+    )
+    place = _read_place(item["place"])
+    return Violation(**{**item, "items": tuple(item["items"]), "witness": witness, "place": place})
+
+
 def _place(place: Place | None) -> dict[str, Any] | None:
     return asdict(place) if place else None
 
@@ -208,6 +223,12 @@ def _plan(document: dict[str, Any]) -> Plan:
             UserImpact(user["user"], tuple(user["gained"]), tuple(user["lost"]))
             for user in document["impact"]
         ),
+        kept=tuple(
+            Kept(item["user"], item["role"], tuple(item["privileges"]), tuple(item["through"]))
+            for item in document["kept"]
+        ),
+        violations=tuple(map(_read_violation, document["violations"])),
+        sensitive=frozenset(document["sensitive"]),
         blockers=tuple(map(_read_diagnostic, document["blockers"])),
         coverage=Coverage(
             tuple(coverage["files"]),

@@ -33,6 +33,7 @@ class TargetSettings:
     options: Mapping[str, Any]
     self_user: str | None = None
     catalogue: str | None = None
+    ceiling: str | None = None
     place: Place | None = None
 
 
@@ -129,6 +130,7 @@ def load_project(config: str | None) -> Project:
             options,
             options.get("self"),
             options.get("catalogue"),
+            options.get("ceiling"),
             document.place(("targets", name), key=True),
         )
         for name, options in root.get("targets", {}).items()

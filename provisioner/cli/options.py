@@ -118,6 +118,12 @@ guards = _chain(
         help="Allow this share of roles deleted and of users losing access. Default: 30.",
     ),
     option("--allow-lockout", is_flag=True, help="Allow that no administrator remains."),
+    option("--new-only", is_flag=True, help="Let pass what breaks a policy already."),
+    option(
+        "--actor",
+        metavar="LOGIN",
+        help="Who asks for the change: must not gain access by it.",
+    ),
 )
 sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 

@@ -71,6 +71,9 @@ class Session:
             project.adopted,
             guards["adopt"],
             guards["allow_lockout"],
+            guards["new_only"],
+            self.target.ceiling,
+            guards["actor"],
         )
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner import names
 from provisioner.desired import references
+from provisioner.desired.policies import resolve_policies
 from provisioner.desired.privileges import Resolver
 from provisioner.desired.scalars import iso_date
 from provisioner.diagnostics import Diagnostic
@@ -59,6 +60,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
             for login, (holder, body) in merged.users.items()
         }
     provenance = SourceProvenance(merged, privileges)
+    policies = resolve_policies(merged, privileges, scope)
     diagnostics = [*privileges.diagnostics, *scope.diagnostics]
     if roles is not None:
         diagnostics += references.check_roles(roles, merged, scope, privileges, provenance)
@@ -68,7 +70,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
         catalogue=around.catalogue,
         ignore=ignore,
         rules={
-            "policies": tuple(policy for policy, _ in merged.policies),
+            "policies": policies,
             "tests": tuple(test for test, _ in merged.tests),
         },
         files=tuple(sorted(merged.files)),
@@ -127,7 +129,7 @@ def _dated(item: Any, items: YamlSequence, index: int, scope: references.Scope) 
 def _not_enforced(merged: Declarations) -> list[Diagnostic]:
     """Say plainly what is read but has no effect in this version."""
     found = []
-    for what, items in (("policies", merged.policies), ("tests", merged.tests)):
+    for what, items in (("tests", merged.tests),):
         if items:
             message = (
                 f"`{what}` are checked for their form only: this version does not enforce them"

@@ -152,6 +152,36 @@ def _administrators(state: State) -> frozenset[str]:
     )
 
 
+def _above_ceiling(case: Case) -> Iterator[Diagnostic]:
+    ceiling = case.settings.ceiling
+    if ceiling is None:
+        return
+    remedy = f"leave it out, or have `{ceiling}` extended first"
+    if ceiling not in case.after.roles:
+        message = f"the ceiling role `{ceiling}` does not exist in this target"
+        yield Diagnostic("ceiling-missing", message, None, "correct `ceiling` in the project file")
+        return
+    access = EffectiveAccess(case.after)
+    allowed = access.of_role(ceiling)
+    places = {c.name: c.source for c in case.changes if isinstance(c, RoleChange)}
+    for name in sorted(case.after.roles):
+        above = access.of_role(name) - allowed
+        if above and name.casefold() not in case.default_roles:
+            message = f"role `{name}` goes beyond `{ceiling}`: {_listed(sorted(above))}"
+            yield Diagnostic("above-ceiling", message, places.get(name), remedy)
+
+
+def _own_gain(case: Case) -> Iterator[Diagnostic]:
+    actor = case.settings.actor
+    for user in case.impact if actor is not None else ():
+        if user.gained and actor is not None and user.user.casefold() == actor.casefold():
+            message = (
+                f"{user.user}, who asks for this change, would gain {_listed(list(user.gained))}"
+            )
+            remedy = "have somebody else ask for it"
+            yield Diagnostic("own-gain", message, None, remedy)
+
+
 def _too_much(case: Case) -> Iterator[Diagnostic]:
     """The thresholds: a table of (what, how many, limit, of how many, setting)."""
     safety = case.settings.safety
@@ -205,5 +235,7 @@ _GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (
     _dangling,
     _adoption,
     _lockout,
+    _above_ceiling,
+    _own_gain,
     _too_much,
 )

@@ -13,7 +13,9 @@ from provisioner.engine import guards
 from provisioner.engine.access import UserImpact, holders, impact
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.diff import field_changes
+from provisioner.engine.kept import Kept, find_kept
 from provisioner.engine.order import Step, Transition, steps
+from provisioner.engine.policy import Violation, check_policies, told_apart
 from provisioner.engine.target import find_target, with_new_names
 from provisioner.model import KINDS, Assignment, Base, State
 
@@ -61,8 +63,10 @@ class Coverage:
 class Plan:
     """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
 
-    ``blockers`` are the guards that forbid applying it; ``valid_until`` is the earliest end of a
-    dated assignment that is still active.
+    ``blockers`` are the guards and policies that forbid applying it; ``violations`` are all breaks
+    of policies, blocking or not; ``kept`` tells where a revocation is not complete; ``sensitive``
+    are the sensitive privileges of the catalogue; ``valid_until`` is the earliest end of a dated
+    assignment that is still active.
     """
 
     target: TargetIdentity
@@ -71,12 +75,15 @@ class Plan:
     settings: Settings
     changes: tuple[Change, ...] = ()
     impact: tuple[UserImpact, ...] = ()
+    kept: tuple[Kept, ...] = ()
+    violations: tuple[Violation, ...] = ()
     blockers: tuple[Diagnostic, ...] = ()
     coverage: Coverage = Coverage()
     valid_until: date | None = None
     desired_digest: str | None = None
     manages: frozenset[Kind] = frozenset()
     default_roles: frozenset[str] = frozenset()
+    sensitive: frozenset[str] = frozenset()
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
@@ -130,19 +137,62 @@ def make_plan(
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
+        sensitive=frozenset(p.name for p in catalogue.privileges.values() if p.sensitive),
         rules=desired.rules,
     )
-    return _judged(plan, before, after, tuple(found.problems))
+    return _judged(plan, before, after, tuple(found.problems), desired)
 
 
-def _judged(plan: Plan, before: State, after: State, problems: tuple[Diagnostic, ...]) -> Plan:
-    """The plan with its impact on people and the verdict of the guards."""
-    if plan.is_empty:
-        return replace(plan, blockers=problems)
-    effects = impact(before, after)
+def _judged(
+    plan: Plan,
+    before: State,
+    after: State,
+    problems: tuple[Diagnostic, ...] = (),
+    desired: DesiredState | None = None,
+) -> Plan:
+    """The plan with its impact on people, and the verdict of the policies and the guards."""
+    effects = () if plan.is_empty else impact(before, after)
+    violations = _violations(plan, before, after, desired)
     case = guards.Case(plan.changes, before, after, effects, plan.settings, plan.manages)
     case = replace(case, atomic=plan.target.atomic, default_roles=plan.default_roles)
-    return replace(plan, impact=effects, blockers=(*problems, *guards.check(case)))
+    blocking = (
+        violation.diagnostic()
+        for violation in violations
+        if violation.severity == "error" and (violation.is_new or not plan.settings.new_only)
+    )
+    return replace(
+        plan,
+        impact=effects,
+        kept=find_kept(plan.changes, before, after),
+        violations=violations,
+        blockers=(*problems, *guards.check(case), *blocking),
+    )
+
+
+def _violations(
+    plan: Plan, before: State, after: State, desired: DesiredState | None
+) -> tuple[Violation, ...]:
+    """What breaks the policies after the plan, told apart from what did so before."""
+    policies = plan.rules.get("policies", ())
+    if not policies:
+        return ()
+    roles = (desired.roles if desired else None) or {}
+    shipped = frozenset(
+        name
+        for name in before.roles.keys() | after.roles.keys()
+        if name.casefold() in plan.default_roles and name not in roles
+    )
+    found = check_policies(
+        policies,
+        after,
+        plan.as_of,
+        provenance=desired.provenance if desired else None,
+        users=desired.users if desired else None,
+        shipped=shipped,
+    )
+    if not found:
+        return ()
+    return told_apart(found, check_policies(policies, before, plan.as_of, shipped=shipped))
 
 
 def _valid_until(desired: DesiredState, as_of: date) -> date | None:
@@ -266,13 +316,13 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
         return tuple(reasons)
     moved = transition(plan, state)
     before = with_new_names(state, plan.renames)
-    judged = _judged(plan, before, moved.after, ())
+    judged = _judged(plan, before, moved.after)
     if judged.impact != plan.impact:
         now = {u.user for u in judged.impact} ^ {u.user for u in plan.impact}
         whom = ", ".join(sorted(now)) or "the same users, in other privileges"
         reasons.append(f"it would change access otherwise than planned: {whom}")
-    known = {blocker.id for blocker in plan.blockers}
-    reasons += [b.message for b in judged.blockers if b.id not in known]
+    # A plan that is applied had no blockers, so every one of them is a new verdict.
+    reasons += [blocker.message for blocker in judged.blockers]
     return tuple(reasons)
 
 

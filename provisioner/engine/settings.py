@@ -33,7 +33,8 @@ class Settings:
 
     ``adopted`` are the kinds that the project file records as managed, ``adopt`` says that this
     run takes the rest under management; ``allow_lockout`` waives the guard on the last
-    administrator.
+    administrator. ``new_only`` lets pass what breaks a policy already; nothing may go beyond the
+    role named ``ceiling``; ``actor`` is who asked for the change.
     """
 
     manage: Manage = "all"
@@ -44,3 +45,6 @@ class Settings:
     adopted: frozenset[Kind] = frozenset()
     adopt: bool = False
     allow_lockout: bool = False
+    new_only: bool = False
+    ceiling: str | None = None
+    actor: str | None = None

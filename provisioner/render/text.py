@@ -42,6 +42,8 @@ def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = F
             if places and isinstance(change, RoleChange):
                 lines += _grants(change)
         lines += _impact(plan, style)
+        lines += _kept(plan, style)
+        lines += _violations(plan, style)
         lines += ["", *_wrapped(coverage_line(plan), style)]
         if plan.valid_until is not None:
             lines += _wrapped(f"Dated assignments: the next one ends on {plan.valid_until}.", style)
@@ -232,21 +234,53 @@ def _impact(plan: Plan, style: Style) -> Iterator[str]:
         yield "Nobody's effective access changes."
         return
     yield "Effective access, over all roles:"
-    for users, example in _alike(plan.impact):
+    for users, example in _alike(plan):
         who = ", ".join(map(safe, users[:4]))
         if len(users) > 4:
             who += f" and {len(users) - 4} more"
         yield f"    {style.paint(who, 'bold')}"
-        yield from _names("gains", example.gained, (), style)
+        risky = tuple(name for name in example.gained if name in plan.sensitive)
+        harmless = tuple(name for name in example.gained if name not in plan.sensitive)
+        yield from _names("gains, sensitive:", risky, (), style)
+        yield from _names("gains", harmless, (), style)
         yield from _names("loses", (), example.lost, style)
 
 
-def _alike(impact: tuple[UserImpact, ...]) -> list[tuple[list[str], UserImpact]]:
-    """Users whose access changes in the same way, together."""
+def _alike(plan: Plan) -> list[tuple[list[str], UserImpact]]:
+    """Users whose access changes in the same way, together; who gains the most risk, first."""
     groups: dict[tuple[tuple[str, ...], tuple[str, ...]], list[UserImpact]] = {}
-    for user in impact:
+    for user in plan.impact:
         groups.setdefault((user.gained, user.lost), []).append(user)
-    return [([user.user for user in users], users[0]) for users in groups.values()]
+
+    def risk(users: list[UserImpact]) -> tuple[int, int, str]:
+        gained = users[0].gained
+        return (-len(plan.sensitive.intersection(gained)), -len(gained), users[0].user)
+
+    return [([u.user for u in users], users[0]) for users in sorted(groups.values(), key=risk)]
+
+
+def _kept(plan: Plan, style: Style) -> Iterator[str]:
+    if plan.kept:
+        yield ""
+        yield "Taken away, but still held another way:"
+    for kept in plan.kept:
+        names = ", ".join(map(safe, kept.privileges))
+        through = ", ".join(map(safe, kept.through))
+        text = f"{safe(kept.user)} keeps {names} through {through} (was also {safe(kept.role)})"
+        first, *rest = _wrap_names(text, style.width - 4)
+        yield f"    {first}"
+        yield from _indented(rest, 6)
+
+
+def _violations(plan: Plan, style: Style) -> Iterator[str]:
+    """Breaks of policies that do not block; those that do stand among the objections."""
+    blocking = {blocker.message for blocker in plan.blockers}
+    passing = [v.diagnostic() for v in plan.violations]
+    passing = [found for found in passing if found.message not in blocking]
+    if passing:
+        yield ""
+    for found in passing:
+        yield from diagnostic_lines(found, style, wrapped=True)
 
 
 def _blockers(plan: Plan, style: Style) -> Iterator[str]:
@@ -254,7 +288,7 @@ def _blockers(plan: Plan, style: Style) -> Iterator[str]:
         yield ""
         yield style.paint("This plan can't be applied:", "red", "bold")
         for blocker in plan.blockers:
-            yield from diagnostic_lines(blocker, style)
+            yield from diagnostic_lines(blocker, style, wrapped=True)
         yield ""
 
 

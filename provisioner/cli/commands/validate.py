@@ -8,13 +8,17 @@ from provisioner import catalogue as catalogues
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import load_sources
-from provisioner.errors import InvalidInput
+from provisioner.engine.chains import declared_state
+from provisioner.engine.policy import check_policies
+from provisioner.errors import Blocked, InvalidInput
 from provisioner.project import load_project
 from provisioner.render.diagnostics import diagnostic_document
 
 if TYPE_CHECKING:
+    from datetime import date
+
     from provisioner.diagnostics import Diagnostic
-    from provisioner.model import DesiredState
+    from provisioner.model import Catalogue, DesiredState
 
 
 @command("validate")
@@ -22,9 +26,12 @@ if TYPE_CHECKING:
 @options.config
 @options.target
 @options.formats
+@options.as_of
 @options.manner
-def validate(sources: tuple[str, ...], config: str | None, target: str | None) -> int:
-    """Check the sources for every mistake that shows without the panel's state.
+def validate(
+    sources: tuple[str, ...], config: str | None, target: str | None, as_of: date | None
+) -> int:
+    """Check the sources for every mistake that shows without the panel's state, policies included.
 
     With several targets and no --target, the sources are checked for each of them.
     """
@@ -36,6 +43,7 @@ def validate(sources: tuple[str, ...], config: str | None, target: str | None) -
     }
     errors: list[Diagnostic] = []
     warnings: dict[Diagnostic, None] = {}
+    broken: dict[Diagnostic, None] = {}
     desired: DesiredState | None = None
     for catalogue in catalogues_used.values():
         try:
@@ -45,10 +53,29 @@ def validate(sources: tuple[str, ...], config: str | None, target: str | None) -
         else:
             desired = loaded.desired
             warnings |= dict.fromkeys(loaded.warnings)
+            broken |= dict.fromkeys(_broken_policies(desired, catalogue, as_of or options.today()))
     if errors or desired is None:
         raise InvalidInput(errors)
+    if any(found.severity == "error" for found in broken):
+        raise Blocked(broken)
+    warnings |= broken
     _report(desired, list(warnings))
     return 0
+
+
+def _broken_policies(desired: DesiredState, catalogue: Catalogue, as_of: date) -> list[Diagnostic]:
+    state = declared_state(desired, catalogue, as_of)
+    found = check_policies(
+        desired.rules.get("policies", ()),
+        state,
+        as_of,
+        provenance=desired.provenance,
+        users=desired.users,
+        shipped=frozenset(
+            role.name for role in catalogue.default_roles if role.name not in (desired.roles or {})
+        ),
+    )
+    return [violation.diagnostic(told_apart=False) for violation in found]
 
 
 def _report(desired: DesiredState, warnings: list[Diagnostic]) -> None:
