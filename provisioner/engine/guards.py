@@ -43,7 +43,8 @@ class Case:
 
 def check(case: Case) -> tuple[Diagnostic, ...]:
     """Return what forbids the plan, every guard's objections."""
-    return tuple(objection for guard in _GUARDS for objection in guard(case))
+    guards = _GUARDS if case.changes else _STATE_GUARDS
+    return tuple(objection for guard in guards for objection in guard(case))
 
 
 def _default_role_deleted(case: Case) -> Iterator[Diagnostic]:
@@ -228,6 +229,8 @@ def _over(message: str, setting: str, needed: int) -> Diagnostic:
     return Diagnostic(setting.replace("_", "-"), message, None, ways)
 
 
+# What is wrong with the state that a plan leads to, even if it changes nothing.
+_STATE_GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (_above_ceiling,)
 _GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (
     _default_role_deleted,
     _protected_deleted,
@@ -235,7 +238,7 @@ _GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (
     _dangling,
     _adoption,
     _lockout,
-    _above_ceiling,
     _own_gain,
     _too_much,
+    *_STATE_GUARDS,
 )

@@ -1,0 +1,389 @@
+"""Random states, sources and writes for property tests. Needs hypothesis.
+
+What comes out is small and full of edges: names that differ in case only or in other scripts,
+includes, protected and default roles, ignored and external ones, renames in chains, dated
+assignments. Sources are always ones that `provisioner validate` accepts::
+
+    @given(worlds())
+    def test_my_planner(world):
+        plan = world.plan()
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+from hypothesis import strategies as st
+
+from provisioner import globs
+from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.settings import Safety, Settings
+from provisioner.engine.writes import (
+    CreateRole,
+    DeleteRole,
+    RenameRole,
+    SetAssignment,
+    UpdateRole,
+    replay,
+)
+from provisioner.model import (
+    KINDS,
+    Assignment,
+    Base,
+    Catalogue,
+    DatedRole,
+    DesiredRole,
+    DesiredState,
+    DesiredUser,
+    Privilege,
+    Role,
+    Snapshot,
+    State,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+
+    from hypothesis.strategies import DrawFn, SearchStrategy
+
+    from provisioner.engine.plan import Plan
+    from provisioner.engine.settings import Manage
+    from provisioner.engine.writes import Write
+    from provisioner.model import Kind
+
+PRIVILEGES = ("ACCOUNTS_VIEW", "ARDOCS_CREATE", "CONFIG_SECURITY", "HOLDS_PUT", "MEMOS_WRITE")
+DEFAULT_ROLES = (
+    Role("Full Access", "Everything", frozenset(PRIVILEGES), protected=True, id="default-full"),
+    Role("Service Desk Only", "", frozenset({"MEMOS_WRITE"}), protected=True, id="default-desk"),
+)
+CATALOGUE = Catalogue("test", {name: Privilege(name) for name in PRIVILEGES}, DEFAULT_ROLES)
+ROLE_NAMES = (
+    *("Auditor", "AUDITOR", "Billing", "billing", "Clerk", "Desk", "dESK"),
+    *("Straße", "STRASSE", "Δέλτα", "δέλτα", "経理担当", "Élan 🚒"),
+    *("Legacy One", "LEGACY TWO", "legacy straße"),
+)
+LOGINS = ("ada@example.com", "Grace@Example.com", "LINUS", "straße@example.com", "Ωmega")
+IGNORES: tuple[tuple[str, ...], ...] = ((), ("Legacy *",), ("legacy ONE",), ("*straße", "le*TWO"))
+TODAY = date(2026, 3, 1)
+ANYTHING = Settings(adopt=True, allow_lockout=True, safety=Safety(max_change_percent=None))
+"""Settings under which no threshold, adoption or lockout stands in a plan's way."""
+
+
+@dataclass(frozen=True)
+class World:
+    """Everything that a plan is made from. ``former`` is what ``current`` once was, if it matters.
+
+    ``base`` is the version that ``current`` is read at.
+    """
+
+    current: State = field(default_factory=State)
+    desired: DesiredState = field(default_factory=DesiredState)
+    settings: Settings = ANYTHING
+    as_of: date = TODAY
+    catalogue: Catalogue = CATALOGUE
+    base: Base = Base("lineage", 7, "sha256:" + 64 * "0")
+    target: TargetIdentity = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
+
+    def plan(self, **changed: Any) -> Plan:
+        """Make the plan; arguments replace fields of the world."""
+        it = replace(self, **changed)
+        snapshot = Snapshot(it.current, it.base)
+        return make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+
+
+def privileges() -> SearchStrategy[frozenset[str]]:
+    """Sets of privileges of ``CATALOGUE``."""
+    return st.frozensets(st.sampled_from(PRIVILEGES), max_size=4)
+
+
+def role_names(max_size: int = 6, among: Iterable[str] = ROLE_NAMES) -> SearchStrategy[list[str]]:
+    """Names that fit into one state: unique when case-folded."""
+    pool = sorted(among)
+    if not pool:
+        return st.just([])
+    return st.lists(st.sampled_from(pool), max_size=max_size, unique_by=str.casefold)
+
+
+@st.composite
+def states(draw: DrawFn, *, tidy: bool = True, max_roles: int = 6) -> State:
+    """Stored states, the default roles among them.
+
+    An untidy one holds what no provisioner would write, though a panel may: roles that include
+    each other or themselves, references to roles that do not exist, users without any role.
+    """
+    names = draw(role_names(max_roles))
+    roles = {role.name: role for role in DEFAULT_ROLES}
+    for name in names:
+        reachable = [*names, "Gone"] if not tidy else [n for n in roles if n != "Full Access"]
+        includes = draw(_some(reachable, 2))
+        roles[name] = draw(_contents(Role(name, includes=includes, id=f"id of {name}")))
+    held = [*roles, "Gone"] if not tidy else [*roles]
+    assignments = {}
+    for login in draw(st.lists(st.sampled_from(LOGINS), unique=True)):
+        holds = draw(_some(held, 3))
+        if holds or not tidy:
+            assignments[login.casefold()] = Assignment(login, holds)
+    return State(roles, assignments, frozenset(draw(_some(KINDS, 2))))
+
+
+@st.composite
+def worlds(
+    draw: DrawFn, *, manage: Manage | None = None, tidy: bool = True, settings: Settings = ANYTHING
+) -> World:
+    """A stored state, sources for it, and settings under which only true conflicts block."""
+    current = draw(states(tidy=tidy))
+    ignore = draw(st.sampled_from(IGNORES))
+    custom = [n for n in current.roles if not CATALOGUE.is_default(n) and not _ignored(n, ignore)]
+    closed = [name for name in custom if not current.roles[name].includes]
+    external = draw(_some(closed, 1))
+    if draw(st.integers(0, 15)) == 0:
+        external |= {"Never There"}
+    settings = replace(
+        settings,
+        manage=manage or draw(st.sampled_from(("all", "declared"))),
+        ignore=ignore,
+        external=tuple(sorted(external)),
+    )
+    roles = None
+    if draw(st.integers(0, 5)):
+        roles = draw(desired_roles(current, settings))
+    users = None
+    if draw(st.integers(0, 5)):
+        known = {role.name for role in DEFAULT_ROLES} | {*(roles or ()), *external}
+        users = draw(desired_users(current, known))
+    desired = DesiredState(roles=roles, users=users, catalogue=CATALOGUE)
+    return World(current, desired, settings)
+
+
+@st.composite
+def desired_roles(draw: DrawFn, current: State, settings: Settings) -> dict[str, DesiredRole]:
+    """Declared roles that a source could hold: unchanged, edited, renamed, new."""
+    taken = {name.casefold() for name in settings.external}
+    pool = {
+        name
+        for name in (*ROLE_NAMES, *current.roles)
+        if name.casefold() not in taken and not _ignored(name, settings.ignore)
+    }
+    names = draw(role_names(among=pool))
+    former = _former_names(draw, names, current, settings)
+    declared: dict[str, DesiredRole] = {}
+    for name in names:
+        stored = current.roles.get(former.get(name, name), Role(name))
+        reachable = {*declared, *(role.name for role in DEFAULT_ROLES), *settings.external}
+        role = Role(name, stored.description, stored.privileges, stored.includes & reachable)
+        if draw(st.booleans()):
+            includes = frozenset() if CATALOGUE.is_default(name) else draw(_some(reachable, 2))
+            role = draw(_contents(replace(role, includes=includes)))
+        protected = CATALOGUE.is_default(name) or draw(st.integers(0, 3)) == 0
+        if CATALOGUE.is_default(name):
+            role = replace(role, includes=frozenset())
+        declared[name] = DesiredRole(replace(role, protected=protected), former.get(name))
+    return declared
+
+
+@st.composite
+def desired_users(
+    draw: DrawFn, current: State, known: Collection[str], as_of: date = TODAY
+) -> dict[str, DesiredUser]:
+    """Declared users, with dates around ``as_of``. ``known`` are the roles they may hold."""
+    logins = draw(st.lists(st.sampled_from(LOGINS), unique=True))
+    users = {}
+    for login in logins:
+        stored = current.assignments.get(login.casefold(), Assignment(login)).roles & {*known}
+        holds = stored if draw(st.booleans()) else draw(_some(known, 3))
+        dated = tuple(
+            DatedRole(role, draw(untils(as_of)), draw(st.sampled_from((None, "close of year"))))
+            for role in sorted(holds)
+        )
+        written = draw(st.sampled_from((login, login.upper())))
+        if written.casefold() == login.casefold():
+            login = written
+        users[login.casefold()] = DesiredUser(login, dated)
+    return users
+
+
+def untils(around: date) -> SearchStrategy[date | None]:
+    """End dates close to a day, and none."""
+    near = st.integers(-3, 3).map(lambda days: around + timedelta(days=days))
+    return st.none() | near
+
+
+@st.composite
+def somebody_elses_writes(draw: DrawFn, state: State, max_size: int = 4) -> tuple[Write, ...]:
+    """Writes that fit one after the other, as another person or tool would make them."""
+    made: list[Write] = []
+    for number in range(draw(st.integers(1, max_size))):
+        written = draw(_write(state, f"new {number}"))
+        made.append(written)
+        state = with_ids(replay(state, (written,)), f"given {number}")
+    return tuple(made)
+
+
+@st.composite
+def rollbacks(draw: DrawFn, max_size: int = 6) -> World:
+    """The way back over a few runs: the sources are an older state, and know the roles' ids.
+
+    The current state came out of the older one by the writes of the runs between, or the other
+    way round. So names move between roles, in circles too, and come back with other roles.
+    """
+    older = draw(states(max_roles=4))
+    newer = older
+    for number in range(draw(st.integers(1, max_size))):
+        write = draw(_write(newer, f"new {number}", swapping=True))
+        newer = with_ids(replay(newer, (write,)), f"run {number}")
+    if draw(st.booleans()):
+        older, newer = newer, older
+    return World(newer, as_desired(older), ANYTHING)
+
+
+def as_desired(state: State) -> DesiredState:
+    """A stored state as sources that ask for exactly it, the roles told by their ids."""
+    return DesiredState(
+        roles={name: DesiredRole(role) for name, role in state.roles.items()},
+        users={
+            login: DesiredUser(held.user, tuple(map(DatedRole, sorted(held.roles))))
+            for login, held in state.assignments.items()
+        },
+    )
+
+
+def with_ids(state: State, prefix: str) -> State:
+    """The state as a backend would hold it: an id for every role that has none."""
+    roles = {
+        name: role if role.id else replace(role, id=f"{prefix}: {name}")
+        for name, role in state.roles.items()
+    }
+    return replace(state, roles=roles)
+
+
+@st.composite
+def _write(draw: DrawFn, state: State, description: str, *, swapping: bool = False) -> Write:
+    """One write that fits the state. ``swapping`` takes the names of other roles more often."""
+    custom = [role for name, role in state.roles.items() if not CATALOGUE.is_default(name)]
+    free = [n for n in ROLE_NAMES if n.casefold() not in {x.casefold() for x in state.roles}]
+    idle = [role for role in custom if role.name not in _referred(state)]
+    kinds = {"assign": True, "create": free, "update": custom, "rename": custom, "delete": idle}
+    possible = [kind for kind, subjects in kinds.items() if subjects]
+    if swapping:
+        possible += [kind for kind in ("rename", "delete", "create") if kinds[kind]]
+    match draw(st.sampled_from(possible)):
+        case "create":
+            name = draw(st.sampled_from(free))
+            return CreateRole(draw(_contents(Role(name, description))))
+        case "update":
+            role = draw(st.sampled_from(custom))
+            below = {n for n in state.roles if role.name not in _closure(state.roles, n)}
+            role_now = replace(role, includes=draw(_some(sorted(below), 2)))
+            return UpdateRole(role, draw(_contents(role_now)))
+        case "rename":
+            role = draw(st.sampled_from(custom))
+            cased = {role.name.upper(), role.name.lower(), role.name.title()}
+            cased = {n for n in cased if n.casefold() == role.name.casefold() and n != role.name}
+            name = draw(st.sampled_from(sorted({*free, *cased, f"{role.name} again"[-60:]})))
+            return RenameRole(role, name)
+        case "delete":
+            return DeleteRole(draw(st.sampled_from(idle)))
+        case _:
+            login = draw(st.sampled_from(LOGINS))
+            held = state.assignments.get(login.casefold(), Assignment(login)).roles
+            return SetAssignment(login, held, draw(_some(sorted(state.roles), 3)))
+
+
+@st.composite
+def _contents(draw: DrawFn, role: Role) -> Role:
+    return replace(
+        role,
+        description=draw(st.sampled_from(("", "Looks after it", "Ελέγχει\n🚒", role.description))),
+        privileges=draw(privileges()),
+        protected=draw(st.integers(0, 7)) == 0,
+    )
+
+
+def _some(among: Iterable[Any], at_most: int) -> SearchStrategy[frozenset[Any]]:
+    pool = sorted(set(among))
+    if not pool:
+        return st.just(frozenset())
+    return st.frozensets(st.sampled_from(pool), max_size=at_most)
+
+
+def _former_names(
+    draw: DrawFn, names: list[str], current: State, settings: Settings
+) -> dict[str, str]:
+    """Draw ``renamed_from`` for some names, by the rules of the sources."""
+    spelled = {name.casefold(): name for name in current.roles}
+    pool = sorted({spelled.get(n.casefold(), n) for n in (*ROLE_NAMES, *current.roles)})
+    pool = [n for n in pool if not CATALOGUE.is_default(n) and not _ignored(n, settings.ignore)]
+    found: dict[str, str] = {}
+    for name in names:
+        if not pool or CATALOGUE.is_default(name) or draw(st.booleans()):
+            continue
+        old = draw(st.sampled_from([n for n in pool if n in current.roles] or pool))
+        if old != name and old.casefold() not in {o.casefold() for o in found.values()}:
+            found[name] = old
+    # What is left must be no circle, and an old name that is still declared must move on.
+    while bad := [n for n, old in found.items() if _stuck(n, old, names, found)]:
+        del found[bad[0]]
+    return found
+
+
+def _stuck(name: str, old: str, names: list[str], found: Mapping[str, str]) -> bool:
+    if old in names and old not in found:
+        return True
+    seen = [name]
+    while old in found and old not in seen:
+        seen.append(old)
+        old = found[old]
+    return old in seen
+
+
+def _ignored(name: str, ignore: tuple[str, ...]) -> bool:
+    return any(globs.matches_caseless(glob, name) for glob in ignore)
+
+
+def _referred(state: State) -> set[str]:
+    return {
+        *(n for role in state.roles.values() for n in role.includes if n != role.name),
+        *(name for held in state.assignments.values() for name in held.roles),
+    }
+
+
+def _closure(roles: Mapping[str, Role], name: str) -> set[str]:
+    seen: set[str] = set()
+    for included in _below(roles, name, seen):
+        seen.add(included)
+    return seen
+
+
+def _below(roles: Mapping[str, Role], name: str, seen: set[str]) -> Iterator[str]:
+    waiting = [name]
+    while waiting:
+        current = waiting.pop()
+        if current not in seen and current in roles:
+            yield current
+            waiting += roles[current].includes
+
+
+__all__ = [
+    "ANYTHING",
+    "CATALOGUE",
+    "DEFAULT_ROLES",
+    "LOGINS",
+    "PRIVILEGES",
+    "ROLE_NAMES",
+    "TODAY",
+    "Kind",
+    "World",
+    "as_desired",
+    "desired_roles",
+    "desired_users",
+    "privileges",
+    "role_names",
+    "rollbacks",
+    "somebody_elses_writes",
+    "states",
+    "untils",
+    "with_ids",
+    "worlds",
+]

@@ -1,0 +1,166 @@
+"""Policies where people meet them: in plans, in validate, and in what an apply refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROVISIONER = Path(sys.executable).with_name("provisioner")
+
+ROLES = """\
+version: 1
+roles:
+  Accountant:
+    privileges: [ARDOCS_CREATE]
+  Sales:
+    privileges: [ACCOUNTS_MODIFY_TERMS, ARDOCS_VIEW]
+users:
+  ada:
+    roles: [Accountant]
+  bob:
+    roles: [Sales]
+policies:
+  - name: memos and terms
+    separation_of_duty: [ARDOCS_CREATE, ACCOUNTS_MODIFY_TERMS]
+    except: [Full Access]
+"""
+BROKEN = ROLES.replace("    roles: [Accountant]\n", "    roles: [Accountant, Sales]\n")
+
+
+@pytest.fixture
+def at(tmp_path: Path) -> Path:
+    (tmp_path / "roles.yaml").write_text(ROLES)
+    (tmp_path / "broken.yaml").write_text(BROKEN)
+    return tmp_path
+
+
+def provisioner(at: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROVISIONER, *words], cwd=at, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_a_break_is_blocked_with_its_witness(at: Path) -> None:
+    """Exit 3, and the chain with the line of each grant."""
+    done = provisioner(at, "plan", "broken.yaml", "--out", "plan.json")
+    assert done.returncode == 3
+    text = " ".join(done.stdout.split())
+    assert "ada: ACCOUNTS_MODIFY_TERMS through Sales at broken.yaml:6" in text
+    assert "ARDOCS_CREATE through Accountant at broken.yaml:4 (at most 1 of 2)" in text
+    assert "this change brings it" in text
+    saved = json.loads((at / "plan.json").read_text())
+    assert saved["applyable"] is False
+    assert provisioner(at, "apply", "--plan", "plan.json").returncode == 3
+    assert provisioner(at, "apply", "broken.yaml", "--auto-approve").returncode == 3
+    assert not (at / ".provisioner").exists()
+
+
+def test_validate_finds_it_without_the_state(at: Path) -> None:
+    """Exit 3, at the policy's place, told without the state: so not told apart."""
+    assert provisioner(at, "validate", "roles.yaml").returncode == 0
+    done = provisioner(at, "validate", "broken.yaml")
+    assert done.returncode == 3
+    assert done.stderr.startswith("broken.yaml:13:5: error: policy `memos and terms`: ada: ")
+    assert "this change" not in done.stderr
+
+
+def test_a_warning_does_not_block(at: Path) -> None:
+    """``severity: warning`` is printed, and the plan can be applied."""
+    (at / "broken.yaml").write_text(BROKEN + "    severity: warning\n")
+    done = provisioner(at, "apply", "broken.yaml", "--auto-approve")
+    assert done.returncode == 0
+    assert "warning: policy `memos and terms`" in done.stdout
+
+
+def test_new_only_lets_pass_what_was_there_before(at: Path) -> None:
+    """A policy that arrives late must not stop every other change; a new break still does."""
+    before = BROKEN[: BROKEN.index("policies:")]
+    (at / "before.yaml").write_text(before)
+    assert provisioner(at, "apply", "before.yaml", "--auto-approve").returncode == 0
+    done = provisioner(at, "plan", "broken.yaml")
+    assert done.returncode == 3
+    assert "it is there already" in " ".join(done.stdout.split())
+    assert provisioner(at, "plan", "broken.yaml", "--new-only").returncode == 0
+    worse = BROKEN.replace("    roles: [Sales]\n", "    roles: [Sales, Accountant]\n")
+    (at / "worse.yaml").write_text(worse)
+    done = provisioner(at, "plan", "worse.yaml", "--new-only")
+    assert done.returncode == 3
+    assert "bob: " in done.stdout
+
+
+def test_a_policy_can_name_only_what_exists(at: Path) -> None:
+    """Unknown privileges and roles are errors in the sources, with near names."""
+    wrong = ROLES.replace("[ARDOCS_CREATE, ACC", "[ARDOC_CREATE, ACC").replace("Full", "Fulll")
+    (at / "roles.yaml").write_text(wrong)
+    done = provisioner(at, "validate", "roles.yaml")
+    assert done.returncode == 1
+    assert "roles.yaml:14:26: error: there is no privilege `ARDOC_CREATE`" in done.stderr
+    assert "did you mean ARDOCS_CREATE" in done.stderr
+    assert "roles.yaml:15:14: error: there is no role `Fulll Access`" in done.stderr
+
+
+def test_a_moved_privilege_shows_who_gains_and_who_loses_it(at: Path) -> None:
+    """One privilege from one role to another: two people, one line each."""
+    assert provisioner(at, "apply", "roles.yaml", "--auto-approve").returncode == 0
+    moved = ROLES.replace(", ARDOCS_VIEW]", "]").replace(
+        "_CREATE]\n  S", "_CREATE, ARDOCS_VIEW]\n  S"
+    )
+    (at / "roles.yaml").write_text(moved)
+    done = provisioner(at, "plan", "roles.yaml", "--format", "json")
+    assert json.loads(done.stdout)["impact"] == [
+        {"user": "ada", "gained": ["ARDOCS_VIEW"], "lost": []},
+        {"user": "bob", "gained": [], "lost": ["ARDOCS_VIEW"]},
+    ]
+
+
+def test_a_role_split_in_two_changes_nobodys_access(at: Path) -> None:
+    """A pure refactoring says so."""
+    assert provisioner(at, "apply", "roles.yaml", "--auto-approve").returncode == 0
+    split = ROLES.replace(
+        "    privileges: [ACCOUNTS_MODIFY_TERMS, ARDOCS_VIEW]\n",
+        "    privileges: [ACCOUNTS_MODIFY_TERMS]\n  Viewer:\n    privileges: [ARDOCS_VIEW]\n",
+    ).replace("    roles: [Sales]\n", "    roles: [Sales, Viewer]\n")
+    (at / "roles.yaml").write_text(split)
+    done = provisioner(at, "plan", "roles.yaml")
+    assert "Nobody's effective access changes." in done.stdout
+    assert "Access: nobody gains or loses any." in done.stdout
+
+
+def test_what_is_kept_another_way_is_said(at: Path) -> None:
+    """Taking a role away is no revocation while another role gives the same."""
+    both = ROLES.replace("[ARDOCS_CREATE]", "[ARDOCS_CREATE, ARDOCS_VIEW]", 1)
+    both = both[: both.index("policies:")].replace(
+        "roles: [Accountant]", "roles: [Accountant, Sales]"
+    )
+    (at / "roles.yaml").write_text(both)
+    assert provisioner(at, "apply", "roles.yaml", "--auto-approve").returncode == 0
+    (at / "roles.yaml").write_text(both.replace("[Accountant, Sales]", "[Accountant]"))
+    done = provisioner(at, "plan", "roles.yaml")
+    assert "ada keeps ARDOCS_VIEW through Accountant (was also Sales)" in done.stdout
+
+
+def test_who_asks_for_a_change_must_not_gain_by_it(at: Path) -> None:
+    """``--actor`` blocks the plan by which its author gains access, and no other."""
+    assert provisioner(at, "plan", "roles.yaml", "--actor", "grace").returncode == 0
+    done = provisioner(at, "plan", "roles.yaml", "--actor", "ADA")
+    assert done.returncode == 3
+    assert "ada, who asks for this change, would gain ARDOCS_CREATE" in done.stdout
+
+
+def test_nothing_goes_beyond_the_ceiling(at: Path) -> None:
+    """With ``ceiling`` a role that carries more than that role is blocked at its place."""
+    (at / "provisioner.yaml").write_text(
+        "version: 1\ntargets:\n  t: {backend: file, path: s.json, ceiling: Customer Full Access}\n"
+    )
+    assert provisioner(at, "plan", "roles.yaml").returncode == 0
+    (at / "roles.yaml").write_text(ROLES.replace("ARDOCS_CREATE]\n  S", "CONFIG_SECURITY]\n  S"))
+    done = provisioner(at, "plan", "roles.yaml")
+    assert done.returncode == 3
+    assert (
+        "roles.yaml:3:3: error: role `Accountant` goes beyond `Customer Full Access`"
+        in " ".join(done.stdout.split())
+    )
