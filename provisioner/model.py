@@ -104,12 +104,14 @@ class State:
     """What a backend holds: roles by name, assignments by case-folded login.
 
     ``recorded`` names the kinds that a provisioner run has taken under management before; until a
-    kind is recorded, a plan that would remove objects of it needs ``--adopt``.
+    kind is recorded, a plan that would remove objects of it needs ``--adopt``. ``policies`` are
+    those that the last run was judged by, as plain data.
     """
 
     roles: Mapping[str, Role] = field(default_factory=dict)
     assignments: Mapping[str, Assignment] = field(default_factory=dict)
     recorded: frozenset[Kind] = frozenset()
+    policies: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
 from provisioner.engine.kept import Kept
-from provisioner.engine.plan import Coverage, Plan, TargetIdentity
+from provisioner.engine.plan import Coverage, Ending, Plan, TargetIdentity
 from provisioner.engine.policy import Violation
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
@@ -64,6 +64,10 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "desired_digest": plan.desired_digest,
         "as_of": plan.as_of.isoformat(),
         "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
+        "ending": [
+            {"user": end.user, "role": end.role, "until": end.until.isoformat()}
+            for end in plan.ending
+        ],
         "settings": _settings(plan.settings),
         "manages": sorted(plan.manages),
         "default_roles": sorted(plan.default_roles),
@@ -238,6 +242,10 @@ def _plan(document: dict[str, Any]) -> Plan:
             tuple(coverage["unmanaged"]),
         ),
         valid_until=date.fromisoformat(until) if until else None,
+        ending=tuple(
+            Ending(item["user"], item["role"], date.fromisoformat(item["until"]))
+            for item in document["ending"]
+        ),
         desired_digest=document["desired_digest"],
         manages=frozenset(document["manages"]),
         default_roles=frozenset(document["default_roles"]),

@@ -119,9 +119,9 @@ class Backend(Protocol):
         """Carry out all writes at once and durably, or none; return the new base.
 
         ``after`` is the state that the writes lead to (roles that are new have no id yet), its
-        ``recorded`` included; a store that holds one document needs only that. Must raise
-        ``StateMoved``, leaving the store untouched, when it is no longer at ``base``: this
-        compare-and-swap is the guarantee against lost updates, the lock is not.
+        ``recorded`` and ``policies`` included; a store that holds one document needs only that.
+        Must raise ``StateMoved``, leaving the store untouched, when it is no longer at ``base``:
+        this compare-and-swap is the guarantee against lost updates, the lock is not.
         """
         ...
 

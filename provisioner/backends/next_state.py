@@ -20,7 +20,8 @@ def next_state(current: State, writes: Iterable[Write], after: State) -> State:
     """Return what the writes make of the current state, with ids for new roles.
 
     What is stored follows from the writes alone. ``after``, which the plan and its impact were
-    shown from, adds ``recorded`` and must say the same (ids and the spelling of logins aside).
+    shown from, adds ``recorded`` and ``policies``, and must say the same (ids and the spelling of
+    logins aside).
 
     Raises:
         Unfit: A write does not fit, or the writes do not lead to ``after``.
@@ -28,7 +29,7 @@ def next_state(current: State, writes: Iterable[Write], after: State) -> State:
     result = replay(current, writes)
     if difference := _difference(result, after):
         raise Unfit(f"the writes do not lead to the state they were announced with: {difference}")
-    return with_ids(replace(result, recorded=after.recorded))
+    return with_ids(replace(result, recorded=after.recorded, policies=after.policies))
 
 
 def with_ids(state: State) -> State:

@@ -216,4 +216,4 @@ def shrunk(before: State, after: State) -> State:
         for login, held in before.assignments.items()
         if login in after.assignments
     }
-    return State(roles, assignments, before.recorded)
+    return replace(before, roles=roles, assignments=assignments)

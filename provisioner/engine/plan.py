@@ -6,9 +6,12 @@ plan says about the store is checked again before it is applied: see ``recheck``
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any, Final
 
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine import guards
 from provisioner.engine.access import UserImpact, holders, impact
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
@@ -21,9 +24,7 @@ from provisioner.model import KINDS, Assignment, Base, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from datetime import date
 
-    from provisioner.diagnostics import Diagnostic
     from provisioner.engine.settings import Settings
     from provisioner.model import (
         Catalogue,
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
         Role,
         Snapshot,
     )
+
+
+SOON: Final = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,15 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """A dated assignment that is active and ends within ``SOON`` of the plan's day."""
+
+    user: str
+    role: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
 
@@ -80,6 +93,7 @@ class Plan:
     blockers: tuple[Diagnostic, ...] = ()
     coverage: Coverage = Coverage()
     valid_until: date | None = None
+    ending: tuple[Ending, ...] = ()
     desired_digest: str | None = None
     manages: frozenset[Kind] = frozenset()
     default_roles: frozenset[str] = frozenset()
@@ -120,6 +134,7 @@ def make_plan(
     found = find_target(desired, snapshot.state, settings, catalogue, as_of)
     before, after = with_new_names(snapshot.state, found.renames), found.after
     manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)
+    dated = _endings(desired, as_of)
     plan = Plan(
         target=target,
         base=snapshot.base,
@@ -133,7 +148,8 @@ def make_plan(
             found.ignored,
             tuple(kind for kind in KINDS if kind not in manages),
         ),
-        valid_until=_valid_until(desired, as_of),
+        valid_until=min((ending.until for ending in dated), default=None),
+        ending=tuple(ending for ending in dated if ending.until - as_of <= SOON),
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
@@ -165,8 +181,27 @@ def _judged(
         impact=effects,
         kept=find_kept(plan.changes, before, after),
         violations=violations,
-        blockers=(*problems, *guards.check(case), *blocking),
+        blockers=(*problems, *guards.check(case), *blocking, *_loosened(plan, before, after)),
     )
+
+
+def _loosened(plan: Plan, before: State, after: State) -> Iterator[Diagnostic]:
+    """What breaks a policy as it was in force until now: a change that loosens it and uses that.
+
+    Looked at only where it is known who asks for the change.
+    """
+    if plan.settings.actor is None:
+        return
+    kept = {json.dumps(policy, sort_keys=True) for policy in in_force(plan)}
+    gone = [p for p in before.policies if json.dumps(p, sort_keys=True, default=str) not in kept]
+    shipped = _shipped(plan, before, after)
+    found = check_policies(gone, after, plan.as_of, shipped=shipped)
+    had = check_policies(gone, before, plan.as_of, shipped=shipped)
+    for violation in told_apart(found, had):
+        if violation.is_new and violation.severity == "error":
+            message = f"this change loosens the policy `{violation.policy}` and uses that at once: "
+            remedy = "change the policy first, in a change of its own"
+            yield Diagnostic("policy-loosened", message + violation.message, None, remedy)
 
 
 def _violations(
@@ -176,12 +211,8 @@ def _violations(
     policies = plan.rules.get("policies", ())
     if not policies:
         return ()
-    roles = (desired.roles if desired else None) or {}
-    shipped = frozenset(
-        name
-        for name in before.roles.keys() | after.roles.keys()
-        if name.casefold() in plan.default_roles and name not in roles
-    )
+    declared = (desired.roles if desired else None) or {}
+    shipped = _shipped(plan, before, after) - declared.keys()
     found = check_policies(
         policies,
         after,
@@ -195,14 +226,20 @@ def _violations(
     return told_apart(found, check_policies(policies, before, plan.as_of, shipped=shipped))
 
 
-def _valid_until(desired: DesiredState, as_of: date) -> date | None:
-    ends = (
-        dated.until
+def _shipped(plan: Plan, before: State, after: State) -> frozenset[str]:
+    names = before.roles.keys() | after.roles.keys()
+    return frozenset(name for name in names if name.casefold() in plan.default_roles)
+
+
+def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
+    """The dated assignments that are active, by their end, then by user and role."""
+    found = [
+        Ending(user.user, dated.role, dated.until)
         for user in (desired.users or {}).values()
         for dated in user.roles
         if dated.until is not None and dated.is_active(as_of)
-    )
-    return min(ends, default=None)
+    ]
+    return sorted(found, key=lambda ending: (ending.until, ending.user, ending.role))
 
 
 def _changes(
@@ -290,10 +327,18 @@ def transition(plan: Plan, state: State) -> Transition:
     recorded = state.recorded | plan.manages
     return Transition(
         before=state,
-        after=State(roles, assignments, recorded),
+        after=State(roles, assignments, recorded, in_force(plan)),
         renames=plan.renames,
         roles=tuple(dict.fromkeys(c.name for c in plan.changes if isinstance(c, RoleChange))),
         users=tuple(c.name.casefold() for c in plan.changes if isinstance(c, AssignmentChange)),
+    )
+
+
+def in_force(plan: Plan) -> tuple[dict[str, Any], ...]:
+    """The policies that a plan was made under, as a store keeps them: without their places."""
+    return tuple(
+        {key: value for key, value in policy.items() if key != "place"}
+        for policy in plan.rules.get("policies", ())
     )
 
 

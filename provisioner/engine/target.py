@@ -48,7 +48,7 @@ def find_target(
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
         assignments = _assignments(desired.users, before, settings, ignored, as_of)
-    target.after = State(roles, assignments, before.recorded)
+    target.after = replace(before, roles=roles, assignments=assignments)
     target.problems += _missing_external(settings, state, desired)
     target.problems += _stored_look_alikes(desired, state, target.renames)
     return target
@@ -76,7 +76,7 @@ def with_new_names(state: State, renames: Mapping[str, str]) -> State:
         else replace(assignment, roles=renamed(assignment.roles))
         for login, assignment in state.assignments.items()
     }
-    return State(roles, assignments, state.recorded)
+    return replace(state, roles=roles, assignments=assignments)
 
 
 def is_ignored(name: str, ignore: tuple[str, ...]) -> str | None:

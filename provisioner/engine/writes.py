@@ -76,7 +76,7 @@ def replay(state: State, writes: Iterable[Write]) -> State:
     working = Working(state)
     for write in writes:
         working.do(write)
-    return State(working.roles, working.assignments, state.recorded)
+    return replace(state, roles=working.roles, assignments=working.assignments)
 
 
 class Working:

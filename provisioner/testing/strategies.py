@@ -44,14 +44,13 @@ from provisioner.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
     from provisioner.engine.plan import Plan
     from provisioner.engine.settings import Manage
     from provisioner.engine.writes import Write
-    from provisioner.model import Kind
 
 PRIVILEGES = ("ACCOUNTS_VIEW", "ARDOCS_CREATE", "CONFIG_SECURITY", "HOLDS_PUT", "MEMOS_WRITE")
 DEFAULT_ROLES = (
@@ -67,24 +66,26 @@ ROLE_NAMES = (
 LOGINS = ("ada@example.com", "Grace@Example.com", "LINUS", "straße@example.com", "Ωmega")
 IGNORES: tuple[tuple[str, ...], ...] = ((), ("Legacy *",), ("legacy ONE",), ("*straße", "le*TWO"))
 TODAY = date(2026, 3, 1)
+_MANAGE: tuple[Manage, ...] = ("all", "declared")
 ANYTHING = Settings(adopt=True, allow_lockout=True, safety=Safety(max_change_percent=None))
 """Settings under which no threshold, adoption or lockout stands in a plan's way."""
 
 
+_BASE = Base("lineage", 7, "sha256:" + 64 * "0")
+_TARGET = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
+
+
 @dataclass(frozen=True)
 class World:
-    """Everything that a plan is made from. ``former`` is what ``current`` once was, if it matters.
-
-    ``base`` is the version that ``current`` is read at.
-    """
+    """Everything that a plan is made from. ``base`` is the version that ``current`` was read at."""
 
     current: State = field(default_factory=State)
     desired: DesiredState = field(default_factory=DesiredState)
     settings: Settings = ANYTHING
     as_of: date = TODAY
-    catalogue: Catalogue = CATALOGUE
-    base: Base = Base("lineage", 7, "sha256:" + 64 * "0")
-    target: TargetIdentity = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
+    catalogue: Catalogue = field(default=CATALOGUE, repr=False)
+    base: Base = _BASE
+    target: TargetIdentity = _TARGET
 
     def plan(self, **changed: Any) -> Plan:
         """Make the plan; arguments replace fields of the world."""
@@ -142,7 +143,7 @@ def worlds(
         external |= {"Never There"}
     settings = replace(
         settings,
-        manage=manage or draw(st.sampled_from(("all", "declared"))),
+        manage=draw(st.just(manage) if manage else st.sampled_from(_MANAGE)),
         ignore=ignore,
         external=tuple(sorted(external)),
     )
@@ -153,7 +154,7 @@ def worlds(
     if draw(st.integers(0, 5)):
         known = {role.name for role in DEFAULT_ROLES} | {*(roles or ()), *external}
         users = draw(desired_users(current, known))
-    desired = DesiredState(roles=roles, users=users, catalogue=CATALOGUE)
+    desired = DesiredState(roles=roles, users=users)
     return World(current, desired, settings)
 
 
@@ -197,10 +198,9 @@ def desired_users(
             DatedRole(role, draw(untils(as_of)), draw(st.sampled_from((None, "close of year"))))
             for role in sorted(holds)
         )
-        written = draw(st.sampled_from((login, login.upper())))
-        if written.casefold() == login.casefold():
-            login = written
-        users[login.casefold()] = DesiredUser(login, dated)
+        written = draw(st.sampled_from((login, login.swapcase())))
+        same = written.casefold() == login.casefold()
+        users[login.casefold()] = DesiredUser(written if same else login, dated)
     return users
 
 
@@ -274,9 +274,9 @@ def _write(draw: DrawFn, state: State, description: str, *, swapping: bool = Fal
             return CreateRole(draw(_contents(Role(name, description))))
         case "update":
             role = draw(st.sampled_from(custom))
-            below = {n for n in state.roles if role.name not in _closure(state.roles, n)}
-            role_now = replace(role, includes=draw(_some(sorted(below), 2)))
-            return UpdateRole(role, draw(_contents(role_now)))
+            allowed = [n for n in state.roles if not _reaches(state.roles, n, role.name)]
+            includes = draw(_some(allowed, 2))
+            return UpdateRole(role, draw(_contents(replace(role, includes=includes))))
         case "rename":
             role = draw(st.sampled_from(custom))
             cased = {role.name.upper(), role.name.lower(), role.name.title()}
@@ -329,13 +329,18 @@ def _former_names(
 
 
 def _stuck(name: str, old: str, names: list[str], found: Mapping[str, str]) -> bool:
+    """Whether the old name is still declared, or the renames lead back to where they start."""
     if old in names and old not in found:
         return True
-    seen = [name]
-    while old in found and old not in seen:
-        seen.append(old)
-        old = found[old]
-    return old in seen
+    following = {new.casefold(): former.casefold() for new, former in found.items()}
+    seen = [name.casefold()]
+    current = old.casefold()
+    if current == seen[0]:
+        return False
+    while current in following and current not in seen:
+        seen.append(current)
+        current = following[current]
+    return current in seen
 
 
 def _ignored(name: str, ignore: tuple[str, ...]) -> bool:
@@ -349,41 +354,6 @@ def _referred(state: State) -> set[str]:
     }
 
 
-def _closure(roles: Mapping[str, Role], name: str) -> set[str]:
-    seen: set[str] = set()
-    for included in _below(roles, name, seen):
-        seen.add(included)
-    return seen
-
-
-def _below(roles: Mapping[str, Role], name: str, seen: set[str]) -> Iterator[str]:
-    waiting = [name]
-    while waiting:
-        current = waiting.pop()
-        if current not in seen and current in roles:
-            yield current
-            waiting += roles[current].includes
-
-
-__all__ = [
-    "ANYTHING",
-    "CATALOGUE",
-    "DEFAULT_ROLES",
-    "LOGINS",
-    "PRIVILEGES",
-    "ROLE_NAMES",
-    "TODAY",
-    "Kind",
-    "World",
-    "as_desired",
-    "desired_roles",
-    "desired_users",
-    "privileges",
-    "role_names",
-    "rollbacks",
-    "somebody_elses_writes",
-    "states",
-    "untils",
-    "with_ids",
-    "worlds",
-]
+def _reaches(roles: Mapping[str, Role], start: str, wanted: str) -> bool:
+    """Whether a role is the wanted one or includes it, at any depth. There are no cycles."""
+    return start == wanted or any(_reaches(roles, n, wanted) for n in roles[start].includes)

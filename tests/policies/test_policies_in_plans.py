@@ -164,3 +164,17 @@ def test_nothing_goes_beyond_the_ceiling(at: Path) -> None:
         "roles.yaml:3:3: error: role `Accountant` goes beyond `Customer Full Access`"
         in " ".join(done.stdout.split())
     )
+
+
+def test_a_policy_is_not_loosened_and_used_in_one_change(at: Path) -> None:
+    """Deleting the rule and breaking it at once is found: the state knows the rule in force."""
+    assert provisioner(at, "apply", "roles.yaml", "--auto-approve").returncode == 0
+    sly = BROKEN[: BROKEN.index("policies:")]
+    (at / "sly.yaml").write_text(sly)
+    assert provisioner(at, "plan", "sly.yaml").returncode == 0
+    done = provisioner(at, "plan", "sly.yaml", "--actor", "mallory")
+    assert done.returncode == 3
+    text = " ".join(done.stdout.split())
+    assert "loosens the policy `memos and terms` and uses that at once: ada:" in text
+    (at / "only.yaml").write_text(ROLES[: ROLES.index("policies:")])
+    assert provisioner(at, "plan", "only.yaml", "--actor", "mallory").returncode == 0

@@ -77,6 +77,7 @@ def encode(lineage: str, serial: int, run: Run | None, state: State) -> bytes:
             f'"serial": {serial},',
             f'"run": {_encode(asdict(run) if run else None)},',
             f'"recorded": {quoted.sorted(state.recorded)},',
+            f'"policies": {_encode(list(state.policies))},',
             f'"roles": {_lines(_role_lines(state, quoted))},',
             f'"users": {_lines(_user_lines(state, quoted))}',
             "}\n",
@@ -114,6 +115,7 @@ def decode(data: bytes, where: str) -> Document:
             for item in document["users"]
         },
         frozenset(document["recorded"]),
+        tuple(document.get("policies", ())),
     )
     if problem := next(_contradictions(document, state), None):
         raise damage.damaged("inconsistent", where, f"contradicts itself: {problem}")
