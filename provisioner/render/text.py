@@ -45,8 +45,7 @@ def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = F
         lines += _kept(plan, style)
         lines += _violations(plan, style)
         lines += ["", *_wrapped(coverage_line(plan), style)]
-        if plan.valid_until is not None:
-            lines += _wrapped(f"Dated assignments: the next one ends on {plan.valid_until}.", style)
+        lines += _endings(plan, style)
     lines += _blockers(plan, style)
     lines += [style.paint(line, "bold") for line in summary_line(plan).splitlines()]
     return "\n".join(lines) + "\n"
@@ -281,6 +280,17 @@ def _violations(plan: Plan, style: Style) -> Iterator[str]:
         yield ""
     for found in passing:
         yield from diagnostic_lines(found, style, wrapped=True)
+
+
+def _endings(plan: Plan, style: Style) -> Iterator[str]:
+    """What ends soon by name; else the day on which the next dated assignment ends."""
+    if plan.ending:
+        for end in plan.ending:
+            days = (end.until - plan.as_of).days
+            text = f"Ends soon: {safe(end.user)} holds {safe(end.role)} until {end.until}"
+            yield from _wrapped(f"{text} ({_count(days, 'more day')}).", style)
+    elif plan.valid_until is not None:
+        yield f"Dated assignments: the next one ends on {plan.valid_until}."
 
 
 def _blockers(plan: Plan, style: Style) -> Iterator[str]:

@@ -93,6 +93,24 @@ class World:
         snapshot = Snapshot(it.current, it.base)
         return make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
 
+    def __repr__(self) -> str:
+        """What a failing test shows: an object a line, as people would write it down."""
+        roles = (_told(role) for role in self.current.roles.values())
+        users = (f"{u.user}: {sorted(u.roles)}" for u in self.current.assignments.values())
+        wanted, holders = self.desired.roles, self.desired.users
+        declared = ("unmanaged",) if wanted is None else map(_told_desired, wanted.values())
+        given = ("unmanaged",) if holders is None else (str(user) for user in holders.values())
+        settings = replace(self.settings, safety=Safety())
+        parts = {
+            f"stored roles (recorded: {sorted(self.current.recorded)})": roles,
+            "stored users": users,
+            "declared roles": declared,
+            "declared users": given,
+            f"as of {self.as_of}, under": (str(settings), str(self.settings.safety)),
+        }
+        lines = (f"  {part}:{''.join(f'\n    {item}' for item in parts[part])}" for part in parts)
+        return "World(\n" + "\n".join(lines) + "\n)"
+
 
 def privileges() -> SearchStrategy[frozenset[str]]:
     """Sets of privileges of ``CATALOGUE``."""
@@ -256,6 +274,18 @@ def with_ids(state: State, prefix: str) -> State:
         for name, role in state.roles.items()
     }
     return replace(state, roles=roles)
+
+
+def _told_desired(declared: DesiredRole) -> str:
+    old = f" renamed_from {declared.renamed_from!r}" if declared.renamed_from else ""
+    return f"{_told(declared.role)}{old}"
+
+
+def _told(role: Role) -> str:
+    includes = f" includes {sorted(role.includes)}" if role.includes else ""
+    protected = " protected" if role.protected else ""
+    text = f"{role.name!r} ({role.id}) {role.description!r} {sorted(role.privileges)}"
+    return f"{text}{includes}{protected}"
 
 
 @st.composite
