@@ -17,7 +17,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Interrupted, InvalidInput
 from provisioner.planfile import to_document
 from provisioner.render.diagnostics import diagnostic_document
-from provisioner.render.text import done_line, write_line
+from provisioner.render.text import done_line, history_line, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,7 +63,7 @@ def carry_out(
     ``today`` is the day on which the plan's end dates are judged.
     """
     document = to_document(plan)
-    run = Run(now(), this_user(), operation, done_line(plan), document["digest"])
+    run = Run(now(), this_user(), operation, history_line(plan), document["digest"])
     with _stopping() as stop, _progress(stop) as progress:
         outcome = apply_plan(
             plan,

@@ -76,6 +76,19 @@ def done_line(plan: Plan) -> str:
     )
 
 
+def history_line(plan: Plan) -> str:
+    """What a run changes, without what it does not, for the history."""
+    s = summarise(plan)
+    parts = {
+        "added": s.create,
+        "changed": s.update,
+        "renamed": s.rename,
+        "deleted": s.delete,
+        "reassigned": s.assign,
+    }
+    return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number) or "nothing"
+
+
 def coverage_line(plan: Plan) -> str:
     """What was looked at, what was left alone and why."""
     covered = plan.coverage
