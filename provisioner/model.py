@@ -150,6 +150,15 @@ class Grant:
     set_name: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """One item of a role's ``except``, and the privileges that it takes away."""
+
+    pattern: str
+    place: Place | None
+    taken: frozenset[str]
+
+
 class Provenance(Protocol):
     """Answers where things of a desired state were declared. Answers are worked out when asked."""
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner import catalogue as catalogues
 from provisioner.desired.load import read_document
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
@@ -57,6 +58,7 @@ class Project:
     safety: Safety = field(default_factory=Safety)
     catalogue: str | None = None
     targets: Mapping[str, TargetSettings] = field(default_factory=_embedded)
+    lint_ignores: tuple[Ignore, ...] = ()
 
     @property
     def folder(self) -> Path:
@@ -146,4 +148,8 @@ def load_project(config: str | None) -> Project:
         safety=Safety(**{f.name: safety[f.name] for f in fields(Safety) if f.name in safety}),
         catalogue=root.get("catalogue"),
         targets=targets or _embedded(),
+        lint_ignores=tuple(
+            Ignore((id,), document.place(("lint", "ignore", index)), "project")
+            for index, id in enumerate(root.get("lint", {}).get("ignore", ()))
+        ),
     )

@@ -23,6 +23,8 @@ COMMANDS: Final = {
     "plan": ("plan", "Show what would change, and for whom"),
     "apply": ("apply", "Make the changes, from sources or a saved plan"),
     "show": ("show", "Show a saved plan"),
+    "test": ("access_test", "Run the access tests of the sources"),
+    "lint": ("lint", "Look for roles and assignments without need or effect"),
     "import": ("import_", "Write the stored roles and assignments as YAML"),
     "roles": ("listings", "List the stored roles"),
     "privileges": ("listings", "List the privileges of the catalogue"),

@@ -126,6 +126,13 @@ guards = _chain(
     ),
 )
 sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
+source = option(
+    "--source",
+    "sources",
+    multiple=True,
+    metavar="PATH",
+    help="A file, a folder, or -; repeatable. Default: the project file's sources.",
+)
 
 
 def today() -> date:

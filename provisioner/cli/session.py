@@ -95,6 +95,31 @@ def load_sources(project: Project, sources: tuple[str, ...], catalogue: Catalogu
     return loaded
 
 
+def load_for_targets(
+    project: Project, target: str | None, sources: tuple[str, ...]
+) -> list[tuple[Loaded, Catalogue]]:
+    """Read the sources once for each catalogue: that of the named target, or of all targets.
+
+    Raises:
+        InvalidInput: With everything that is wrong with them, for any of the catalogues.
+    """
+    chosen = [project.target(target)] if target else list(project.targets.values())
+    used = {
+        found.name: found
+        for found in (project.load_catalogue(t) or catalogues.shipped() for t in chosen)
+    }
+    errors: list[Diagnostic] = []
+    loaded: list[tuple[Loaded, Catalogue]] = []
+    for catalogue in used.values():
+        try:
+            loaded.append((load_sources(project, sources, catalogue), catalogue))
+        except InvalidInput as error:
+            errors += error.diagnostics
+    if errors:
+        raise InvalidInput(errors)
+    return loaded
+
+
 def open_session(config: str | None, target: str | None) -> Session:
     """Read the project file and open its target.
 

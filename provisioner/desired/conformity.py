@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from provisioner import schemas
-from provisioner.desired.reader import YamlMapping, YamlSequence
+from provisioner.desired.reader import BARE_DATE_KEY, YamlMapping, YamlSequence
 from provisioner.diagnostics import Diagnostic
 from provisioner.names import did_you_mean
 
@@ -138,7 +138,11 @@ def _type(violation: Any, path: tuple[str | int, ...]) -> _Explained:
     due = " or ".join(_TYPE_NAMES.get(name, name) for name in names)
     value = violation.instance
     remedy = None
-    if value is None:
+    if not path:
+        remedy = "start it with `version: 1`"
+    elif path[-1] == BARE_DATE_KEY:
+        remedy = "write the date as YYYY-MM-DD"
+    elif value is None:
         remedy = "give it a value, or remove the key"
     elif "string" in names and isinstance(value, (bool, int, float)):
         remedy = f'quote it: "{str(value).lower()}"'

@@ -36,7 +36,8 @@ def find(sources: Iterable[str], *, without: Path | None = None) -> Files:
     seen = {os.path.realpath(without)} if without else set()
     for source in sources:
         if source == STANDARD_INPUT:
-            files.paths.append(source)
+            if source not in files.paths:
+                files.paths.append(source)
         elif not os.path.lexists(source):
             _add(
                 files, "missing-source", "there is no such file or folder", source, "check the path"
@@ -72,10 +73,17 @@ def _below(folder: str, files: Files, open_folders: set[str]) -> Iterable[str]:
         _add(files, "unreadable", f"can't list the folder: {error.strerror}", folder, None)
         return
     for entry in entries:
-        if entry.is_dir():
+        if _is_folder(entry):
             yield from _below(entry.path, files, open_folders | {real})
         elif entry.name.endswith(_SUFFIXES):
             yield entry.path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False  # a link to itself, say: reading it as a file tells what is wrong
 
 
 def _add(files: Files, id: str, message: str, path: str, remedy: str | None) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired import conformity, files, merge, reader, resolve
+from provisioner.desired import comments, conformity, files, merge, reader, resolve
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from provisioner.engine.ignores import Ignore
     from provisioner.model import Catalogue, DesiredState
 
 
@@ -28,10 +29,14 @@ class Surroundings:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A desired state, and what deserves a word though it is no error."""
+    """A desired state, and what deserves a word though it is no error.
+
+    ``ignores`` are the comments in the sources that switch findings off.
+    """
 
     desired: DesiredState
     warnings: tuple[Diagnostic, ...] = ()
+    ignores: tuple[Ignore, ...] = ()
 
 
 def load(
@@ -56,7 +61,8 @@ def load(
         raise InvalidInput(errors)
     digests = "\n".join(sorted(document.digest for document in documents))
     desired = replace(resolved.desired, digest=f"sha256:{sha256(digests.encode()).hexdigest()}")
-    return Loaded(desired, tuple(d for d in problems if d.severity == "warning"))
+    ignores = tuple(ignore for document in documents for ignore in document.ignores)
+    return Loaded(desired, tuple(d for d in problems if d.severity == "warning"), ignores)
 
 
 def read_document(path: str, schema: str) -> reader.Document:
@@ -67,6 +73,7 @@ def read_document(path: str, schema: str) -> reader.Document:
         return reader.Document(name, None, [data], is_whole=False)
     document = reader.read(data, name)
     if document.is_whole:
+        document.ignores = comments.find_ignores(data, name)
         conformity.check(document, schema)
     return document
 

@@ -70,14 +70,17 @@ class Resolver:
                 known = self._grantable
                 self._report("glob-without-match", message, items.item_place(index), text, known)
             return self._expanded[text]
-        place = items.item_place(index)
-        if text in self._catalogue.internal:
-            message = f"`{text}` is internal to the panel and is never granted"
-            self.diagnostics.append(Diagnostic("internal-privilege", message, place, "remove it"))
-        else:
-            message = f"there is no privilege `{text}` in the catalogue"
-            self._report("unknown-privilege", message, place, text, self._grantable)
+        self.check(text, items.item_place(index))
         return frozenset()
+
+    def check(self, name: str, place: Place) -> None:
+        """Report a privilege that the catalogue does not have, or never grants."""
+        if name in self._catalogue.internal:
+            message = f"`{name}` is internal to the panel and is never granted"
+            self.diagnostics.append(Diagnostic("internal-privilege", message, place, "remove it"))
+        elif name not in self._grantable:
+            message = f"there is no privilege `{name}` in the catalogue"
+            self._report("unknown-privilege", message, place, name, self._grantable)
 
     def _report(self, id: str, message: str, place: Place, name: str, known: Any) -> None:
         nothing_near = (

@@ -26,13 +26,15 @@ from provisioner.model import Place
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from provisioner.engine.ignores import Ignore
+
 MAX_DEPTH: Final = 32
 MAX_ALIASED_NODES: Final = 10_000
 # The one key whose value may be a bare date.
 BARE_DATE_KEY: Final = "until"
 
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
-_CONTROL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
 
 
 class YamlMapping(dict[str, Any]):
@@ -68,7 +70,7 @@ class Document:
     """One file as read. ``root`` is None when it could not be read at all.
 
     ``is_whole`` says whether everything that it declares is in ``root``. ``digest`` is over the
-    file's bytes.
+    file's bytes; ``ignores`` are the comments in it that switch findings off.
     """
 
     file: str
@@ -76,6 +78,7 @@ class Document:
     diagnostics: list[Diagnostic] = field(default_factory=list)
     is_whole: bool = True
     digest: str = ""
+    ignores: tuple[Ignore, ...] = ()
 
     def place(self, path: tuple[str | int, ...], *, key: bool = False) -> Place:
         """Where the value at the path stands; with ``key``, where its key stands."""
@@ -257,7 +260,9 @@ class _Builder:
         if isinstance(value, Unclear):
             if key == BARE_DATE_KEY and value.looks_like_date:
                 return text
-            if text == "<<":
+            if key == BARE_DATE_KEY:
+                remedy = "write the date as YYYY-MM-DD"
+            elif text == "<<":
                 remedy = (
                     "merge keys are not supported: write the values out, or use a privilege set"
                 )
@@ -295,7 +300,10 @@ class _Builder:
         name, mark = event.anchor, event.start_mark
         if name not in self.anchors:
             raise self.give_up(
-                "unknown-alias", mark, f"no anchor `&{name}` stands before this", "write it out"
+                "unknown-alias",
+                mark,
+                f"`*{name}` refers to an anchor `&{name}`, which does not stand before it",
+                f'if a glob is meant, quote it: "*{name}"',
             )
         anchored = self.anchors[name]
         if anchored is None:

@@ -179,12 +179,13 @@ def _bad_renames(roles: Roles, scope: Scope, provenance: Provenance) -> Iterator
         if old is None:
             continue
         problem = _rename_flaw(name, old, roles, scope)
-        if problem is None and old in claims:
-            where = provenance.role(claims[old])
-            problem = f"`{claims[old]}` at {where} already claims that former name"
+        claimed = claims.get(old.casefold())
+        if problem is None and claimed is not None:
+            where = provenance.role(claimed)
+            problem = f"`{claimed}` at {where} already claims that former name"
         elif problem is None and old in roles and roles[old].renamed_from is None:
             problem = f"`{old}` is still declared at {provenance.role(old)}"
-        claims.setdefault(old, name)
+        claims.setdefault(old.casefold(), name)
         if problem:
             message = f"`{name}` can't be renamed from `{old}`: {problem}"
             remedy = "remove or correct `renamed_from`"

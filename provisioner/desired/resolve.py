@@ -11,24 +11,28 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner import names
 from provisioner.desired import references
+from provisioner.desired.access_tests import resolve_tests
 from provisioner.desired.policies import resolve_policies
 from provisioner.desired.privileges import Resolver
 from provisioner.desired.scalars import iso_date
-from provisioner.diagnostics import Diagnostic
 from provisioner.model import (
     DatedRole,
     DesiredRole,
     DesiredState,
     DesiredUser,
+    Exclusion,
     Grant,
     Place,
     Role,
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from provisioner.desired.load import Surroundings
     from provisioner.desired.merge import Declarations
     from provisioner.desired.reader import YamlMapping, YamlSequence
+    from provisioner.diagnostics import Diagnostic
 
 
 @dataclass(slots=True)
@@ -61,6 +65,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
         }
     provenance = SourceProvenance(merged, privileges)
     policies = resolve_policies(merged, privileges, scope)
+    tests = resolve_tests(merged, privileges, scope)
     diagnostics = [*privileges.diagnostics, *scope.diagnostics]
     if roles is not None:
         diagnostics += references.check_roles(roles, merged, scope, privileges, provenance)
@@ -71,12 +76,12 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
         ignore=ignore,
         rules={
             "policies": policies,
-            "tests": tuple(test for test, _ in merged.tests),
+            "tests": tests,
         },
         files=tuple(sorted(merged.files)),
         provenance=provenance,
     )
-    return Resolved(desired, [*diagnostics, *_not_enforced(merged)])
+    return Resolved(desired, diagnostics)
 
 
 def _role(name: str, body: Any, privileges: Resolver, scope: references.Scope) -> DesiredRole:
@@ -126,18 +131,6 @@ def _dated(item: Any, items: YamlSequence, index: int, scope: references.Scope) 
     return DatedRole(item["role"], until, item.get("reason"))
 
 
-def _not_enforced(merged: Declarations) -> list[Diagnostic]:
-    """Say plainly what is read but has no effect in this version."""
-    found = []
-    for what, items in (("tests", merged.tests),):
-        if items:
-            message = (
-                f"`{what}` are checked for their form only: this version does not enforce them"
-            )
-            found.append(Diagnostic("not-enforced", message, items[0][1], severity="warning"))
-    return found
-
-
 class SourceProvenance:
     """Answers from the documents where a grant or an include was written."""
 
@@ -179,3 +172,30 @@ class SourceProvenance:
             place: Place = includes.item_place(includes.index(included))
             return place
         return None
+
+    def exclusions(self, role: str) -> tuple[Exclusion, ...]:
+        """What the role's ``except`` takes away, item by item."""
+        declared = (self._merged.roles or {}).get(role)
+        if declared is None or "except" not in declared[1]:
+            return ()
+        body = declared[1]
+        items = body["except"]
+        excepted: dict[Place, set[str]] = {}
+        for privilege, place in self._privileges.excepted(body):
+            excepted.setdefault(place, set()).add(privilege)
+        granted: Any = {key: value for key, value in body.items() if key != "except"}
+        own = self._privileges.own(granted)
+        places = [items.item_place(index) for index in range(len(items))]
+        return tuple(
+            Exclusion(item, place, own & excepted.get(place, set()))
+            for item, place in zip(items, places, strict=True)
+        )
+
+    def sets_of(self, role: str) -> tuple[str, ...]:
+        """The privilege sets that the role names."""
+        declared = (self._merged.roles or {}).get(role)
+        return tuple(declared[1].get("sets", ())) if declared else ()
+
+    def sets(self) -> Mapping[str, Place | None]:
+        """Every privilege set, and where it is declared."""
+        return {name: holder.key_place(name) for name, (holder, _) in self._merged.sets.items()}

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioner import catalogue as catalogues
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import load_sources
+from provisioner.cli.session import load_for_targets
+from provisioner.engine.access_tests import run_access_tests
 from provisioner.engine.chains import declared_state
 from provisioner.engine.policy import check_policies
 from provisioner.errors import Blocked, InvalidInput
@@ -31,36 +31,35 @@ if TYPE_CHECKING:
 def validate(
     sources: tuple[str, ...], config: str | None, target: str | None, as_of: date | None
 ) -> int:
-    """Check the sources for every mistake that shows without the panel's state, policies included.
+    """Check the sources for every mistake that shows without the panel's state.
+
+    Policies and access tests are checked as well.
 
     With several targets and no --target, the sources are checked for each of them.
     """
-    project = load_project(config)
-    chosen = [project.target(target)] if target else list(project.targets.values())
-    catalogues_used = {
-        found.name: found
-        for found in (project.load_catalogue(t) or catalogues.shipped() for t in chosen)
-    }
-    errors: list[Diagnostic] = []
+    as_of = as_of or options.today()
     warnings: dict[Diagnostic, None] = {}
+    failed: dict[Diagnostic, None] = {}
     broken: dict[Diagnostic, None] = {}
-    desired: DesiredState | None = None
-    for catalogue in catalogues_used.values():
-        try:
-            loaded = load_sources(project, sources, catalogue)
-        except InvalidInput as error:
-            errors += error.diagnostics
-        else:
-            desired = loaded.desired
-            warnings |= dict.fromkeys(loaded.warnings)
-            broken |= dict.fromkeys(_broken_policies(desired, catalogue, as_of or options.today()))
-    if errors or desired is None:
-        raise InvalidInput(errors)
+    every = load_for_targets(load_project(config), target, sources)
+    for loaded, catalogue in every:
+        warnings |= dict.fromkeys(loaded.warnings)
+        failed |= dict.fromkeys(_failed_tests(loaded.desired, catalogue, as_of))
+        broken |= dict.fromkeys(_broken_policies(loaded.desired, catalogue, as_of))
+    if failed:
+        raise InvalidInput([*failed, *broken])
     if any(found.severity == "error" for found in broken):
         raise Blocked(broken)
     warnings |= broken
-    _report(desired, list(warnings))
+    _report(every[0][0].desired, list(warnings))
     return 0
+
+
+def _failed_tests(desired: DesiredState, catalogue: Catalogue, as_of: date) -> list[Diagnostic]:
+    state = declared_state(desired, catalogue, as_of)
+    tests = desired.rules.get("tests", ())
+    results = run_access_tests(tests, state, catalogue, desired.provenance)
+    return [failure for result in results for failure in result.failures]
 
 
 def _broken_policies(desired: DesiredState, catalogue: Catalogue, as_of: date) -> list[Diagnostic]:

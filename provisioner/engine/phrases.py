@@ -1,0 +1,47 @@
+"""Wording that several kinds of findings share: lists of names, and chains of access."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from provisioner.engine.chains import Chain
+    from provisioner.model import Place
+
+SHOWN: Final = 5
+
+
+def listed(names: Sequence[str], *, limit: int = SHOWN) -> str:
+    """``A, B and C``, or ``A, B and 7 more`` where there are more than ``limit``."""
+    if len(names) > limit:
+        return f"{', '.join(names[:limit])} and {len(names) - limit} more"
+    if len(names) < 2:
+        return "".join(names)
+    return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def quoted(names: Sequence[str], *, limit: int = SHOWN) -> str:
+    """The same, with every name in backquotes."""
+    return listed([f"`{name}`" for name in names], limit=limit)
+
+
+def counted(number: int, noun: str) -> str:
+    """``1 role``, ``2 roles``."""
+    return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def line_of(place: Place | None) -> str:
+    """`` at roles.yaml:14``, or nothing where there is no place."""
+    return f" at {place.file}:{place.line}" if place is not None else ""
+
+
+def through(chain: Chain) -> str:
+    """What a chain leads to, and how: ``ARDOCS_CREATE through Accountant at roles.yaml:14``.
+
+    The place is that of the last link that has one.
+    """
+    roles = [link.subject for link in chain if link.kind != "assignment"]
+    place = next((link.place for link in reversed(chain) if link.place is not None), None)
+    return f"{chain[-1].object} through {' → '.join(roles)}{line_of(place)}"

@@ -1,0 +1,104 @@
+"""What lint and access tests found, as text and as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from textwrap import wrap
+from typing import TYPE_CHECKING, Any
+
+from provisioner.engine.phrases import counted
+from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
+from provisioner.render.style import Style, safe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from datetime import date
+
+    from provisioner.diagnostics import Diagnostic
+    from provisioner.engine.access_tests import TestResult
+    from provisioner.model import Place
+
+
+def lint_text(findings: Sequence[Diagnostic], files: Sequence[str], style: Style) -> str:
+    """Every finding with its id, and how many there are."""
+    lines = []
+    for finding in findings:
+        shown = replace(finding, message=f"{finding.message} [{finding.id}]")
+        lines += [*diagnostic_lines(shown, style, wrapped=True), ""]
+    number = counted(len(findings), "finding") if findings else "No findings"
+    lines.append(f"{number} in {counted(len(files), 'file')}.")
+    return "\n".join(lines) + "\n"
+
+
+def lint_document(
+    findings: Iterable[Diagnostic], files: Iterable[str], as_of: date
+) -> dict[str, Any]:
+    """The findings as plain data."""
+    return {
+        "format": "provisioner-lint",
+        "version": 1,
+        "as_of": as_of.isoformat(),
+        "files": list(files),
+        "findings": [diagnostic_document(finding) for finding in findings],
+    }
+
+
+def access_tests_text(results: Sequence[TestResult], style: Style, *, every: bool = False) -> str:
+    """The failures, and how many tests there were; with ``every``, a line for each test too."""
+    lines: list[str] = []
+    for result in results:
+        if every:
+            lines += _ending(result, style)
+        for failure in result.failures:
+            lines += [*diagnostic_lines(failure, style, wrapped=True), ""]
+    failed = sum(bool(result.failures) for result in results)
+    if not results:
+        lines.append("No access tests.")
+    else:
+        if lines and lines[-1]:
+            lines.append("")
+        number = counted(len(results), "access test")
+        ending = style.paint(f"{failed} failed", "red") if failed else "all passed"
+        lines.append(f"{number}, {ending}")
+    return "\n".join(lines) + "\n"
+
+
+def _ending(result: TestResult, style: Style) -> Iterator[str]:
+    mark, color = ("failed", "red") if result.failures else ("passed", "green")
+    text = f"{mark}  {_shown(result.place)}{safe(result.title)}"
+    first, *rest = wrap(
+        text,
+        style.width,
+        subsequent_indent=" " * 8,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    yield style.paint(mark, color) + first.removeprefix(mark)
+    yield from rest
+
+
+def _shown(place: Place | None) -> str:
+    return f"{safe(place.file)}:{place.line}: " if place is not None else ""
+
+
+def access_tests_document(results: Sequence[TestResult], as_of: date) -> dict[str, Any]:
+    """The results of access tests as plain data."""
+    failed = sum(bool(result.failures) for result in results)
+    return {
+        "format": "provisioner-test",
+        "version": 1,
+        "as_of": as_of.isoformat(),
+        "passed": len(results) - failed,
+        "failed": failed,
+        "tests": [_test_document(result) for result in results],
+    }
+
+
+def _test_document(result: TestResult) -> dict[str, Any]:
+    place = result.place
+    return {
+        "test": result.title,
+        "place": place and {"file": place.file, "line": place.line, "column": place.column},
+        "passed": not result.failures,
+        "failures": [diagnostic_document(failure) for failure in result.failures],
+    }
