@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
@@ -71,6 +72,9 @@ ANYTHING = Settings(adopt=True, allow_lockout=True, safety=Safety(max_change_per
 """Settings under which no threshold, adoption or lockout stands in a plan's way."""
 
 
+_DESCRIPTIONS = st.sampled_from(("", "Looks after it", "Ελέγχει\n🚒"))
+_RARELY = st.integers(0, 7).map(lambda drawn: drawn == 7)
+_MOSTLY = st.integers(0, 7).map(lambda drawn: drawn != 7)
 _BASE = Base("lineage", 7, "sha256:" + 64 * "0")
 _TARGET = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
 
@@ -100,26 +104,37 @@ class World:
         wanted, holders = self.desired.roles, self.desired.users
         declared = ("unmanaged",) if wanted is None else map(_told_desired, wanted.values())
         given = ("unmanaged",) if holders is None else (str(user) for user in holders.values())
-        settings = replace(self.settings, safety=Safety())
+        settings = self.settings
         parts = {
             f"stored roles (recorded: {sorted(self.current.recorded)})": roles,
             "stored users": users,
             "declared roles": declared,
             "declared users": given,
-            f"as of {self.as_of}, under": (str(settings), str(self.settings.safety)),
+            f"as of {self.as_of}, under": (str(settings),),
         }
-        lines = (f"  {part}:{''.join(f'\n    {item}' for item in parts[part])}" for part in parts)
-        return "World(\n" + "\n".join(lines) + "\n)"
+        lines = (
+            line
+            for title, items in parts.items()
+            for line in (f"  {title}:", *(f"    {item}" for item in items))
+        )
+        return "\n".join(("World(", *lines, ")"))
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: FBT001 - IPython's protocol
+        printer.text(repr(self))
 
 
 def privileges() -> SearchStrategy[frozenset[str]]:
     """Sets of privileges of ``CATALOGUE``."""
-    return st.frozensets(st.sampled_from(PRIVILEGES), max_size=4)
+    return _some(PRIVILEGES, 4)
 
 
 def role_names(max_size: int = 6, among: Iterable[str] = ROLE_NAMES) -> SearchStrategy[list[str]]:
     """Names that fit into one state: unique when case-folded."""
-    pool = sorted(among)
+    return _names(tuple(sorted(among)), max_size)
+
+
+@lru_cache(maxsize=4096)
+def _names(pool: tuple[str, ...], max_size: int) -> SearchStrategy[list[str]]:
     if not pool:
         return st.just([])
     return st.lists(st.sampled_from(pool), max_size=max_size, unique_by=str.casefold)
@@ -157,7 +172,7 @@ def worlds(
     custom = [n for n in current.roles if not CATALOGUE.is_default(n) and not _ignored(n, ignore)]
     closed = [name for name in custom if not current.roles[name].includes]
     external = draw(_some(closed, 1))
-    if draw(st.integers(0, 15)) == 0:
+    if draw(_RARELY) and draw(_RARELY):
         external |= {"Never There"}
     settings = replace(
         settings,
@@ -166,10 +181,10 @@ def worlds(
         external=tuple(sorted(external)),
     )
     roles = None
-    if draw(st.integers(0, 5)):
+    if draw(_MOSTLY):
         roles = draw(desired_roles(current, settings))
     users = None
-    if draw(st.integers(0, 5)):
+    if draw(_MOSTLY):
         known = {role.name for role in DEFAULT_ROLES} | {*(roles or ()), *external}
         users = draw(desired_users(current, known))
     desired = DesiredState(roles=roles, users=users)
@@ -195,7 +210,7 @@ def desired_roles(draw: DrawFn, current: State, settings: Settings) -> dict[str,
         if draw(st.booleans()):
             includes = frozenset() if CATALOGUE.is_default(name) else draw(_some(reachable, 2))
             role = draw(_contents(replace(role, includes=includes)))
-        protected = CATALOGUE.is_default(name) or draw(st.integers(0, 3)) == 0
+        protected = CATALOGUE.is_default(name) or draw(_RARELY)
         if CATALOGUE.is_default(name):
             role = replace(role, includes=frozenset())
         declared[name] = DesiredRole(replace(role, protected=protected), former.get(name))
@@ -230,12 +245,14 @@ def untils(around: date) -> SearchStrategy[date | None]:
 
 @st.composite
 def somebody_elses_writes(draw: DrawFn, state: State, max_size: int = 4) -> tuple[Write, ...]:
-    """Writes that fit one after the other, as another person or tool would make them."""
+    """Writes that fit one after the other, as another person or tool would make them.
+
+    The roles that they create bring their ids along, so that later writes know them.
+    """
     made: list[Write] = []
     for number in range(draw(st.integers(1, max_size))):
-        written = draw(_write(state, f"new {number}"))
-        made.append(written)
-        state = with_ids(replay(state, (written,)), f"given {number}")
+        made.append(draw(_write(state, f"given {number}")))
+        state = replay(state, made[-1:])
     return tuple(made)
 
 
@@ -249,8 +266,8 @@ def rollbacks(draw: DrawFn, max_size: int = 6) -> World:
     older = draw(states(max_roles=4))
     newer = older
     for number in range(draw(st.integers(1, max_size))):
-        write = draw(_write(newer, f"new {number}", swapping=True))
-        newer = with_ids(replay(newer, (write,)), f"run {number}")
+        write = draw(_write(newer, f"run {number}", swapping=True))
+        newer = replay(newer, (write,))
     if draw(st.booleans()):
         older, newer = newer, older
     return World(newer, as_desired(older), ANYTHING)
@@ -267,15 +284,6 @@ def as_desired(state: State) -> DesiredState:
     )
 
 
-def with_ids(state: State, prefix: str) -> State:
-    """The state as a backend would hold it: an id for every role that has none."""
-    roles = {
-        name: role if role.id else replace(role, id=f"{prefix}: {name}")
-        for name, role in state.roles.items()
-    }
-    return replace(state, roles=roles)
-
-
 def _told_desired(declared: DesiredRole) -> str:
     old = f" renamed_from {declared.renamed_from!r}" if declared.renamed_from else ""
     return f"{_told(declared.role)}{old}"
@@ -289,7 +297,7 @@ def _told(role: Role) -> str:
 
 
 @st.composite
-def _write(draw: DrawFn, state: State, description: str, *, swapping: bool = False) -> Write:
+def _write(draw: DrawFn, state: State, fresh_id: str, *, swapping: bool = False) -> Write:
     """One write that fits the state. ``swapping`` takes the names of other roles more often."""
     custom = [role for name, role in state.roles.items() if not CATALOGUE.is_default(name)]
     free = [n for n in ROLE_NAMES if n.casefold() not in {x.casefold() for x in state.roles}]
@@ -301,7 +309,7 @@ def _write(draw: DrawFn, state: State, description: str, *, swapping: bool = Fal
     match draw(st.sampled_from(possible)):
         case "create":
             name = draw(st.sampled_from(free))
-            return CreateRole(draw(_contents(Role(name, description))))
+            return CreateRole(draw(_contents(Role(name, id=fresh_id))))
         case "update":
             role = draw(st.sampled_from(custom))
             allowed = [n for n in state.roles if not _reaches(state.roles, n, role.name)]
@@ -325,14 +333,19 @@ def _write(draw: DrawFn, state: State, description: str, *, swapping: bool = Fal
 def _contents(draw: DrawFn, role: Role) -> Role:
     return replace(
         role,
-        description=draw(st.sampled_from(("", "Looks after it", "Ελέγχει\n🚒", role.description))),
+        description=draw(_DESCRIPTIONS) or role.description,
         privileges=draw(privileges()),
-        protected=draw(st.integers(0, 7)) == 0,
+        protected=draw(_RARELY),
     )
 
 
 def _some(among: Iterable[Any], at_most: int) -> SearchStrategy[frozenset[Any]]:
-    pool = sorted(set(among))
+    return _subsets(tuple(sorted(set(among))), at_most)
+
+
+@lru_cache(maxsize=4096)
+def _subsets(pool: tuple[Any, ...], at_most: int) -> SearchStrategy[frozenset[Any]]:
+    """Kept, because a strategy is checked anew each time it is made."""
     if not pool:
         return st.just(frozenset())
     return st.frozensets(st.sampled_from(pool), max_size=at_most)
@@ -344,7 +357,9 @@ def _former_names(
     """Draw ``renamed_from`` for some names, by the rules of the sources."""
     spelled = {name.casefold(): name for name in current.roles}
     pool = sorted({spelled.get(n.casefold(), n) for n in (*ROLE_NAMES, *current.roles)})
+    not_ours = {name.casefold() for name in settings.external}
     pool = [n for n in pool if not CATALOGUE.is_default(n) and not _ignored(n, settings.ignore)]
+    pool = [n for n in pool if n.casefold() not in not_ours]
     found: dict[str, str] = {}
     for name in names:
         if not pool or CATALOGUE.is_default(name) or draw(st.booleans()):

@@ -111,7 +111,8 @@ class FileBackend:
         except StateDamaged:
             return self._history.entries()
         if current is None:
-            return (HistoryEntry(0, None),)
+            # Without a file there were no runs, unless it was lost and the history remembers them.
+            return self._history.entries() if self._was_written() else (HistoryEntry(0, None),)
         return self._history.entries_of(current)
 
     def snapshot(self, number: int) -> State:
@@ -248,9 +249,13 @@ class FileBackend:
         data, written = self._encoded(lineage, serial, run, state)
         with store.reported("write", self._history.shown, _UNCHANGED):
             self._history.keep(serial, data)
-        with store.reported("write", self._shown, _UNCHANGED):
-            store.remove_leftovers(self._path.parent, self._path.name)
-            self._replace(data)
+        try:
+            with store.reported("write", self._shown, _UNCHANGED):
+                store.remove_leftovers(self._path.parent, self._path.name)
+                self._replace(data)
+        except BackendError:
+            self._history.drop(serial)
+            raise
         lasting = "the new state is in place, but a power failure could undo it"
         with store.reported("sync the folder of", self._shown, lasting):
             store.sync_folder(self._path.parent)

@@ -115,7 +115,7 @@ def decode(data: bytes, where: str) -> Document:
             for item in document["users"]
         },
         frozenset(document["recorded"]),
-        tuple(document.get("policies", ())),
+        tuple(document["policies"]),
     )
     if problem := next(_contradictions(document, state), None):
         raise damage.damaged("inconsistent", where, f"contradicts itself: {problem}")

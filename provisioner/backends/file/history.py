@@ -99,6 +99,11 @@ class History:
         store.replace_file(self._path(number), data)
         store.sync_folder(self.folder)
 
+    def drop(self, number: int) -> None:
+        """Take back an entry whose state was not written after all. Never fails."""
+        with suppress(OSError):
+            os.unlink(self._path(number))
+
     def prune(self, serial: int) -> None:
         """Drop all but the newest entries up to the serial; 0 stays. Never fails."""
         with suppress(OSError, BackendError):

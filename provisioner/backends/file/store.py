@@ -36,6 +36,7 @@ _REMEDIES = {
     errno.EACCES: "make the file and its folder readable and writable for the user who runs this",
     errno.EPERM: "make the file and its folder readable and writable for the user who runs this",
     errno.EROFS: "use a path on a file system that is mounted writable",
+    errno.EINVAL: "let the path name a file",
     errno.EISDIR: "let the path name a file, not a folder",
     errno.ENOTDIR: "let the path lead through folders only",
     errno.ENAMETOOLONG: "choose a shorter name",
