@@ -8,7 +8,7 @@ what was not tried is reported exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from provisioner.diagnostics import Diagnostic
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Backend, Run
     from provisioner.engine.plan import Plan
-    from provisioner.model import Snapshot, State
+    from provisioner.model import Role, Snapshot, State
 
 
 class Progress(Protocol):
@@ -109,6 +109,8 @@ def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
         message = f"the plan is for {plan.target.identity}, this target is {description.identity}"
         remedy = f"choose the target with --target {plan.target.name}, or make a new plan"
         raise InvalidInput(Diagnostic("other-target", message, None, remedy))
+    if plan.target.atomic != description.capabilities.atomic:
+        raise StalePlan(_stale("the target commits its changes in another way now"))
     if plan.blockers:
         raise Blocked(plan.blockers)
     if plan.valid_until is not None and today > plan.valid_until:
@@ -128,7 +130,17 @@ def _commit(
     progress: Progress,
 ) -> Outcome:
     after = transition(plan, snapshot.state).after
-    backend.commit(snapshot.base, tuple(writes), after, run)
+    try:
+        backend.commit(snapshot.base, tuple(writes), after, run)
+    except Conflict:
+        raise
+    except ProvisionerError as error:
+        # The answer may have been lost after the store had acted.
+        state = _read_again(backend)
+        if state is None:
+            raise _unknown(error, "all of it, or nothing, took place") from error
+        if not all(_happened(write, state) for write in _last_writes(writes)):
+            raise
     for write in writes:
         progress.wrote(write)
     return Outcome(applied=tuple(writes))
@@ -149,27 +161,56 @@ def _write_all(
         try:
             backend.write(write)
         except ProvisionerError as error:
-            rest = tuple(writes[index + 1 :])
-            if not isinstance(error, Conflict) and _happened(write, backend):
-                return Outcome(tuple(writes[: index + 1]), None, rest, error)
-            return Outcome(tuple(writes[:index]), write, rest, error)
+            # A refusal is certain; after anything else the store may have acted all the same.
+            now = None if isinstance(error, Conflict) else _read_again(backend)
+            if now is None or not _happened(write, now):
+                if now is None and not isinstance(error, Conflict):
+                    error = _unknown(error, "this write may have taken place")
+                return Outcome(tuple(writes[:index]), write, tuple(writes[index + 1 :]), error)
         progress.wrote(write)
-    backend.record(run, state.recorded | plan.manages)
+    try:
+        backend.record(run, state.recorded | plan.manages)
+    except ProvisionerError as error:
+        return Outcome(applied=tuple(writes), error=error)
     return Outcome(applied=tuple(writes))
 
 
-def _happened(write: Write, backend: Backend) -> bool:
-    """Find out by reading whether a write that failed took place all the same."""
+def _read_again(backend: Backend) -> State | None:
     try:
-        state = backend.read().state
+        return backend.read().state
     except ProvisionerError:
-        return False
+        return None
+
+
+def _unknown(error: ProvisionerError, what: str) -> ProvisionerError:
+    """The same error, saying that its outcome could not be found out."""
+    message = f"the outcome is unknown: {what}, and the target can't be read to find out"
+    remedy = "plan again once it can be reached: the plan shows what is missing"
+    return type(error)([*error.diagnostics, Diagnostic("unknown-outcome", message, None, remedy)])
+
+
+def _last_writes(writes: Sequence[Write]) -> list[Write]:
+    """The writes that no later one of the same object overtakes: what the end state shows."""
+    last: dict[tuple[str, str], Write] = {}
+    for write in writes:
+        match write:
+            case SetAssignment(user, _, _):
+                last["user", user.casefold()] = write
+            case CreateRole(role) | DeleteRole(role) | UpdateRole(role, _):
+                last["role", role.name] = write
+            case RenameRole(before, name):
+                last.pop(("role", before.name), None)
+                last["role", name] = write
+    return list(last.values())
+
+
+def _happened(write: Write, state: State) -> bool:
+    """Whether a state shows what a write does; ids are the store's to give."""
     match write:
         case CreateRole(role):
-            now = state.roles.get(role.name)
-            return now is not None and replace(now, id=role.id) == role
+            return _content(state, role.name) == _content_of(role)
         case UpdateRole(before, after):
-            return state.roles.get(before.name) == replace(after, name=before.name, id=before.id)
+            return _content(state, before.name) == _content_of(after)
         case RenameRole(before, name):
             return name in state.roles and before.name not in state.roles
         case DeleteRole(before):
@@ -177,3 +218,12 @@ def _happened(write: Write, backend: Backend) -> bool:
         case SetAssignment(user, _, after):
             held = state.assignments.get(user.casefold())
             return (held.roles if held else frozenset()) == after
+
+
+def _content(state: State, name: str) -> tuple[object, ...] | None:
+    role = state.roles.get(name)
+    return _content_of(role) if role else None
+
+
+def _content_of(role: Role) -> tuple[object, ...]:
+    return role.description, role.privileges, role.includes, role.protected

@@ -187,12 +187,21 @@ def decode(data: bytes, file: str) -> Plan:
     for violation in schemas.violations("plan", document) if invalid else ():
         where = "/".join(map(str, violation.absolute_path)) or "the plan"
         raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
-    return _plan(document)
+    try:
+        plan = _plan(document)
+        is_consistent = to_document(plan) == document
+    except ValueError as error:
+        what = f"the plan holds a wrong value: {error}"
+        raise _refused(file, what, "make the plan again") from error
+    if not is_consistent:
+        raise _refused(file, "the plan contradicts itself", "make the plan again")
+    return plan
 
 
 def _document(data: bytes, file: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
+        _line(document).encode()  # refuses half of a surrogate pair, which no file can hold
     except (ValueError, RecursionError) as error:
         remedy = "make the plan again; it may have been cut off"
         raise _refused(file, f"the plan is not readable as JSON: {error}", remedy) from error
@@ -278,6 +287,7 @@ def _read_change(item: dict[str, Any]) -> Change:
     )
     before_role, after_role = _read_role(item["before"]), _read_role(item["after"])
     action = Action(item["action"])
+    _require_shape(action, item["name"], before_role, after_role)
     grants = tuple(
         Grant(grant["privilege"], grant["pattern"], _read_place(grant["place"]), grant["set"])
         for grant in item["grants"]
@@ -286,6 +296,16 @@ def _read_change(item: dict[str, Any]) -> Change:
     return RoleChange(
         action, item["name"], before_role, after_role, fields, source, holders, grants
     )
+
+
+def _require_shape(action: Action, name: str, before: Role | None, after: Role | None) -> None:
+    """Hold a change against the table in ``engine.changes``."""
+    has_before, has_after = action is not Action.CREATE, action is not Action.DELETE
+    shown = after if has_after else before
+    if (before is not None, after is not None) != (has_before, has_after) or (
+        shown is not None and shown.name != name
+    ):
+        raise ValueError(f"the {action.value} of role {name} does not have the roles it needs")
 
 
 def _read_role(item: dict[str, Any] | None) -> Role | None:

@@ -9,6 +9,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.order import shrunk
+from provisioner.globs import matches_caseless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -69,17 +70,20 @@ def _deleted_in_use(case: Case) -> Iterator[Diagnostic]:
     deleted = {change.name: change for change in case.deletions()}
     if not deleted:
         return
-    for assignment in case.after.assignments.values():
+    for _, assignment in sorted(case.after.assignments.items()):
         for name in sorted(assignment.roles & deleted.keys()):
             message = f"role `{name}` can't be deleted: {assignment.user} would still hold it"
             remedy = (
                 "take it from the user first (declare `users:` so that assignments are managed)"
             )
             yield Diagnostic("role-in-use", message, deleted[name].source, remedy)
-    for role in case.after.roles.values():
+    for _, role in sorted(case.after.roles.items()):
         for name in sorted(role.includes & deleted.keys()):
             message = f"role `{name}` can't be deleted: `{role.name}` would still include it"
+            ignored = any(matches_caseless(g, role.name) for g in case.settings.ignore)
             remedy = f"declare `{role.name}` without it"
+            if ignored:
+                remedy = f"have `{role.name}`, which is ignored, changed in the panel first"
             yield Diagnostic("role-in-use", message, deleted[name].source, remedy)
 
 
@@ -90,12 +94,24 @@ def _dangling(case: Case) -> Iterator[Diagnostic]:
         if isinstance(change, AssignmentChange):
             wanted = change.after.roles
         else:
-            wanted = change.after.includes if change.after else frozenset()
+            role = case.after.roles.get(change.name)
+            wanted = role.includes if role else frozenset()
         for name in sorted(n for n in wanted if n not in known):
             message = (
                 f"`{change.name}` refers to the role `{name}`, which this target does not have"
             )
             yield Diagnostic("role-missing", message, change.source, f"create `{name}` first")
+
+
+def _include_cycle(case: Case) -> Iterator[Diagnostic]:
+    """Circles that the sources alone do not show: through default and undeclared roles."""
+    access = EffectiveAccess(case.after)
+    for change in case.changes:
+        role = case.after.roles.get(change.name) if isinstance(change, RoleChange) else None
+        if role is not None and role.name in access.closure(role.includes):
+            over = _listed(sorted(role.includes))
+            message = f"role `{role.name}` would include itself, over {over}"
+            yield Diagnostic("include-cycle", message, change.source, "remove one of the includes")
 
 
 def _adoption(case: Case) -> Iterator[Diagnostic]:
@@ -189,24 +205,19 @@ def _too_much(case: Case) -> Iterator[Diagnostic]:
     deleted = len(case.deletions())
     losing = sum(1 for user in case.impact if user.lost)
     gaining = sum(1 for user in case.impact if user.gained)
-    granted = sum(len(c.added) for c in case.changes if isinstance(c, RoleChange))
     custom = any(name.casefold() not in case.default_roles for name in case.before.roles)
     first_use = not custom and not case.before.assignments
+    counted = [c for c in case.changes if not (first_use and _is_first(c))]
+    granted = sum(len(c.added) for c in counted if isinstance(c, RoleChange))
     absolute = [
         ("roles deleted", deleted, safety.max_deletes, "max_deletes"),
         ("users losing access", losing, safety.max_users_losing, "max_users_losing"),
+        ("changes", len(counted), safety.max_changes, "max_changes"),
+        ("privileges granted", granted, safety.max_privileges_granted, "max_privileges_granted"),
     ]
     if not first_use:
-        absolute += [
-            ("changes", len(case.changes), safety.max_changes, "max_changes"),
-            ("users gaining access", gaining, safety.max_users_gaining, "max_users_gaining"),
-            (
-                "privileges granted",
-                granted,
-                safety.max_privileges_granted,
-                "max_privileges_granted",
-            ),
-        ]
+        setting = "max_users_gaining"
+        absolute.append(("users gaining access", gaining, safety.max_users_gaining, setting))
     for what, count, limit, setting in absolute:
         if limit is not None and count > limit:
             yield _over(f"{count} {what}, at most {limit} allowed", setting, count)
@@ -219,6 +230,11 @@ def _too_much(case: Case) -> Iterator[Diagnostic]:
             needed = -(-count * 100 // total)
             message = f"{count} of {total} {what} ({needed}%), at most {percent}% allowed"
             yield _over(message, "max_change_percent", needed)
+
+
+def _is_first(change: Change) -> bool:
+    """Whether a change only adds to an empty target: a create, a first assignment."""
+    return change.action in (Action.CREATE, Action.ASSIGN)
 
 
 def _over(message: str, setting: str, needed: int) -> Diagnostic:
@@ -236,6 +252,7 @@ _GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (
     _protected_deleted,
     _deleted_in_use,
     _dangling,
+    _include_cycle,
     _adoption,
     _lockout,
     _own_gain,

@@ -94,14 +94,15 @@ class _Orderer:
                 yield UpdateRole(role, replace(role, includes=kept))
         deleted = frozenset(self.deleted())
         for name in sorted(deleted):
-            role = self.before.roles[name]
+            role = self.working.roles[name]
             if role.includes & deleted:
                 yield UpdateRole(role, replace(role, includes=role.includes - deleted))
 
     def deleted(self) -> Iterator[str]:
+        """The roles that go, by the names they have until then."""
         for name in self.roles:
-            if name not in self.after.roles and name in self.before.roles:
-                yield name
+            if name not in self.after.roles:
+                yield self.former.get(name, name)
 
     def reduce(self) -> Iterator[Write]:
         for role, wanted in self.stays():
@@ -115,7 +116,8 @@ class _Orderer:
 
     def rename(self) -> Iterator[Write]:
         """A name must be free before it is taken: chains run last-first, circles by a detour."""
-        waiting = dict(sorted(self.renames.items()))
+        renames = sorted(self.renames.items())
+        waiting = {old: new for old, new in renames if old in self.working.roles}
         while waiting:
             taken = {old.casefold() for old in waiting}
             ready = [

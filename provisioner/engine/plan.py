@@ -7,19 +7,20 @@ plan says about the store is checked again before it is applied: see ``recheck``
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine import guards
-from provisioner.engine.access import UserImpact, holders, impact
+from provisioner.engine.access import EffectiveAccess, UserImpact, impact
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.diff import field_changes
 from provisioner.engine.kept import Kept, find_kept
 from provisioner.engine.order import Step, Transition, steps
 from provisioner.engine.policy import Violation, check_policies, told_apart
-from provisioner.engine.target import find_target, with_new_names
+from provisioner.engine.target import conflicts, find_target, with_new_names
 from provisioner.model import KINDS, Assignment, Base, State
 
 if TYPE_CHECKING:
@@ -256,6 +257,7 @@ def _changes(
     touched = sorted({*differing, *former})
     counts = _holders(before, after) if touched else {}
     changes: list[Change] = []
+    none: frozenset[str] = frozenset()
     for name in touched:
         place = provenance.role(name)
         old, new = before.roles.get(name), after.roles.get(name)
@@ -270,7 +272,7 @@ def _changes(
             changes.append(replace(change, grants=_grants(change, provenance)))
     for login in sorted(before.assignments.keys() | after.assignments.keys()):
         had, has = before.assignments.get(login), after.assignments.get(login)
-        if had is has or (had and has and had.roles == has.roles):
+        if had is has or (had.roles if had else none) == (has.roles if has else none):
             continue
         shown = (had or has or Assignment(login)).user
         place = provenance.user(login)
@@ -305,8 +307,14 @@ def _role_change(
 
 
 def _holders(before: State, after: State) -> dict[str, int]:
-    old, new = holders(before), holders(after)
-    return {name: max(old.get(name, 0), new.get(name, 0)) for name in old.keys() | new.keys()}
+    """Count, for each role, the users who carry it before or after, includes counted."""
+    old, new = EffectiveAccess(before), EffectiveAccess(after)
+    counts: Counter[str] = Counter()
+    for login in before.assignments.keys() | after.assignments.keys():
+        had, has = before.assignments.get(login), after.assignments.get(login)
+        carried = old.closure(had.roles) if had else frozenset()
+        counts.update(carried | new.closure(has.roles) if has else carried)
+    return counts
 
 
 def transition(plan: Plan, state: State) -> Transition:
@@ -357,6 +365,8 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     reasons = list(_moved(plan, state))
     if plan.base.lineage is not None and plan.base.lineage != snapshot.base.lineage:
         reasons.append("the target's state was replaced by another one (its lineage differs)")
+    names = [change.name for change in plan.changes if isinstance(change, RoleChange)]
+    reasons += [p.message for p in conflicts(names, state, plan.renames, plan.settings)]
     if reasons:
         return tuple(reasons)
     moved = transition(plan, state)

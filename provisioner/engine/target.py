@@ -11,11 +11,11 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.model import Assignment, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, DesiredRole, DesiredState, DesiredUser, Role
+    from provisioner.model import Catalogue, DesiredRole, DesiredState, DesiredUser, Place, Role
 
 
 @dataclass(slots=True)
@@ -38,20 +38,44 @@ def find_target(
     """Work out the target state. Pure; conflicts are reported, not raised."""
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
     ignored = _ignored(state, ignore)
+    external = {name.casefold() for name in settings.external}
+    ours = {n: d for n, d in (desired.roles or {}).items() if n.casefold() not in external}
+    untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
     target = Target(State())
     target.ignored = dict(Counter(ignored.values()))
-    target.renames = _renames(desired.roles or {}, state.roles)
+    target.renames = _renames(ours, state.roles, untouchable)
     before = with_new_names(state, target.renames)
     roles = dict(before.roles)
     if desired.roles is not None:
-        roles = _roles(desired.roles, before.roles, settings, catalogue, ignored)
+        roles = _roles(ours, before.roles, settings, catalogue, untouchable)
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
         assignments = _assignments(desired.users, before, settings, ignored, as_of)
     target.after = replace(before, roles=roles, assignments=assignments)
-    target.problems += _missing_external(settings, state, desired)
-    target.problems += _stored_look_alikes(desired, state, target.renames)
+    target.problems += _declared_external(desired, external)
+    target.problems += _names_taken(state, target, ours)
+    place = desired.provenance.role
+    for found in conflicts(desired.roles or (), state, target.renames, settings, place):
+        target.problems.append(found)
     return target
+
+
+def conflicts(
+    declared: Iterable[str],
+    state: State,
+    renames: Mapping[str, str],
+    settings: Settings,
+    place: Callable[[str], Place | None] = lambda _: None,
+) -> Iterator[Diagnostic]:
+    """Yield where a stored state and what is declared can't go together.
+
+    External roles must exist; a declared name must not look like a stored one in other letters.
+    """
+    yield from _missing_external(settings, state)
+    stored = state.roles.keys() - renames.keys()
+    for name, other in sorted(names.look_alikes(declared, stored).items()):
+        message = f"the name `{name}` looks like the stored role `{other}`, in other letters"
+        yield Diagnostic("look-alike-name", message, place(name), "type it again in one script")
 
 
 def with_new_names(state: State, renames: Mapping[str, str]) -> State:
@@ -90,33 +114,53 @@ def _ignored(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     return {name: glob for name, glob in found if glob is not None}
 
 
-def _renames(desired: Mapping[str, DesiredRole], stored: Mapping[str, Role]) -> dict[str, str]:
+def _renames(
+    desired: Mapping[str, DesiredRole], stored: Mapping[str, Role], untouchable: frozenset[str]
+) -> dict[str, str]:
     """Match desired roles to stored ones under other names: by id, by ``renamed_from``, by case.
 
-    Chains are followed from their ends: a role that takes the name of another one which is itself
-    renamed away is not "there already". Runs over the roles with another name only.
+    Names are compared case-folded. ``untouchable`` roles keep their names. Chains are followed from
+    their ends: a name whose role is itself renamed away is not "there already". A role that stands
+    in the way of a name which belongs, by id, to another one is called differently for the time
+    of the plan.
     """
-    by_id = {role.id: name for name, role in stored.items() if role.id is not None}
     by_folded = {name.casefold(): name for name in stored}
+    by_id = {role.id: name for name, role in stored.items() if role.id is not None}
     found: dict[str, str] = {}
-    known_ids = {d.role.id: name for name, d in desired.items() if d.role.id is not None}
-    for identity, name in known_ids.items():
-        old = by_id.get(identity)
-        if old is not None and old != name:
-            found[old] = name
-    following = {d.renamed_from: name for name, d in desired.items() if d.renamed_from}
-    for old in _chain_ends_first(following):
-        new = following[old]
-        there_already = new in stored and new not in found
-        if old in stored and not there_already:
-            found[old] = new
     for name, wanted in desired.items():
-        if name in stored or wanted.role.id is not None:
-            continue
+        old = by_id.get(wanted.role.id) if wanted.role.id is not None else None
+        if old is not None and old != name and old not in untouchable:
+            found[old] = name
+    following = {
+        by_folded.get(d.renamed_from.casefold(), d.renamed_from): name
+        for name, d in desired.items()
+        if d.renamed_from
+    }
+    for old in _chain_ends_first(following):
+        there = by_folded.get(following[old].casefold())
+        there_already = there is not None and there not in found and there != old
+        if old in stored and old not in untouchable and not there_already:
+            found[old] = following[old]
+    claimed = {new.casefold() for new in found.values()}
+    for name in desired:
         former = by_folded.get(name.casefold())
-        if former is not None and former not in found and name not in found.values():
+        if former is None or former == name or former in found or former in untouchable:
+            continue
+        if name.casefold() not in claimed:
             found[former] = name
-    return found
+    for new in list(found.values()):
+        occupant = by_folded.get(new.casefold())
+        if occupant is not None and occupant not in found:
+            found[occupant] = _aside(occupant, stored, found)
+    return {old: new for old, new in found.items() if old != new}
+
+
+def _aside(name: str, stored: Mapping[str, Role], renames: Mapping[str, str]) -> str:
+    taken = {n.casefold() for n in (*stored, *renames.values())}
+    aside = f"{name[:100]} (replaced)"
+    while aside.casefold() in taken:
+        aside += "'"
+    return aside
 
 
 def _chain_ends_first(following: Mapping[str, str]) -> list[str]:
@@ -143,11 +187,11 @@ def _roles(
     before: Mapping[str, Role],
     settings: Settings,
     catalogue: Catalogue,
-    ignored: Mapping[str, str],
+    untouchable: frozenset[str],
 ) -> dict[str, Role]:
     roles = {}
     for name, role in before.items():
-        keeps = settings.manage == "declared" or catalogue.is_default(name) or name in ignored
+        keeps = settings.manage == "declared" or catalogue.is_default(name) or name in untouchable
         if name not in desired and keeps:
             roles[name] = role
     for name, wanted in desired.items():
@@ -178,14 +222,16 @@ def _assignments(
     for login, held in before.assignments.items():
         if login in desired:
             continue
-        kept = held.roles if settings.manage == "declared" else held.roles & ignored.keys()
+        kept = held.roles
+        if settings.manage != "declared":
+            kept = held.roles.intersection(ignored)
         if kept:
             assignments[login] = held if kept == held.roles else Assignment(held.user, kept)
     for login, user in desired.items():
         current = before.assignments.get(login)
         roles = frozenset(dated.role for dated in user.roles if dated.is_active(as_of))
         if current is not None:
-            roles |= current.roles & ignored.keys()
+            roles |= current.roles.intersection(ignored)
         if current is not None and current.roles == roles:
             assignments[login] = current
         elif roles:
@@ -193,10 +239,10 @@ def _assignments(
     return assignments
 
 
-def _missing_external(settings: Settings, state: State, desired: DesiredState) -> list[Diagnostic]:
+def _missing_external(settings: Settings, state: State) -> list[Diagnostic]:
     found = []
-    for name in settings.external:
-        if name not in state.roles and name not in (desired.roles or {}):
+    for name in sorted(set(settings.external)):
+        if name not in state.roles:
             message = f"the external role `{name}` does not exist in this target"
             near = names.did_you_mean(name, state.roles)
             remedy = near or "whoever manages it must create it first, or remove it from `external`"
@@ -204,13 +250,25 @@ def _missing_external(settings: Settings, state: State, desired: DesiredState) -
     return found
 
 
-def _stored_look_alikes(
-    desired: DesiredState, state: State, renames: Mapping[str, str]
-) -> list[Diagnostic]:
+def _declared_external(desired: DesiredState, external: set[str]) -> list[Diagnostic]:
+    return [
+        Diagnostic(
+            "external-declared",
+            f"role `{name}` is external: somebody else manages it",
+            desired.provenance.role(name),
+            "remove the declaration, or take it out of `external`",
+        )
+        for name in sorted(desired.roles or ())
+        if name.casefold() in external
+    ]
+
+
+def _names_taken(state: State, target: Target, ours: Mapping[str, DesiredRole]) -> list[Diagnostic]:
+    """Names that a rename needs, and that a role which stays has."""
     found = []
-    stored = state.roles.keys() - renames.keys()
-    for name, other in names.look_alikes(desired.roles or (), stored).items():
-        message = f"the name `{name}` looks like the stored role `{other}`, in other letters"
-        remedy = "type it again in one script"
-        found.append(Diagnostic("look-alike-name", message, desired.provenance.role(name), remedy))
+    for old, new in sorted(target.renames.items()):
+        if new not in ours and new in target.after.roles and old in state.roles:
+            message = f"the name `{old}` is wanted for another role, and the role that has it stays"
+            remedy = f"rename or delete `{old}` first"
+            found.append(Diagnostic("name-taken", message, None, remedy))
     return found

@@ -104,14 +104,12 @@ class Working:
             case CreateRole(role):
                 self._create(role)
             case UpdateRole(before, after):
-                self._require_same(before)
-                self._put(replace(after, name=before.name, id=before.id))
+                current = self._require_same(before)
+                self._put(replace(after, name=before.name, id=current.id))
             case RenameRole(before, name):
-                self._require_same(before)
-                self._rename(before, name)
+                self._rename(self._require_same(before), name)
             case DeleteRole(before):
-                self._require_same(before)
-                self._delete(before)
+                self._delete(self._require_same(before))
             case SetAssignment():
                 self._assign(write)
             case _:
@@ -123,11 +121,12 @@ class Working:
         self._put(role)
 
     def _put(self, role: Role) -> None:
-        missing = [other for other in role.includes - {role.name} if other not in self.roles]
+        former = self.roles.get(role.name)
+        had = former.includes if former else frozenset()
+        missing = {n for n in role.includes - had if n not in self.roles and n != role.name}
         if missing:
             raise Unfit(f"role {role.name} includes roles that do not exist: {sorted(missing)}")
-        former = self.roles.get(role.name)
-        for name in former.includes if former else ():
+        for name in had:
             self._includers[name].discard(role.name)
         for name in role.includes:
             self._includers[name].add(role.name)
@@ -181,12 +180,17 @@ class Working:
         else:
             self.assignments.pop(key, None)
 
-    def _require_same(self, before: Role) -> None:
+    def _require_same(self, before: Role) -> Role:
+        """The role as it is; one that the same plan creates has no id in ``before`` yet."""
         current = self.roles.get(before.name)
         if current is None:
             raise Unfit(f"role {before.name} no longer exists")
-        if current != before:
+        same = current == before
+        if not same and before.id is None:
+            same = replace(current, id=None) == before
+        if not same:
             raise Unfit(f"role {before.name} is no longer what the plan was made from")
+        return current
 
     def _require_free(self, name: str) -> None:
         if name.casefold() in self._taken:

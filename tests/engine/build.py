@@ -1,0 +1,181 @@
+"""Builders for states, sources and plans, so that a test shows only what it is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from provisioner.apply import apply_plan
+from provisioner.backends.base import Run
+from provisioner.engine.plan import TargetIdentity, plan_steps
+from provisioner.engine.settings import Safety, Settings
+from provisioner.model import (
+    KINDS,
+    Assignment,
+    Catalogue,
+    DatedRole,
+    DesiredRole,
+    DesiredState,
+    DesiredUser,
+    Privilege,
+    Role,
+    State,
+)
+from provisioner.testing.strategies import TODAY, World
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import date
+
+    from provisioner.apply import Outcome
+    from provisioner.backends.base import Backend
+    from provisioner.engine.order import Step
+    from provisioner.engine.plan import Plan
+    from provisioner.engine.writes import Write
+
+BARE = Catalogue("bare", {name: Privilege(name) for name in ("A", "B", "C", "CONFIG_SECURITY")})
+"""A panel without default roles, so that every role counts."""
+
+SHIPPED = Catalogue(
+    "shipped",
+    BARE.privileges,
+    (
+        Role("Full Access", "", frozenset({"A", "B", "C", "CONFIG_SECURITY"}), protected=True),
+        Role("Service Desk Only", "", frozenset({"A"}), protected=True),
+    ),
+)
+
+
+def role(name: str, privileges: str = "", *, includes: tuple[str, ...] = (), **more: Any) -> Role:
+    """A role; ``privileges`` are separated by blanks."""
+    return Role(name, "", frozenset(privileges.split()), frozenset(includes), **more)
+
+
+def stored(
+    *roles: Role,
+    recorded: tuple[str, ...] = KINDS,
+    users: Mapping[str, str] | None = None,
+    **more: str,
+) -> State:
+    """A stored state. ``ada="Clerk, Auditor"`` says who holds what; every role has an id."""
+    return State(
+        {r.name: r if r.id else Role(**{**fields(r), "id": f"id of {r.name}"}) for r in roles},
+        {
+            login: Assignment(login, names(held))
+            for login, held in {**(users or {}), **more}.items()
+        },
+        frozenset(kind for kind in KINDS if kind in recorded),
+    )
+
+
+def fields(role: Role) -> dict[str, Any]:
+    """A role's fields by name."""
+    return {name: getattr(role, name) for name in Role.__slots__}
+
+
+def names(text: str | None) -> frozenset[str]:
+    """``"Clerk, Auditor"`` as a set."""
+    return frozenset(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def desired(
+    *roles: Role | DesiredRole | None,
+    users: Mapping[str, str | tuple[DatedRole, ...]] | None = None,
+    manages_roles: bool = True,
+) -> DesiredState:
+    """A desired state; without ``users`` assignments are not managed."""
+    declared = [r if isinstance(r, DesiredRole) else DesiredRole(r) for r in roles if r]
+    return DesiredState(
+        roles={d.role.name: d for d in declared} if manages_roles else None,
+        users=None
+        if users is None
+        else {
+            login.casefold(): DesiredUser(
+                login,
+                held if isinstance(held, tuple) else tuple(map(DatedRole, sorted(names(held)))),
+            )
+            for login, held in users.items()
+        },
+    )
+
+
+def renamed(old: str, role: Role) -> DesiredRole:
+    """A declared role with ``renamed_from``."""
+    return DesiredRole(role, old)
+
+
+def world(
+    current: State,
+    wanted: DesiredState,
+    *,
+    catalogue: Catalogue = BARE,
+    as_of: date = TODAY,
+    safety: Safety | None = None,
+    **settings: Any,
+) -> World:
+    """A world with the settings of a project file that says nothing but these."""
+    return World(current, wanted, Settings(safety=safety or Safety(), **settings), as_of, catalogue)
+
+
+def blockers(plan: Plan) -> list[str]:
+    """The ids of what forbids a plan."""
+    return [blocker.id for blocker in plan.blockers]
+
+
+def actions(plan: Plan) -> list[tuple[str, str]]:
+    """The changes, each as action and name."""
+    return [(change.action.value, change.name) for change in plan.changes]
+
+
+def writes_of(found: tuple[Step, ...]) -> list[Write]:
+    """The writes of all steps, in order."""
+    return [write for step in found for write in step.writes]
+
+
+def plan_writes(plan: Plan, state: State) -> list[Write]:
+    """The writes of a plan on a state, in order."""
+    return writes_of(plan_steps(plan, state))
+
+
+RUN = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test")
+
+
+@dataclass
+class Confirmed:
+    """A progress that keeps what it is told: the writes that were confirmed, in order."""
+
+    writes: list[Write] = field(default_factory=list)
+    total: int | None = None
+
+    def start(self, total: int) -> None:
+        self.total = total
+
+    def wrote(self, write: Write) -> None:
+        self.writes.append(write)
+
+
+def plan_against(backend: Backend, it: World) -> Plan:
+    """The world's plan for what a backend holds now."""
+    snapshot, told = backend.read(), backend.describe()
+    target = TargetIdentity("sandbox", told.kind, told.identity, told.capabilities.atomic)
+    return it.plan(current=snapshot.state, base=snapshot.base, target=target)
+
+
+def carry_out(
+    plan: Plan,
+    backend: Backend,
+    *,
+    today: date = TODAY,
+    stopped: Callable[[], bool] = lambda: False,
+    confirmed: Confirmed | None = None,
+) -> Outcome:
+    """Apply a plan as the command line does, but quietly."""
+    return apply_plan(
+        plan,
+        backend,
+        run=RUN,
+        today=today,
+        lock_timeout=0.0,
+        progress=confirmed or Confirmed(),
+        stopped=stopped,
+    )

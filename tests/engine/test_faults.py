@@ -1,0 +1,380 @@
+"""Whatever goes wrong while a plan is applied: the report is exact, and running again goes on."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.writes import replay
+from provisioner.errors import BackendError, Conflict, LockHeld, StalePlan, StateMoved
+from provisioner.model import Assignment, State
+from provisioner.testing import MemoryBackend
+from provisioner.testing.strategies import desired_roles, desired_users, rollbacks, worlds
+from tests.engine import oracle
+from tests.engine.build import (
+    Confirmed,
+    carry_out,
+    desired,
+    plan_against,
+    plan_writes,
+    role,
+    stored,
+    world,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provisioner.apply import Outcome
+    from provisioner.backends.base import Run
+    from provisioner.engine.writes import Write
+    from provisioner.model import Kind, Snapshot
+    from provisioner.testing.strategies import World
+
+    Hook = Callable[[int, Write], None]
+
+
+def lost() -> BackendError:
+    return BackendError(Diagnostic("connection-lost", "the connection was lost", None, "try again"))
+
+
+def at(number: int) -> Hook:
+    """A hook that lets exactly one write fail."""
+
+    def hook(count: int, _: Write) -> None:
+        if count == number:
+            raise lost()
+
+    return hook
+
+
+def known(state: State, start: State) -> object:
+    """What a state says, less the ids of roles that are newer than the start."""
+    return oracle.content(oracle.without_new_ids(state, start))
+
+
+def check_exact(
+    outcome: Outcome, writes: list[Write], start: State, backend: MemoryBackend
+) -> None:
+    """The report names every write of the plan once, and the applied ones are the store's state."""
+    failed = (outcome.failed,) if outcome.failed is not None else ()
+    assert [*outcome.applied, *failed, *outcome.not_tried] == writes
+    assert known(backend.read().state, start) == known(replay(start, outcome.applied), start)
+
+
+def check_goes_on(it: World, backend: MemoryBackend) -> None:
+    """Planning and applying again, with nothing broken any more, reaches the target."""
+    healed = backend.handle()
+    plan, wanted = plan_against(healed, it), oracle.target(it)
+    assert wanted is not None
+    assert not plan.blockers
+    assert plan.is_empty or carry_out(plan, healed).is_complete
+    target = State(wanted.roles, {u: Assignment(u, held) for u, held in wanted.users.items()})
+    assert known(healed.read().state, it.current) == known(target, it.current)
+    assert plan_against(healed, it).is_empty
+
+
+def check_stale_afterwards(it: World, outcome: Outcome, backend: MemoryBackend) -> None:
+    """A plan whose apply broke off is not applied a second time."""
+    plan = it.plan(base=MemoryBackend(it.current).read().base)
+    before = backend.read()
+    if outcome.applied:
+        with pytest.raises(StalePlan):
+            carry_out(plan, backend.handle())
+        assert backend.read() == before
+
+
+@given(worlds() | rollbacks())
+def test_a_write_that_fails(it: World) -> None:
+    """Object by object, at every write: those before are done, that one failed, the rest waits."""
+    writes = applicable_writes(it)
+    for number in range(len(writes)):
+        backend = MemoryBackend(it.current, atomic=False, fail_on=at(number))
+        confirmed = Confirmed()
+        outcome = carry_out(plan_against(backend, it), backend, confirmed=confirmed)
+        assert list(outcome.applied) == writes[:number] == confirmed.writes
+        assert outcome.failed == writes[number]
+        assert isinstance(outcome.error, BackendError)
+        assert not outcome.is_complete
+        assert not outcome.interrupted
+        check_exact(outcome, writes, it.current, backend)
+        check_stale_afterwards(it, outcome, backend)
+        check_goes_on(it, backend)
+
+
+@given(worlds() | rollbacks())
+def test_an_answer_that_is_lost(it: World) -> None:
+    """The write took place, and nobody said so: reading finds out, and it counts as done."""
+    writes = applicable_writes(it)
+    for number in range(len(writes)):
+        backend = MemoryBackend(it.current, atomic=False, fail_after=at(number))
+        outcome = carry_out(plan_against(backend, it), backend)
+        assert len(outcome.applied) > number
+        assert outcome.failed is None
+        assert outcome.is_complete or isinstance(outcome.error, BackendError)
+        check_exact(outcome, writes, it.current, backend)
+        check_goes_on(it, backend)
+
+
+@given(worlds() | rollbacks(), st.integers(0, 12))
+def test_a_stop_between_two_writes(it: World, count: int) -> None:
+    """The write that has begun is finished, no other one begins, and the report says so."""
+    writes = applicable_writes(it)
+    if not writes:
+        return
+    count = min(count, len(writes))
+    backend = MemoryBackend(it.current, atomic=False)
+    confirmed = Confirmed()
+    outcome = carry_out(
+        plan_against(backend, it),
+        backend,
+        stopped=lambda: len(confirmed.writes) >= count,
+        confirmed=confirmed,
+    )
+    assert list(outcome.applied) == writes[:count]
+    assert list(outcome.not_tried) == writes[count:]
+    assert outcome.failed is None
+    assert outcome.error is None
+    assert outcome.interrupted == (count < len(writes))
+    check_exact(outcome, writes, it.current, backend)
+    check_goes_on(it, backend)
+
+
+@given(worlds() | rollbacks())
+def test_a_commit_that_fails(it: World) -> None:
+    """Where a store commits, whichever write it fails at: nothing has happened."""
+    writes = applicable_writes(it)
+    for number in range(len(writes)):
+        backend = MemoryBackend(it.current, fail_on=at(number))
+        before = backend.read()
+        with pytest.raises(BackendError, match="connection was lost"):
+            carry_out(plan_against(backend, it), backend)
+        assert backend.read() == before
+        check_goes_on(it, backend)
+
+
+def applicable_writes(it: World) -> list[Write]:
+    """The writes of the world's plan; none where it is blocked."""
+    plan = it.plan()
+    return [] if plan.blockers else plan_writes(plan, it.current)
+
+
+CREATES = world(
+    stored(role("Base", "A")),
+    desired(role("Base", "A"), role("Lead", "B", includes=("Base",)), users={"ada": "Lead"}),
+)
+
+
+def test_a_commit_whose_answer_is_lost() -> None:
+    """All of it took place: an unknown outcome is found out by reading, and reported as done."""
+    backend = MemoryBackend(CREATES.current, fail_after=at(0))
+    outcome = carry_out(plan_against(backend, CREATES), backend)
+    writes = plan_writes(CREATES.plan(), CREATES.current)
+    assert list(outcome.applied) == writes
+    assert outcome.failed is None
+    check_exact(outcome, writes, CREATES.current, backend)
+
+
+def test_a_new_role_is_known_by_its_name_until_it_has_an_id() -> None:
+    """A store gives ids as it creates; the next write to the same role fits all the same."""
+    backend = MemoryBackend(CREATES.current, atomic=False)
+    assert carry_out(plan_against(backend, CREATES), backend).is_complete
+    lead = backend.read().state.roles["Lead"]
+    assert lead.id is not None
+    assert lead.includes == {"Base"}
+
+
+class Forgetful(MemoryBackend):
+    """A store that fails to remember runs."""
+
+    def record(self, run: Run, recorded: frozenset[Kind]) -> None:
+        raise lost()
+
+
+def test_a_run_that_can_not_be_recorded() -> None:
+    """Every write was made, so the report says that they were, and what went wrong after them."""
+    backend = Forgetful(CREATES.current, atomic=False)
+    outcome = carry_out(plan_against(backend, CREATES), backend)
+    assert list(outcome.applied) == plan_writes(CREATES.plan(), CREATES.current)
+    assert isinstance(outcome.error, BackendError)
+
+
+def test_a_run_whose_last_answer_is_lost_is_recorded() -> None:
+    """It was found to be complete, so what it manages is remembered as after any other."""
+    last = len(plan_writes(CREATES.plan(), CREATES.current)) - 1
+    start = replace(CREATES.current, recorded=frozenset())
+    backend = MemoryBackend(start, atomic=False, fail_after=at(last))
+    assert carry_out(plan_against(backend, CREATES), backend).is_complete
+    assert backend.read().state.recorded == {"roles", "users"}
+
+
+class Dead(MemoryBackend):
+    """A store that carries out one write, loses the answer, and is gone."""
+
+    dead = False
+
+    def read(self) -> Snapshot:
+        if self.dead:
+            raise lost()
+        return super().read()
+
+    def write(self, write: Write) -> None:
+        super().write(write)
+        self.dead = True
+        raise lost()
+
+
+def test_an_outcome_that_can_not_be_found_out() -> None:
+    """Nobody knows whether the write took place: it is not reported as one that did not."""
+    backend = Dead(CREATES.current, atomic=False)
+    outcome = carry_out(plan_against(backend, CREATES), backend)
+    assert outcome.error is not None
+    told = " ".join(found.message for found in outcome.error.diagnostics)
+    assert "Lead" in backend.handle()._store.state.roles
+    assert outcome.failed is None or "unknown" in told or "may have" in told
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_complete_run_is_recorded(atomic: bool) -> None:
+    """The kinds that the sources manage, and the run, for the history."""
+    backend = MemoryBackend(CREATES.current, atomic=atomic)
+    outcome = carry_out(plan_against(backend, CREATES), backend)
+    assert outcome.is_complete
+    assert not outcome.interrupted
+    assert backend.read().state.recorded == {"roles", "users"}
+    assert [entry.run.operation for entry in backend.history() if entry.run] == ["apply"]
+
+
+def test_a_stop_before_the_first_write_touches_nothing() -> None:
+    """All writes are reported as not tried, whether or not the store commits."""
+    for atomic in (True, False):
+        backend = MemoryBackend(CREATES.current, atomic=atomic)
+        outcome = carry_out(plan_against(backend, CREATES), backend, stopped=lambda: True)
+        assert outcome.interrupted
+        assert list(outcome.not_tried) == plan_writes(CREATES.plan(), CREATES.current)
+        assert backend.states == ()
+
+
+def test_the_lock_is_free_again_after_a_failure() -> None:
+    """Who comes next need not unlock anything."""
+    backend = MemoryBackend(CREATES.current, atomic=False, fail_on=at(0))
+    carry_out(plan_against(backend, CREATES), backend)
+    assert backend.owner() is None
+
+
+# Two at once
+
+
+@st.composite
+def rivals(draw: st.DrawFn) -> tuple[World, World]:
+    """Two different sources for one stored state."""
+    one = draw(worlds())
+    roles = draw(desired_roles(one.current, one.settings))
+    others = {"Full Access", "Service Desk Only", *one.settings.external}
+    references = {*roles, *(others & one.current.roles.keys())}
+    users = draw(st.none() | desired_users(one.current, references))
+    return one, replace(one, desired=replace(one.desired, roles=roles, users=users))
+
+
+class Unlocked(MemoryBackend):
+    """A store whose lock keeps nobody out, and which is told of after each read."""
+
+    meanwhile: Callable[[], object] | None = None
+
+    @contextmanager
+    def lock(self, operation: str, timeout: float) -> Iterator[None]:
+        yield
+
+    def read(self) -> Snapshot:
+        found = super().read()
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return found
+
+
+@given(rivals())
+def test_a_rival_between_reading_and_committing(both: tuple[World, World]) -> None:
+    """Without any lock: one of the two commits, the other one is told, and nothing is mixed."""
+    ours, theirs = both
+    backend = Unlocked(ours.current)
+    mine, other = plan_against(backend, ours), plan_against(backend, theirs)
+    if not (mine.applyable and other.applyable):
+        return
+    rival = backend.handle()
+    backend.meanwhile = lambda: carry_out(other, rival)
+    with pytest.raises(StateMoved):
+        carry_out(mine, backend)
+    alone = MemoryBackend(ours.current)
+    carry_out(other, alone)
+    start = ours.current
+    assert known(backend.read().state, start) == known(alone.read().state, start)
+
+
+@given(rivals(), st.integers(0, 8))
+def test_a_rival_between_two_writes(both: tuple[World, World], number: int) -> None:
+    """Without any lock or commit: what each reports as done is done, and nothing else is."""
+    ours, theirs = both
+    backend = Unlocked(ours.current, atomic=False)
+    mine, other = plan_against(backend, ours), plan_against(backend, theirs)
+    if not (mine.applyable and other.applyable):
+        return
+    reports: list[Outcome] = []
+
+    def interfere(count: int, _: Write) -> None:
+        if count == number:
+            reports.append(carry_out(other, rival))
+
+    rival = backend.handle()
+    backend.fail_on = interfere
+    try:
+        outcome = carry_out(mine, backend)
+    except StalePlan:
+        return
+    their = reports[0].applied if reports else ()
+    history = [*outcome.applied[:number], *their, *outcome.applied[number:]]
+    start, now = ours.current, backend.read().state
+    assert known(now, start) == known(replay(start, history), start)
+    assert outcome.is_complete or isinstance(outcome.error, Conflict)
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_many_at_once_each_do_all_or_nothing(atomic: bool) -> None:
+    """Eight plans made from one state, eight threads: each of them is applied whole or refused."""
+    names = [f"Role {i}" for i in range(8)]
+    current = stored(*map(role, names), ada="Role 0")
+    backend = MemoryBackend(current, atomic=atomic)
+    plans = {}
+    for name in names:
+        edited = [role(n, "A" if n == name else "") for n in names]
+        wanted = desired(*edited, role(f"New {name}"), users={"ada": f"New {name}"})
+        plans[name] = plan_against(backend, world(current, wanted))
+    done: list[str] = []
+    refused: list[type[Conflict]] = []
+
+    def compete(name: str) -> None:
+        try:
+            if carry_out(plans[name], backend.handle()).is_complete:
+                done.append(name)
+        except Conflict as error:
+            refused.append(type(error))
+
+    threads = [threading.Thread(target=compete, args=(name,)) for name in names]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    (winner,) = done
+    assert len(refused) == 7
+    assert set(refused) <= {LockHeld, StalePlan, StateMoved}
+    state = backend.read().state
+    assert [n for n in names if state.roles[n].privileges] == [winner]
+    assert state.roles.keys() == {*names, f"New {winner}"}
+    assert state.assignments["ada"].roles == {f"New {winner}"}
