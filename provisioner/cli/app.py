@@ -25,6 +25,8 @@ COMMANDS: Final = {
     "show": ("show", "Show a saved plan"),
     "test": ("access_test", "Run the access tests of the sources"),
     "lint": ("lint", "Look for roles and assignments without need or effect"),
+    "access": ("access", "Show who effectively holds what, and what would change it"),
+    "explain": ("explain", "Say why somebody has a privilege, or why not"),
     "import": ("import_", "Write the stored roles and assignments as YAML"),
     "roles": ("listings", "List the stored roles"),
     "privileges": ("listings", "List the privileges of the catalogue"),
@@ -89,6 +91,11 @@ def provisioner() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Prints what goes wrong, never a traceback."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open as long as the process
+    if sys.stdout is None:
+        click.echo("error: can't write the output: standard output is closed", err=True)
+        return ERROR
     # A run is short and makes no cyclic garbage worth collecting; looking for it doubles the time
     # that a large plan takes.
     gc.disable()
@@ -100,8 +107,8 @@ def run(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ERROR
     except OSError as error:
-        _report("output", f"can't write the output: {error.strerror or error}", None)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        click.echo(f"error: can't write the output: {error.strerror or error}", err=True)
         return ERROR
     return code
 
@@ -109,16 +116,24 @@ def run(arguments: Sequence[str]) -> int:
 def _run(arguments: list[str]) -> int:
     try:
         code = provisioner.main(arguments, prog_name="provisioner", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return ERROR
     except click.ClickException as error:
         usage = isinstance(error, click.UsageError) and error.ctx is not None
         hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
         _report("usage", error.format_message(), hint)
         return ERROR
     except (click.Abort, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            click.echo(err=True)  # the cursor stands behind a question, or ^C
         _report("interrupted", "interrupted; nothing was changed", None)
         return INTERRUPTED
-    except BrokenPipeError:
-        raise
+    except OSError as error:
+        # Commands turn the errors of files into their own; without a file it is the output.
+        if error.filename is None:
+            raise
+        return _failed(error)
     except Exception as error:  # noqa: BLE001 - the outermost edge
         return _failed(error)
     return code if isinstance(code, int) else 0

@@ -37,7 +37,7 @@ def require_approval(*, auto_approve: bool) -> None:
     """
     if auto_approve:
         return
-    if output.wants_json() or not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if output.wants_json() or not (sys.stdin and sys.stdin.isatty() and sys.stdout.isatty()):
         why = (
             "with --format json nobody is asked"
             if output.wants_json()

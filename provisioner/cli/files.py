@@ -20,6 +20,10 @@ def write_file(path: str, data: bytes, *, replace: bool = True) -> None:
         remedy = "name another file, or move this one away"
         raise InvalidInput(Diagnostic("file-exists", "the file exists already", path, remedy))
     temporary = None
+    shown, path = path, os.path.realpath(path)
+    if os.path.lexists(path) and not Path(path).is_file():
+        what = "can't write it: it is not a regular file"
+        raise InvalidInput(Diagnostic("unwritable", what, shown, "name a file"))
     try:
         folder = Path(path).parent
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".provisioner-")
@@ -32,4 +36,4 @@ def write_file(path: str, data: bytes, *, replace: bool = True) -> None:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
         what = f"can't write it: {error.strerror or error}"
-        raise InvalidInput(Diagnostic("unwritable", what, path)) from error
+        raise InvalidInput(Diagnostic("unwritable", what, shown)) from error

@@ -89,10 +89,19 @@ config = option(
     help="The project file. Default: provisioner.yaml, where there is one.",
 )
 target = option("--target", metavar="NAME", help="The target, where the project has several.")
+
+
+def _number(_: click.Context, param: click.Parameter, value: float) -> float:
+    if value != value:  # noqa: PLR0124 - only NaN differs from itself
+        raise click.BadParameter("it is not a number", param=param)
+    return value
+
+
 lock_timeout = option(
     "--lock-timeout",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, max=86_400),
     default=0.0,
+    callback=_number,
     metavar="SECONDS",
     help="How long to wait for another run's lock. Default: do not wait.",
 )

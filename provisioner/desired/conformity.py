@@ -202,6 +202,8 @@ def _range(violation: Any, path: tuple[str | int, ...]) -> _Explained:
 
 
 def _choice(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    if not isinstance(violation.instance, dict):
+        return  # its type is wrong, and that is said already
     keys = [key for option in violation.validator_value for key in option.get("required", ())]
     if not keys:
         yield from _other(violation, path)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 from heapq import heappop, heappush
+from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
 from provisioner.model import Assignment, NoProvenance, Role, State
@@ -60,7 +61,7 @@ class Chains:
         """Every chain by which a user holds a privilege, found when asked for.
 
         The shortest come first; those of equal length are sorted by the names of their roles. The
-        next one never takes longer than looking at each include a few times, however many there are.
+        next one takes a few looks at each include at most, however many chains there are.
         """
         return self._chains(login, self._held(login), privilege)
 
@@ -133,7 +134,7 @@ class Chains:
     def _links(self, login: str | None, path: Path) -> Chain:
         """The links along a path of roles, without the grant at its end."""
         start = () if login is None else (self.assignment(login, path[0]),)
-        steps = zip(path, path[1:], strict=False)
+        steps = pairwise(path)
         return (*start, *(self.include(role, included) for role, included in steps))
 
     def _shortest(self, login: str | None, starts: Path, privilege: str) -> Chain | None:
@@ -154,7 +155,7 @@ class Chains:
 
     def _breadth_first(self, starts: Path) -> Iterator[Path]:
         """The shortest path to every role that can be reached, each role once."""
-        waiting = deque((start,) for start in starts)
+        waiting: deque[Path] = deque((start,) for start in starts)
         seen = set(starts)
         while waiting:
             path = waiting.popleft()

@@ -80,11 +80,17 @@ def _deleted_in_use(case: Case) -> Iterator[Diagnostic]:
     for _, role in sorted(case.after.roles.items()):
         for name in sorted(role.includes & deleted.keys()):
             message = f"role `{name}` can't be deleted: `{role.name}` would still include it"
-            ignored = any(matches_caseless(g, role.name) for g in case.settings.ignore)
             remedy = f"declare `{role.name}` without it"
-            if ignored:
-                remedy = f"have `{role.name}`, which is ignored, changed in the panel first"
+            if _is_others(role.name, case.settings):
+                remedy = f"have `{role.name}` changed first by whoever manages it"
             yield Diagnostic("role-in-use", message, deleted[name].source, remedy)
+
+
+def _is_others(name: str, settings: Settings) -> bool:
+    """Whether a role is left alone: ignored, or external."""
+    external = {role.casefold() for role in settings.external}
+    ignored = any(matches_caseless(glob, name) for glob in settings.ignore)
+    return ignored or name.casefold() in external
 
 
 def _dangling(case: Case) -> Iterator[Diagnostic]:

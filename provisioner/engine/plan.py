@@ -132,6 +132,8 @@ def make_plan(
     catalogue: Catalogue,
 ) -> Plan:
     """Compare the desired with the current state and plan the way from one to the other."""
+    ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
+    settings = replace(settings, ignore=ignore)
     found = find_target(desired, snapshot.state, settings, catalogue, as_of)
     before, after = with_new_names(snapshot.state, found.renames), found.after
     manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)

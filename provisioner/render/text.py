@@ -47,7 +47,8 @@ def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = F
         lines += ["", *_wrapped(coverage_line(plan), style)]
         lines += _endings(plan, style)
     lines += _blockers(plan, style)
-    lines += [style.paint(line, "bold") for line in summary_line(plan).splitlines()]
+    for line in summary_line(plan).splitlines():
+        lines += [style.paint(part, "bold") for part in _wrapped(line, style)]
     return "\n".join(lines) + "\n"
 
 
@@ -112,7 +113,7 @@ def _header(plan: Plan, style: Style) -> list[str]:
 
 
 def _change(change: Change, style: Style) -> Iterator[str]:
-    yield _headline(change, style)
+    yield from _headline(change, style)
     if isinstance(change, AssignmentChange):
         yield from _roles_of_user(change, style)
         return
@@ -167,7 +168,8 @@ def _grants(change: RoleChange) -> Iterator[str]:
         yield f"        {safe(grant.privilege)}: {place}{how}{through}"
 
 
-def _headline(change: Change, style: Style) -> str:
+def _headline(change: Change, style: Style) -> Iterator[str]:
+    """What it is, and at the right its place; on a line of its own where there is no room."""
     symbol, name = style.symbol(change.action.symbol), safe(change.name)
     if isinstance(change, AssignmentChange):
         what = f"user {name}"
@@ -181,10 +183,14 @@ def _headline(change: Change, style: Style) -> str:
     note = _note(change)
     plain = f"  {change.action.symbol} {what}{note}"
     gap = style.width - len(plain) - len(place)
-    if not place or gap < 2:
-        tail = f"  {style.paint(place, 'dim')}" if place else ""
-        return f"  {symbol} {style.paint(what, 'bold')}{note}{tail}"
-    return f"  {symbol} {style.paint(what, 'bold')}{note}{' ' * gap}{style.paint(place, 'dim')}"
+    head, shown = f"  {symbol} {style.paint(what, 'bold')}{note}", style.paint(place, "dim")
+    if not place:
+        yield head
+    elif gap >= 2:
+        yield f"{head}{' ' * gap}{shown}"
+    else:
+        yield head
+        yield f"      {shown}"
 
 
 def _note(change: Change) -> str:
@@ -229,8 +235,21 @@ def _names(
 
 
 def _wrap_names(text: str, width: int) -> list[str]:
+    """Wrap after commas only, so that names with blanks in them stay whole; else at blanks."""
+    lines: list[str] = []
+    for part in text.split(", "):
+        if lines and len(lines[-1]) + len(part) + 3 <= width:
+            lines[-1] += f", {part}"
+        else:
+            if lines:
+                lines[-1] += ","
+            lines += [part] if len(part) <= width else _at_blanks(part, width)
+    return lines
+
+
+def _at_blanks(text: str, width: int) -> list[str]:
     return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [
-        ""
+        text
     ]
 
 
@@ -250,7 +269,8 @@ def _impact(plan: Plan, style: Style) -> Iterator[str]:
         who = ", ".join(map(safe, users[:4]))
         if len(users) > 4:
             who += f" and {len(users) - 4} more"
-        yield f"    {style.paint(who, 'bold')}"
+        for part in _wrap_names(who, style.width - 4):
+            yield f"    {style.paint(part, 'bold')}"
         risky = tuple(name for name in example.gained if name in plan.sensitive)
         harmless = tuple(name for name in example.gained if name not in plan.sensitive)
         yield from _names("gains, sensitive:", risky, (), style)

@@ -74,7 +74,11 @@ def _require_no_options(
 ) -> None:
     given = ["SOURCE"] if sources else []
     given += ["--as-of"] if as_of else []
-    given += [f"--{name.replace('_', '-')}" for name, value in guards.items() if value]
+    given += [
+        f"--{name.replace('_', '-')}"
+        for name, value in guards.items()
+        if value is not None and value is not False
+    ]
     if given:
         message = f"{', '.join(given)} can't go with --plan: the plan fixes it already"
         raise click.UsageError(message, click.get_current_context())

@@ -37,7 +37,8 @@ def _show(kind: str, columns: Sequence[str], rows: list[dict[str, Any]], text: s
 
 
 def _searched(row: dict[str, Any]) -> str:
-    texts = (value for value in row.values() if isinstance(value, str))
+    texts = [value for value in row.values() if isinstance(value, str)]
+    texts += [item for value in row.values() if isinstance(value, list) for item in value]
     return "\n".join(texts).casefold()
 
 

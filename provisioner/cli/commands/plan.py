@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import write_file
 from provisioner.cli.session import open_session, plan_sources
-from provisioner.errors import Blocked
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import Blocked, InvalidInput
 
 if TYPE_CHECKING:
     from datetime import date
@@ -49,6 +51,7 @@ def plan(
     if out is not None:
         from provisioner.planfile import encode
 
+        _require_no_source(out, made.coverage.files)
         write_file(out, encode(made))
     output.show_plan(made)
     if out is not None and made.applyable:
@@ -56,3 +59,9 @@ def plan(
     if made.blockers:
         return Blocked.exit_code
     return CHANGES_PENDING if detailed_exitcode and not made.is_empty else 0
+
+
+def _require_no_source(out: str, files: tuple[str, ...]) -> None:
+    if os.path.realpath(out) in map(os.path.realpath, files):
+        message = "the plan would be written over one of its sources"
+        raise InvalidInput(Diagnostic("out-is-source", message, out, "name another file"))

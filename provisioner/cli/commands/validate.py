@@ -93,6 +93,6 @@ def _report(desired: DesiredState, warnings: list[Diagnostic]) -> None:
         )
         return
     output.warn(warnings)
-    files = len(desired.files)
-    counted = f"{files} file{'s' * (files != 1)}, {roles} roles, {users} users"
+    numbers = {"file": len(desired.files), "role": roles, "user": users}
+    counted = ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in numbers.items())
     output.result(f"Valid: {counted}.\n")

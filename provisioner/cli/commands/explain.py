@@ -1,0 +1,150 @@
+"""``explain``: why a user or a role has a privilege, or why not."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.cli import options, output
+from provisioner.cli.app import COMMANDS
+from provisioner.cli.views import open_view
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.explain import Explainer
+from provisioner.errors import InvalidInput
+from provisioner.names import did_you_mean
+from provisioner.render.explain import explanation_document, explanation_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import date
+
+    from provisioner.cli.views import View
+    from provisioner.engine.explain import Kind
+
+_NEAR = 3
+
+
+def explainer_of(view: View) -> Explainer:
+    """An explainer for a view."""
+    provenance = view.desired.provenance if view.desired else None
+    return Explainer(
+        view.state, view.catalogue, view.as_of, provenance, view.users, view.exclusions
+    )
+
+
+def known_user(explainer: Explainer, login: str) -> str:
+    """The login as it is known; compared without regard to case.
+
+    Raises:
+        InvalidInput: There is no such user; with near logins.
+    """
+    return _known("user", login, explainer.logins())
+
+
+def known_role(explainer: Explainer, name: str) -> str:
+    """The role's name as it is known; compared without regard to case.
+
+    Raises:
+        InvalidInput: There is no such role; with near names.
+    """
+    return _known("role", name, explainer.state.roles)
+
+
+def check_privilege(explainer: Explainer, name: str) -> None:
+    """Check that somebody knows the privilege: the catalogue, or a role that grants it.
+
+    Raises:
+        InvalidInput: Nobody does; with near names.
+    """
+    granted = (role.privileges for role in explainer.state.roles.values())
+    known = frozenset(explainer.catalogue.privileges).union(*granted)
+    if name not in known:
+        remedy = did_you_mean(name, known) or f"`provisioner privileges --search {name}` looks"
+        raise _unknown("privilege", name, remedy)
+
+
+def _known(kind: str, name: str, known: Iterable[str]) -> str:
+    known = sorted(known)
+    by_folded = {other.casefold(): other for other in known}
+    if name in known:
+        return name
+    if name.casefold() in by_folded:
+        return by_folded[name.casefold()]
+    # People write the first part of a login, and mean the rest.
+    starts = [other for other in known if other.casefold().startswith(name.casefold())]
+    remedy = f"did you mean {', '.join(starts[:_NEAR])}?" if name and starts else None
+    remedy = remedy or did_you_mean(name, known) or f"`provisioner {kind}s` lists the stored ones"
+    raise _unknown(kind, name, remedy)
+
+
+def _unknown(kind: str, name: str, remedy: str) -> InvalidInput:
+    return InvalidInput(Diagnostic(f"unknown-{kind}", f"there is no {kind} `{name}`", None, remedy))
+
+
+@click.group("explain", short_help=COMMANDS["explain"][1])
+def explain() -> None:
+    """Say why a user or a role has a privilege, with file and line of each link; or why not.
+
+    Without PRIVILEGE: everything that the user or role has. With neither --source nor a project
+    file that lists sources, the target's current state is explained, without places.
+    """
+
+
+@explain.command("user", short_help="Why a user has a privilege, or why not")
+@click.argument("login")
+@click.argument("privilege", required=False)
+@options.source
+@options.config
+@options.target
+@options.as_of
+@options.formats
+@options.manner
+def explain_user(
+    login: str,
+    privilege: str | None,
+    sources: tuple[str, ...],
+    config: str | None,
+    target: str | None,
+    as_of: date | None,
+) -> int:
+    """Show each chain from the user over roles and includes to the privilege, or why not."""
+    view = open_view(config, target, sources, as_of or options.today())
+    explainer = explainer_of(view)
+    return _show(view, explainer, "user", known_user(explainer, login), privilege)
+
+
+@explain.command("role", short_help="Why a role carries a privilege, or why not")
+@click.argument("name")
+@click.argument("privilege", required=False)
+@options.source
+@options.config
+@options.target
+@options.as_of
+@options.formats
+@options.manner
+def explain_role(
+    name: str,
+    privilege: str | None,
+    sources: tuple[str, ...],
+    config: str | None,
+    target: str | None,
+    as_of: date | None,
+) -> int:
+    """Show each chain from the role over includes to the privilege, or why not."""
+    view = open_view(config, target, sources, as_of or options.today())
+    explainer = explainer_of(view)
+    return _show(view, explainer, "role", known_role(explainer, name), privilege)
+
+
+def _show(view: View, explainer: Explainer, kind: Kind, subject: str, privilege: str | None) -> int:
+    if privilege is not None:
+        check_privilege(explainer, privilege)
+    found = explainer.explain(kind, subject, privilege)
+    if output.wants_json():
+        output.result_json(explanation_document(found, view.origin, view.as_of))
+    else:
+        style = output.style_of(sys.stdout)
+        output.result(explanation_text(found, style, every=output.MANNER.verbose))
+    return 0

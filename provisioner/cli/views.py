@@ -1,0 +1,93 @@
+"""The state that a question about access is about: what the sources ask for, or what is stored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provisioner import catalogue as catalogues
+from provisioner.cli import output
+from provisioner.cli.session import load_sources, open_session
+from provisioner.engine.chains import declared_state
+from provisioner.engine.explain import Exclusions
+from provisioner.project import load_project
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import date
+
+    from provisioner.model import Catalogue, DesiredState, DesiredUser, State
+    from provisioner.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A state to answer from. ``desired`` is None where it is the current one: without places."""
+
+    state: State
+    catalogue: Catalogue
+    project: Project
+    as_of: date
+    desired: DesiredState | None = None
+
+    @property
+    def origin(self) -> str:
+        """``sources`` or ``current``."""
+        return "current" if self.desired is None else "sources"
+
+    @property
+    def users(self) -> Mapping[str, DesiredUser]:
+        """What the sources say of users."""
+        return (self.desired.users or {}) if self.desired else {}
+
+    @property
+    def exclusions(self) -> Exclusions | None:
+        """Who tells what ``except`` takes away."""
+        provenance: object = self.desired.provenance if self.desired else None
+        return provenance if isinstance(provenance, Exclusions) else None
+
+
+def open_view(
+    config: str | None,
+    target: str | None,
+    sources: tuple[str, ...],
+    as_of: date,
+    *,
+    current: bool = False,
+) -> View:
+    """Read the sources; or the target, where it is asked for or there are no sources.
+
+    The sources are read without asking the target. Warnings go to standard error.
+
+    Raises:
+        InvalidInput: Something is wrong with the sources, or several targets have different
+            catalogues and none was chosen.
+    """
+    project = load_project(config)
+    if current or not (sources or project.sources):
+        session = open_session(config, target)
+        snapshot = session.backend.read()
+        return View(snapshot.state, session.catalogue_for(snapshot), project, as_of)
+    alike = len({chosen.catalogue for chosen in project.targets.values()}) == 1
+    chosen = next(iter(project.targets.values())) if alike and target is None else None
+    catalogue = project.load_catalogue(chosen or project.target(target)) or catalogues.shipped()
+    loaded = load_sources(project, sources, catalogue)
+    output.warn(loaded.warnings)
+    desired = loaded.desired
+    state = declared_state(desired, catalogue, as_of)
+    say_what_is_unknown(state, desired, catalogue)
+    return View(state, catalogue, project, as_of, desired)
+
+
+def say_what_is_unknown(state: State, desired: DesiredState, catalogue: Catalogue) -> None:
+    """Note what the sources alone can't tell."""
+    if desired.users is None:
+        output.note("The sources do not say who holds roles (no `users:`); see --current.")
+    unknown = sorted(
+        name
+        for name in state.roles
+        if name not in (desired.roles or {}) and not catalogue.is_default(name)
+    )
+    if unknown:
+        names = ", ".join(f"`{name}`" for name in unknown)
+        output.note(f"Not known from the sources: what {names} carry; see --diff, --current.")

@@ -1,0 +1,136 @@
+"""What `import` writes reads back as what was stored."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from provisioner import names
+from provisioner.catalogue import shipped
+from provisioner.desired.load import Surroundings, load
+from provisioner.desired.writer import write_state
+from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.settings import Settings
+from provisioner.model import Assignment, Base, DesiredState, Role, Snapshot, State
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CATALOGUE = shipped()
+DEFAULTS = {role.name: role for role in CATALOGUE.default_roles}
+TARGET = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
+
+# Names that YAML, globs or other tools could take for something else, and any others.
+TRICKY = [
+    "no",
+    "010",
+    "~",
+    "2026-01-01",
+    "a: b",
+    "- x",
+    "#1",
+    "*",
+    "A*",
+    "é",
+    "<<",
+    "[x]",
+    "&a",
+    "'",
+]
+ANY_NAME = st.one_of(st.sampled_from(TRICKY), st.text(min_size=1, max_size=12))
+FIT_NAME = ANY_NAME.filter(lambda name: names.flaw(name) is None and "*" not in name)
+LATIN_NAME = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9 .:#&'-]{0,20}[A-Za-z0-9]", fullmatch=True)
+DESCRIPTION = st.text(st.characters(codec="utf-8", exclude_characters="\ufeff"), max_size=40)
+PRIVILEGES = st.frozensets(st.sampled_from(sorted(CATALOGUE.grantable)), max_size=5)
+
+
+@st.composite
+def states(draw: st.DrawFn, names: st.SearchStrategy[str]) -> State:
+    """Stored roles and assignments; includes lead to earlier roles only."""
+    roles = dict(DEFAULTS)
+    for name in draw(st.lists(names, max_size=5, unique_by=str.casefold)):
+        if CATALOGUE.is_default(name):
+            continue
+        includes = draw(st.frozensets(st.sampled_from(sorted(roles)), max_size=2))
+        roles[name] = Role(
+            name,
+            draw(DESCRIPTION),
+            draw(PRIVILEGES),
+            includes,
+            draw(st.booleans()),
+            id=f"r-{len(roles)}",
+        )
+    held = st.frozensets(st.sampled_from(sorted(roles)), min_size=1, max_size=3)
+    logins = draw(st.lists(LATIN_NAME, max_size=4, unique_by=str.casefold))
+    users = {login.casefold(): Assignment(login, draw(held)) for login in logins}
+    return State(roles, users, frozenset({"roles", "users"}))
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the imported YAML goes; each example writes over the last."""
+    return tmp_path_factory.mktemp("import") / "imported.yaml"
+
+
+def read_back(text: str, file: Path) -> DesiredState:
+    """Load what was written."""
+    file.write_bytes(text.encode())
+    return load([str(file)], Surroundings(CATALOGUE)).desired
+
+
+@settings(max_examples=100, deadline=None)
+@given(state=states(LATIN_NAME))
+def test_a_tidy_state_reads_back_as_it_was(state: State, file: Path) -> None:
+    """Roles and users are equal, default roles as shipped are left out, nothing is warned of."""
+    written = write_state(state, CATALOGUE)
+    desired = read_back(written.text, file)
+    assert written.warnings == ()
+    found = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
+    stored = {
+        name: Role(name, r.description, r.privileges, r.includes, r.protected)
+        for name, r in state.roles.items()
+        if name not in DEFAULTS
+    }
+    assert found == stored
+    held = {login: {d.role for d in user.roles} for login, user in (desired.users or {}).items()}
+    assert held == {login: set(a.roles) for login, a in state.assignments.items()}
+
+
+@settings(max_examples=100, deadline=None)
+@given(state=states(FIT_NAME))
+def test_every_name_that_validate_accepts_reads_back(state: State, file: Path) -> None:
+    """Whatever it looks like to YAML."""
+    written = write_state(state, CATALOGUE)
+    desired = read_back(written.text, file)
+    ignored = set(desired.ignore)
+    assert len(written.warnings) == len(ignored)
+    declared = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
+    assert declared.keys() | ignored | DEFAULTS.keys() == state.roles.keys()
+    for name, role in declared.items():
+        assert role.description == state.roles[name].description
+
+
+@settings(max_examples=100, deadline=None)
+@given(state=states(ANY_NAME))
+def test_every_state_reads_back_to_no_change(state: State, file: Path) -> None:
+    """What can't be declared is left alone, so that the imported file plans to nothing."""
+    desired = read_back(write_state(state, CATALOGUE).text, file)
+    plan = make_plan(
+        desired, Snapshot(state, Base("l", 1)), Settings(), date(2026, 3, 1), TARGET, CATALOGUE
+    )
+    assert plan.changes == ()
+    assert plan.blockers == ()
+
+
+@settings(max_examples=100, deadline=None)
+@given(state=states(ANY_NAME))
+def test_the_same_state_is_the_same_text(state: State) -> None:
+    """In whatever order it was stored."""
+    roles = dict(list(state.roles.items())[::-1])
+    users = dict(list(state.assignments.items())[::-1])
+    shuffled = State(roles, users, state.recorded)
+    assert write_state(shuffled, CATALOGUE) == write_state(state, CATALOGUE)
