@@ -103,6 +103,11 @@ EXAMPLES: dict[str, tuple[State, list[Role | DesiredRole], Actions]] = {
         [renamed("One", role("Two")), renamed("Two", role("Three"))],
         [("rename", "Two")],
     ),
+    "a chain whose names differ in case from what is stored": (
+        stored(role("Clerk"), role("Auditor")),
+        [renamed("Clerk", role("AUDITOR")), renamed("Auditor", role("Billing"))],
+        [("rename", "AUDITOR"), ("rename", "Billing")],
+    ),
     "a chain whose first link is missing": (
         stored(role("Two")),
         [renamed("One", role("Two")), renamed("Two", role("Three"))],
@@ -122,10 +127,11 @@ EXAMPLES: dict[str, tuple[State, list[Role | DesiredRole], Actions]] = {
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_rule(example: str) -> None:
-    """What is planned, and that it comes about."""
+@pytest.mark.parametrize("backwards", [False, True])
+def test_the_rule(example: str, backwards: bool) -> None:
+    """What is planned, in whatever order it is declared, and that it comes about."""
     current, declared, expected = EXAMPLES[example]
-    it = world(current, desired(*declared))
+    it = world(current, desired(*(reversed(declared) if backwards else declared)))
     assert sorted(actions(it.plan())) == sorted(expected)
     wanted = oracle.target(it)
     assert wanted is not None

@@ -50,9 +50,15 @@ def user_changes(plan: Plan) -> dict[str, AssignmentChange]:
     return {change.name.casefold(): change for change in found}
 
 
+def old_names(plan: Plan, *which: Action) -> list[str]:
+    """What the roles of these changes are called in the store."""
+    former = {new: old for old, new in plan.renames.items()}
+    return [former.get(change.name, change.name) for change in role_changes(plan, *which)]
+
+
 def applied_by_hand(plan: Plan, state: State) -> State:
     """What the plan's changes make of a state, object by object, each told by its old name."""
-    deleted = {change.name for change in role_changes(plan, Action.DELETE)}
+    deleted = set(old_names(plan, Action.DELETE))
     fate = {name: None if name in deleted else plan.renames.get(name, name) for name in state.roles}
 
     def named(references: frozenset[str]) -> frozenset[str]:
@@ -73,11 +79,7 @@ def applied_by_hand(plan: Plan, state: State) -> State:
 
 def touched_are_the_same(plan: Plan, made_on: State, now: State) -> bool:
     """Whether every object that the plan touches is what it was."""
-    former = {new: old for old, new in plan.renames.items()}
-    roles = [change.name for change in role_changes(plan, Action.DELETE)] + [
-        former.get(change.name, change.name)
-        for change in role_changes(plan, Action.RENAME, Action.UPDATE)
-    ]
+    roles = old_names(plan, Action.RENAME, Action.UPDATE, Action.DELETE)
     then, today = oracle.holdings(made_on), oracle.holdings(now)
     return all(now.roles.get(old) == made_on.roles[old] for old in roles) and all(
         then.get(login) == today.get(login) for login in user_changes(plan)
@@ -86,7 +88,7 @@ def touched_are_the_same(plan: Plan, made_on: State, now: State) -> bool:
 
 def names_are_free(plan: Plan, now: State) -> bool:
     """Whether the names that the plan gives belong to nobody who keeps them."""
-    leaving = {*plan.renames, *(change.name for change in role_changes(plan, Action.DELETE))}
+    leaving = {*plan.renames, *old_names(plan, Action.DELETE)}
     taken = role_changes(plan, Action.CREATE, Action.RENAME)
     staying = {name.casefold() for name in now.roles.keys() - leaving}
     return staying.isdisjoint(change.name.casefold() for change in taken)
