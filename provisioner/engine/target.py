@@ -169,14 +169,15 @@ def _chain_ends_first(following: Mapping[str, str]) -> list[str]:
     ``following`` maps old to new. For the chain C → B → A the order is B, C: first B becomes A,
     which frees B for C.
     """
+    givers = {old.casefold(): old for old in following}
     order: list[str] = []
     done: set[str] = set()
     for start in following:
         path: list[str] = []
-        old = start
-        while old in following and old not in done and old not in path:
+        old: str | None = start
+        while old is not None and old not in done and old not in path:
             path.append(old)
-            old = following[old]
+            old = givers.get(following[old].casefold())
         order += reversed(path)
         done.update(path)
     return order
