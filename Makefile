@@ -14,7 +14,7 @@ RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format format-check types check golden bench build lock upgrade clean
+.PHONY: help demo test thorough lint format format-check types check golden bench build lock upgrade clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ demo: $(RUNTIME) ## Install, and show what the example roles would change in a f
 
 test: $(DEV) ## Run the tests (more options: make test ARGS="-k rename")
 	$(BIN)/pytest -n auto $(ARGS)
+
+thorough: $(DEV) ## Run the property tests long, on new random examples (not part of the checks)
+	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n auto tests/engine tests/policies $(ARGS)
 
 lint: $(DEV) ## Look for mistakes
 	$(BIN)/ruff check .
