@@ -8,11 +8,12 @@ what was not tried is reported exactly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import plan_steps, recheck, transition
+from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import (
     CreateRole,
     DeleteRole,
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.backends.base import Backend, Run
+    from provisioner.engine.order import Transition
     from provisioner.engine.plan import Plan
-    from provisioner.model import Role, Snapshot, State
+    from provisioner.model import Assignment, Role, Snapshot, State
 
 
 class Progress(Protocol):
@@ -139,7 +141,7 @@ def _commit(
         state = _read_again(backend)
         if state is None:
             raise _unknown(error, "all of it, or nothing, took place") from error
-        if not all(_happened(write, state) for write in _last_writes(writes)):
+        if not _arrived(transition(plan, snapshot.state), state):
             raise
     for write in writes:
         progress.wrote(write)
@@ -189,19 +191,22 @@ def _unknown(error: ProvisionerError, what: str) -> ProvisionerError:
     return type(error)([*error.diagnostics, Diagnostic("unknown-outcome", message, None, remedy)])
 
 
-def _last_writes(writes: Sequence[Write]) -> list[Write]:
-    """The writes that no later one of the same object overtakes: what the end state shows."""
-    last: dict[tuple[str, str], Write] = {}
-    for write in writes:
-        match write:
-            case SetAssignment(user, _, _):
-                last["user", user.casefold()] = write
-            case CreateRole(role) | DeleteRole(role) | UpdateRole(role, _):
-                last["role", role.name] = write
-            case RenameRole(before, name):
-                last.pop(("role", before.name), None)
-                last["role", name] = write
-    return list(last.values())
+def _arrived(planned: Transition, state: State) -> bool:
+    """Whether a state shows where a transition leads to; the ids of new roles aside."""
+    before, after = with_new_names(planned.before, planned.renames), planned.after
+    for name in planned.roles:
+        had, wanted, found = (at.roles.get(name) for at in (before, after, state))
+        if wanted is None or found is None:
+            if wanted is not found:
+                return False
+        elif found != replace(wanted, id=had.id if had else found.id):
+            return False
+    held, wants = state.assignments, after.assignments
+    return all(_roles(held.get(user)) == _roles(wants.get(user)) for user in planned.users)
+
+
+def _roles(assignment: Assignment | None) -> frozenset[str]:
+    return assignment.roles if assignment else frozenset()
 
 
 def _happened(write: Write, state: State) -> bool:
@@ -216,8 +221,7 @@ def _happened(write: Write, state: State) -> bool:
         case DeleteRole(before):
             return before.name not in state.roles
         case SetAssignment(user, _, after):
-            held = state.assignments.get(user.casefold())
-            return (held.roles if held else frozenset()) == after
+            return _roles(state.assignments.get(user.casefold())) == after
 
 
 def _content(state: State, name: str) -> tuple[object, ...] | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from provisioner.apply import apply_plan
 from provisioner.backends.base import Run
 from provisioner.engine.plan import TargetIdentity, plan_steps
 from provisioner.engine.settings import Safety, Settings
+from provisioner.engine.writes import replay
 from provisioner.model import (
     KINDS,
     Assignment,
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
 BARE = Catalogue("bare", {name: Privilege(name) for name in ("A", "B", "C", "CONFIG_SECURITY")})
 """A panel without default roles, so that every role counts."""
 
+FULL = Role(
+    "Full Access", "", frozenset({"A", "B", "C", "CONFIG_SECURITY"}), protected=True, id="full"
+)
+DESK = Role("Service Desk Only", "", frozenset({"A"}), protected=True, id="desk")
 SHIPPED = Catalogue(
     "shipped",
     BARE.privileges,
-    (
-        Role("Full Access", "", frozenset({"A", "B", "C", "CONFIG_SECURITY"}), protected=True),
-        Role("Service Desk Only", "", frozenset({"A"}), protected=True),
-    ),
+    (FULL, DESK),
 )
 
 
@@ -122,6 +124,11 @@ def blockers(plan: Plan) -> list[str]:
     return [blocker.id for blocker in plan.blockers]
 
 
+def remedies(plan: Plan) -> list[str]:
+    """What to do about each of what forbids a plan."""
+    return [blocker.remedy or "" for blocker in plan.blockers]
+
+
 def actions(plan: Plan) -> list[tuple[str, str]]:
     """The changes, each as action and name."""
     return [(change.action.value, change.name) for change in plan.changes]
@@ -135,6 +142,14 @@ def writes_of(found: tuple[Step, ...]) -> list[Write]:
 def plan_writes(plan: Plan, state: State) -> list[Write]:
     """The writes of a plan on a state, in order."""
     return writes_of(plan_steps(plan, state))
+
+
+def apply(it: World) -> State:
+    """The state after the world's plan, which nothing may block, with what the run records."""
+    plan = it.plan()
+    assert blockers(plan) == []
+    after = replay(it.current, plan_writes(plan, it.current))
+    return replace(after, recorded=it.current.recorded | plan.manages)
 
 
 RUN = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test")

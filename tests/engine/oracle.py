@@ -190,6 +190,11 @@ def without_new_ids(state: State, known: State) -> State:
     return replace(state, roles=roles)
 
 
+def known(state: State, start: State) -> object:
+    """What a state says, less the ids of roles that are newer than the start."""
+    return content(without_new_ids(state, start))
+
+
 def access(state: State) -> Access:
     """Each user's effective access: every role that can be reached, one include at a time."""
     found = {}

@@ -11,16 +11,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.engine.settings import Safety, Settings
-from provisioner.engine.writes import replay
 from provisioner.testing.strategies import as_desired, worlds
 from tests.engine import oracle
 from tests.engine.build import (
+    DESK,
+    FULL,
     SHIPPED,
     actions,
+    apply,
     blockers,
     desired,
     names,
-    plan_writes,
+    remedies,
     renamed,
     role,
     stored,
@@ -29,25 +31,7 @@ from tests.engine.build import (
 
 if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic
-    from provisioner.engine.plan import Plan
-    from provisioner.model import State
     from provisioner.testing.strategies import World
-
-FULL = role("Full Access", "A B C CONFIG_SECURITY", protected=True)
-DESK = role("Service Desk Only", "A", protected=True)
-
-
-def apply(it: World) -> State:
-    """The state after the world's plan, with what the run records."""
-    plan = it.plan()
-    assert blockers(plan) == []
-    after = replay(it.current, plan_writes(plan, it.current))
-    return replace(after, recorded=it.current.recorded | plan.manages)
-
-
-def remedies(plan: Plan) -> list[str]:
-    return [blocker.remedy or "" for blocker in plan.blockers]
-
 
 # Every refusal says what to do
 
@@ -98,145 +82,6 @@ def overridden(settings: Settings, blocker: Diagnostic) -> Settings:
         adopt=settings.adopt or "--adopt" in remedy,
         allow_lockout=settings.allow_lockout or "--allow-lockout" in remedy,
     )
-
-
-# Limits
-
-
-def deleting(count: int, of: int) -> tuple[State, tuple[str, ...]]:
-    """A state of so many roles, and the names of those that stay."""
-    rows = [f"Role {i:02}" for i in range(of)]
-    return stored(*map(role, rows)), tuple(rows[count:])
-
-
-@pytest.mark.parametrize(
-    ("count", "of", "percent", "blocked"),
-    [
-        (3, 10, 30, False),
-        (4, 10, 30, True),
-        (9, 9, 30, False),
-        (10, 10, 30, True),
-        (3, 11, 30, False),
-        (4, 11, 30, True),
-        (6, 20, 30, False),
-        (7, 20, 30, True),
-        (0, 10, 0, False),
-        (1, 10, 0, True),
-        (1, 9, 0, False),
-        (10, 10, 100, False),
-        (10, 10, None, False),
-        (33, 100, 33, False),
-        (34, 100, 33, True),
-        (1, 101, 0, True),
-    ],
-)
-def test_at_most_so_many_percent_of_roles_are_deleted(
-    count: int, of: int, percent: int | None, blocked: bool
-) -> None:
-    """Exactly the limit is allowed; fewer than ten roles are never counted in percent."""
-    current, staying = deleting(count, of)
-    wanted = desired(*map(role, staying))
-    plan = world(current, wanted, safety=Safety(max_change_percent=percent)).plan()
-    assert blockers(plan) == (["max-change-percent"] if blocked else [])
-
-
-def test_a_refusal_in_percent_says_the_numbers_and_the_option() -> None:
-    """How many, of how many, what is allowed, and what to type if it is meant."""
-    current, staying = deleting(4, 11)
-    (blocker,) = world(current, desired(*map(role, staying))).plan().blockers
-    assert blocker.message == "4 of 11 roles deleted (37%), at most 30% allowed"
-    assert "--max-change-percent 37" in str(blocker.remedy)
-    assert "safety: max_change_percent" in str(blocker.remedy)
-
-
-@pytest.mark.parametrize(
-    ("count", "limit", "blocked"), [(0, 0, False), (1, 0, True), (5, 5, False), (6, 5, True)]
-)
-def test_at_most_so_many_roles_are_deleted(count: int, limit: int, blocked: bool) -> None:
-    """`max_deletes` counts roles, however few there are."""
-    current, staying = deleting(count, 6)
-    wanted = desired(*map(role, staying))
-    plan = world(current, wanted, safety=Safety(max_deletes=limit)).plan()
-    assert blockers(plan) == (["max-deletes"] if blocked else [])
-    assert not blocked or f"--max-deletes {count}" in remedies(plan)[0]
-
-
-@pytest.mark.parametrize(
-    ("losing", "of", "blocked"), [(3, 10, False), (4, 10, True), (9, 9, False), (4, 13, True)]
-)
-def test_at_most_so_many_percent_of_users_lose_access(losing: int, of: int, blocked: bool) -> None:
-    """People count by what they can do in the end, and below ten of them not at all."""
-    users = {f"user{i:02}": "Clerk" for i in range(of)}
-    current = stored(role("Clerk", "A"), role("Desk"), users=users)
-    given = {u: ("Desk" if i < losing else "Clerk") for i, u in enumerate(users)}
-    plan = world(current, desired(role("Clerk", "A"), role("Desk"), users=given)).plan()
-    assert blockers(plan) == (["max-change-percent"] if blocked else [])
-
-
-def test_who_gains_and_loses_counts_as_losing_too() -> None:
-    """Another privilege in exchange makes no loss undone."""
-    users = {f"user{i:02}": "Clerk" for i in range(10)}
-    current = stored(role("Clerk", "A"), users=users)
-    assert blockers(world(current, desired(role("Clerk", "B"))).plan()) == ["max-change-percent"]
-
-
-def test_a_role_split_loses_nobody_anything() -> None:
-    """Ten reassigned people whose access stays the same are no loss at all."""
-    users = {f"user{i:02}": "Clerk" for i in range(10)}
-    current = stored(role("Clerk", "A B"), users=users)
-    halves = desired(
-        role("Clerk", "A"), role("Desk", "B"), users=dict.fromkeys(users, "Clerk, Desk")
-    )
-    safety = Safety(max_users_losing=0, max_users_gaining=0)
-    assert blockers(world(current, halves, safety=safety).plan()) == []
-
-
-LIMITED = [
-    ("max_changes", 2),
-    ("max_users_losing", 1),
-    ("max_users_gaining", 1),
-    ("max_privileges_granted", 2),
-]
-
-
-@pytest.mark.parametrize(("setting", "count"), LIMITED)
-@pytest.mark.parametrize("above", [False, True])
-def test_each_limit_is_exact(setting: str, count: int, above: bool) -> None:
-    """So many are allowed, one more is not; each is a setting of the project file."""
-    current = stored(role("Clerk", "A"), role("Desk"), ada="Clerk", grace="Desk")
-    wanted = desired(role("Clerk"), role("Desk", "B C"))
-    safety = Safety(**{setting: count - above})
-    plan = world(current, wanted, safety=safety).plan()
-    assert blockers(plan) == ([setting.replace("_", "-")] if above else [])
-    assert not above or f"safety: {setting}" in remedies(plan)[0]
-
-
-STRICT = Safety(0, 0, 0, 0, 0, 0)
-
-
-def test_the_first_use_of_an_empty_target_never_counts() -> None:
-    """Creates and first assignments in a panel that holds default roles only pass any limit."""
-    current = stored(FULL, DESK, recorded=())
-    wanted = desired(role("Clerk", "A B"), users={"ada": "Clerk", "bob": "Full Access"})
-    it = world(current, wanted, catalogue=SHIPPED, safety=STRICT)
-    assert blockers(it.plan()) == []
-    assert actions(it.plan()) == [("create", "Clerk"), ("assign", "ada"), ("assign", "bob")]
-
-
-@pytest.mark.parametrize("current", [stored(FULL, role("Other")), stored(FULL, zoe="Full Access")])
-def test_the_second_use_counts(current: State) -> None:
-    """One custom role, or one assignment, and the target is not empty any more."""
-    wanted = desired(role("Clerk", "A"), role("Other"))
-    plan = world(current, wanted, catalogue=SHIPPED, safety=STRICT).plan()
-    assert set(blockers(plan)) == {"max-changes", "max-privileges-granted"}
-
-
-def test_editing_a_default_role_counts_from_the_first_use() -> None:
-    """Only creates and first assignments are exempt; a default role was there before."""
-    current = stored(FULL, DESK, recorded=())
-    wider = replace(DESK, privileges=names("A,B,C"))
-    plan = world(current, desired(wider), catalogue=SHIPPED, safety=STRICT).plan()
-    assert set(blockers(plan)) == {"max-changes", "max-privileges-granted"}
 
 
 # Protection
@@ -426,136 +271,3 @@ def test_a_role_is_deleted_together_with_all_that_held_it() -> None:
     """Holders and includers that go in the same plan are in nobody's way."""
     current = stored(role("Lead", includes=("Clerk",)), role("Clerk"), ada="Lead, Clerk")
     assert apply(world(current, desired(users={}))).roles == {}
-
-
-# Adoption
-
-HELD = stored(role("Clerk"), role("Desk"), recorded=(), ada="Clerk")
-
-
-@pytest.mark.parametrize(
-    ("recorded", "settings", "blocked"),
-    [
-        ((), {}, 2),
-        (("roles",), {}, 1),
-        (("users",), {}, 1),
-        (("roles", "users"), {}, 0),
-        ((), {"adopt": True}, 0),
-        ((), {"adopted": frozenset({"roles"})}, 1),
-        (("users",), {"adopted": frozenset({"roles"})}, 0),
-    ],
-)
-def test_removing_needs_adoption(
-    recorded: tuple[str, ...], settings: dict[str, Any], blocked: int
-) -> None:
-    """Roles and users separately; recorded in the state, in the project file, or by --adopt."""
-    current = replace(HELD, recorded=frozenset(recorded))  # type: ignore[arg-type]
-    plan = world(current, desired(role("Desk"), users={}), **settings).plan()
-    assert blockers(plan) == ["adoption"] * blocked
-    assert all("--adopt" in remedy for remedy in remedies(plan))
-    assert actions(plan) == [("delete", "Clerk"), ("assign", "ada")]
-
-
-@pytest.mark.parametrize(
-    "wanted",
-    [
-        desired(role("Clerk"), role("Desk"), role("New", "A")),
-        desired(role("Clerk", "A"), role("Desk")),
-        desired(role("Clerk"), renamed("Desk", role("Help"))),
-        desired(role("Clerk"), role("Desk"), users={"ada": "Clerk, Desk", "bob": "Desk"}),
-    ],
-    ids=["create", "update", "rename", "assign"],
-)
-def test_adding_needs_no_adoption(wanted: Any) -> None:
-    """Until adopted, a plan may add, edit and rename."""
-    plan = world(HELD, wanted).plan()
-    assert plan.applyable
-
-
-def test_recording_alone_is_no_change() -> None:
-    """A target that is as declared gives an empty plan, adopted or not."""
-    wanted = desired(role("Clerk"), role("Desk"), users={"ada": "Clerk"})
-    for adopt in (False, True):
-        plan = world(HELD, wanted, adopt=adopt).plan()
-        assert plan.is_empty
-        assert not plan.blockers
-
-
-def test_an_apply_records_only_the_kinds_that_the_sources_manage() -> None:
-    """Sources without users leave assignments to be adopted later."""
-    after = apply(world(HELD, desired(role("Clerk"), role("Desk", "A"))))
-    assert after.recorded == {"roles"}
-
-
-# Lockout
-
-ADMIN = role("Security", "CONFIG_SECURITY")
-ROLES = (FULL, ADMIN, role("Clerk", "A"), role("Lead", includes=("Security",)))
-
-
-@pytest.mark.parametrize(
-    ("held", "given", "self_user", "blocked"),
-    [
-        ({"ada": "Full Access"}, {"ada": "Clerk"}, None, True),
-        ({"ada": "Full Access"}, {}, None, True),
-        ({"ada": "Security"}, {"ada": "Clerk"}, None, True),
-        ({"ada": "Lead"}, {"ada": "Clerk"}, None, True),
-        ({"ada": "Full Access"}, {"ada": "Lead"}, None, False),
-        ({"ada": "Full Access", "bob": "Lead"}, {"bob": "Lead"}, None, False),
-        ({"ada": "Full Access", "bob": "Lead"}, {"bob": "Lead"}, "ada", True),
-        ({"ada": "Full Access", "bob": "Lead"}, {"bob": "Lead"}, "ADA", True),
-        ({"ada": "Full Access", "bob": "Lead"}, {"ada": "Security"}, "ada", False),
-        ({"ada": "Clerk", "bob": "Full Access"}, {"bob": "Full Access"}, "ada", False),
-        ({"ada": "Clerk"}, {}, None, False),
-        ({"ada": "Clerk"}, {}, "ada", False),
-        ({"ada": "Full Access"}, {"bob": "Full Access"}, None, False),
-    ],
-)
-def test_who_runs_it_or_the_last_one_keeps_administrative_access(
-    held: dict[str, str], given: dict[str, str], self_user: str | None, blocked: bool
-) -> None:
-    """Full Access or CONFIG_SECURITY, directly or through an include, under any spelling."""
-    it = world(
-        stored(*ROLES, users=held),
-        desired(*ROLES, users=given),
-        catalogue=SHIPPED,
-        self_user=self_user,
-    )
-    assert blockers(it.plan()) == (["lockout"] if blocked else [])
-    if blocked:
-        assert "--allow-lockout" in remedies(it.plan())[0]
-        assert blockers(it.plan(settings=replace(it.settings, allow_lockout=True))) == []
-
-
-def test_editing_the_role_locks_out_as_well() -> None:
-    """Taking the privilege from the role is the same as taking the role."""
-    current = stored(ADMIN, ada="Security")
-    assert blockers(world(current, desired(role("Security", "A"))).plan()) == ["lockout"]
-
-
-def exchange(self_user: str | None, *, atomic: bool) -> World:
-    """Ada changes from one role with administrative access to another."""
-    it = world(
-        stored(*ROLES, ada="Full Access"),
-        desired(*ROLES, users={"ada": "Security"}),
-        catalogue=SHIPPED,
-        self_user=self_user,
-    )
-    return replace(it, target=replace(it.target, atomic=atomic))
-
-
-@pytest.mark.parametrize("self_user", [None, "ada"])
-def test_administrative_access_is_kept_at_every_moment(self_user: str | None) -> None:
-    """Where a store can't commit at once, the moment between the phases counts too."""
-    assert blockers(exchange(self_user, atomic=True).plan()) == []
-    plan = exchange(self_user, atomic=False).plan()
-    assert blockers(plan) == ["lockout"]
-    assert "while it is applied" in plan.blockers[0].message
-
-
-def test_administrative_access_changes_hands_in_two_applies() -> None:
-    """First the new one, then without the old one: no moment without."""
-    it = exchange("ada", atomic=False)
-    both = replace(it, desired=desired(*ROLES, users={"ada": "Full Access, Security"}))
-    assert blockers(both.plan()) == []
-    assert blockers(it.plan(current=apply(both))) == []

@@ -14,7 +14,7 @@ from tests.engine import oracle
 from tests.engine.build import (
     SHIPPED,
     actions,
-    blockers,
+    apply,
     desired,
     plan_writes,
     renamed,
@@ -29,13 +29,6 @@ if TYPE_CHECKING:
     from provisioner.testing.strategies import World
 
     Actions = list[tuple[str, str]]
-
-
-def apply(it: World) -> State:
-    """The state after the world's plan, which nothing may block."""
-    plan = it.plan()
-    assert blockers(plan) == []
-    return replay(it.current, plan_writes(plan, it.current))
 
 
 EXAMPLES: dict[str, tuple[State, list[Role | DesiredRole], Actions]] = {
