@@ -62,7 +62,7 @@ build: $(DEV) ## Build the sdist and the wheel into dist/
 upgrade: FRESH := --upgrade
 lock upgrade: $(CREATED)
 	@$(PIP) install uv==$(UV_VERSION)
-	$(call compile,dev) pyproject.toml --group dev
+	$(call compile,dev) pyproject.toml --all-extras --group dev
 	$(call compile,runtime) pyproject.toml --constraints requirements/dev.txt
 	$(call compile,build) --group build --constraints requirements/dev.txt
 lock: ## Write requirements/*.txt anew after a change of dependencies in pyproject.toml

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.plan import plan_steps, recheck, transition
+from provisioner.engine.plan import in_force, plan_steps, recheck, transition
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import (
     CreateRole,
@@ -171,7 +171,7 @@ def _write_all(
                 return Outcome(tuple(writes[:index]), write, tuple(writes[index + 1 :]), error)
         progress.wrote(write)
     try:
-        backend.record(run, state.recorded | plan.manages)
+        backend.record(run, state.recorded | plan.manages, in_force(plan))
     except ProvisionerError as error:
         return Outcome(applied=tuple(writes), error=error)
     return Outcome(applied=tuple(writes))

@@ -129,11 +129,42 @@ class Base:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A state as it was read, and its version. ``catalogue`` only if the backend has one."""
+    """A state as it was read, and its version, with what else the store told of itself.
+
+    ``catalogue`` is the panel's own, where the store has one. ``users`` are the case-folded logins
+    that a store with ``closed_users`` knows. ``subject`` is the login that the store knows the
+    reader by.
+    """
 
     state: State
     base: Base = Base()
     catalogue: Catalogue | None = None
+    users: frozenset[str] | None = None
+    subject: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a store can hold and do. The planner adapts to what is missing, and says so.
+
+    ``atomic``: all writes of a plan are committed at once. ``versions``: a write is refused when
+    the object changed since it was read; without, the object is read again just before and after.
+    ``whole_roles``: a role is created together with its privileges, not empty and filled later.
+    ``recording``: the store remembers which kinds are managed, and the policies. ``closed_users``:
+    only users that the store knows can be given roles.
+    """
+
+    atomic: bool = False
+    assignments: bool = True
+    includes: bool = True
+    descriptions: bool = True
+    renames: bool = True
+    protection: bool = True
+    history: bool = False
+    versions: bool = True
+    whole_roles: bool = True
+    recording: bool = True
+    closed_users: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,27 +18,14 @@ and never retries a write that may already have happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from provisioner.engine.writes import Write
-    from provisioner.model import Base, Kind, Snapshot, State
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a store can hold and do. The planner adapts to what is missing, and says so."""
-
-    atomic: bool = False
-    assignments: bool = True
-    includes: bool = True
-    descriptions: bool = True
-    renames: bool = True
-    protection: bool = True
-    history: bool = False
-    closed_users: bool = False
+    from provisioner.model import Base, Capabilities, Kind, Snapshot, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +34,13 @@ class Description:
 
     Identity goes into plans (a plan made for one target is refused by another), so it holds no
     secret and is the same from every machine that reaches the same store in the same way.
+    ``concurrency`` is how many writes of one step the store takes at a time, from as many threads.
     """
 
     kind: str
     identity: str
     capabilities: Capabilities
+    concurrency: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +81,14 @@ class LockOwner:
 
 
 class Backend(Protocol):
-    """A store of roles and assignments. Instances belong to one thread."""
+    """A store of roles and assignments. One thread at a time, ``write`` excepted."""
 
     def describe(self) -> Description:
-        """Say what this is. Must not reach for the store."""
+        """Say what this is.
+
+        Must not reach for the store, unless only the store knows what it can do: then it asks
+        once, and not at all after a ``read`` that told it.
+        """
         ...
 
     def read(self) -> Snapshot:
@@ -129,13 +122,18 @@ class Backend(Protocol):
         """Carry out one write, for stores that can't commit.
 
         Must raise ``StateMoved``, changing nothing, when the object is not what the write's
-        ``before`` says. Writes of one step may be called from several threads only if the
-        backend says so.
+        ``before`` says. Called from up to ``Description.concurrency`` threads at a time. A refusal
+        (``Conflict``) is certain: the write did not take place.
         """
         ...
 
-    def record(self, run: Run, recorded: frozenset[Kind]) -> None:
-        """Remember, after ``write`` calls, what the run did and which kinds it manages."""
+    def record(
+        self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
+    ) -> None:
+        """Remember, after ``write`` calls, the run, the kinds it manages and the policies in force.
+
+        Does nothing where the store has neither history nor room for that.
+        """
         ...
 
     def history(self) -> tuple[HistoryEntry, ...]:

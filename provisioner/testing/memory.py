@@ -15,19 +15,19 @@ from contextlib import contextmanager
 from copy import copy
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.base import Capabilities, Description, HistoryEntry, LockOwner, Run
+from provisioner.backends.base import Description, HistoryEntry, LockOwner, Run
 from provisioner.backends.next_state import next_state, with_ids, with_initial_ids
 from provisioner.backends.stamp import now, this_user
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment, Unfit, UpdateRole
 from provisioner.engine.writes import replay as replayed
 from provisioner.errors import BackendError, LockHeld, StateMoved
-from provisioner.model import Base, Snapshot, State
+from provisioner.model import Base, Capabilities, Snapshot, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from provisioner.engine.writes import Write
     from provisioner.model import Catalogue, Kind, Role
@@ -148,10 +148,13 @@ class MemoryBackend:
             self._advance(with_ids(state))
             self._lose_answer(self._store.attempts - 1, write)
 
-    def record(self, run: Run, recorded: frozenset[Kind]) -> None:
+    def record(
+        self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
+    ) -> None:
         """Remember the run, and which kinds it manages."""
         with self._store.guard:
-            self._store.state = replace(self._store.state, recorded=recorded)
+            if self._capabilities.recording:
+                self._store.state = replace(self._store.state, recorded=recorded, policies=policies)
             self._store.serial += 1
             self._store.runs.append((run, self._store.state))
 

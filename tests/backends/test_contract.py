@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.backends.base import Backend, Capabilities
 from provisioner.backends.file import FileBackend
-from provisioner.model import Role, State
+from provisioner.model import Capabilities, Role, State
 from provisioner.testing import MemoryBackend
 from provisioner.testing.contract import BackendContract, Factory
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from provisioner.backends.base import Backend
 
 INITIAL = State({"Full Access": Role("Full Access", privileges=frozenset({"CONFIG_SECURITY"}))})
 
@@ -55,7 +56,12 @@ class TestPoorMemoryBackend(BackendContract):
     def backend(self) -> Factory:
         """Return handles to one store in memory with the fewest capabilities."""
         nothing = Capabilities(
-            assignments=False, includes=False, descriptions=False, renames=False, protection=False
+            assignments=False,
+            includes=False,
+            descriptions=False,
+            renames=False,
+            protection=False,
+            recording=False,
         )
         return MemoryBackend(INITIAL, atomic=False, capabilities=nothing).handle
 

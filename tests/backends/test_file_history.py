@@ -282,7 +282,7 @@ def test_single_writes_are_runs_of_their_own(backend: FileBackend) -> None:
     """A caller that writes object by object gets a file that is whole after each."""
     backend.write(CreateRole(Role("One")))
     backend.write(CreateRole(Role("Two")))
-    backend.record(run(3), frozenset({"roles"}))
+    backend.record(run(3), frozenset({"roles"}), ())
     assert roles(backend.read().state) == {"One", "Two"}
     assert backend.read().state.recorded == {"roles"}
     assert [kept.number for kept in backend.history()] == [0, 1, 2, 3]

@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.backends.base import Capabilities, LockOwner
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment, Write, replay
 from provisioner.errors import BackendError, ProvisionerError
-from provisioner.model import Base, Role, Snapshot, State
+from provisioner.model import Base, Capabilities, Role, Snapshot, State
 from provisioner.testing import MemoryBackend
 from provisioner.testing.contract import BackendContract, carry_out, run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provisioner.backends.base import HistoryEntry, Run
+    from provisioner.backends.base import HistoryEntry, LockOwner, Run
 
 ONE, TWO = CreateRole(Role("One")), CreateRole(Role("Two"))
 

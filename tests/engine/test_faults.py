@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
@@ -29,7 +29,7 @@ from tests.engine.build import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from provisioner.apply import Outcome
     from provisioner.backends.base import Run
@@ -204,7 +204,9 @@ def test_a_new_role_is_known_by_its_name_until_it_has_an_id() -> None:
 class Forgetful(MemoryBackend):
     """A store that fails to remember runs."""
 
-    def record(self, run: Run, recorded: frozenset[Kind]) -> None:
+    def record(
+        self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
+    ) -> None:
         raise lost()
 
 

@@ -9,9 +9,9 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.base import Capabilities, Description, HistoryEntry, Run
+from provisioner.backends.base import Description, HistoryEntry, Run
 from provisioner.backends.file import damage, document, store
 from provisioner.backends.file.history import History
 from provisioner.backends.file.lock import CourtesyLock, exclusive
@@ -20,9 +20,10 @@ from provisioner.backends.stamp import now, this_user
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Unfit, replay
 from provisioner.errors import BackendError, InvalidInput, StateDamaged, StateMoved
-from provisioner.model import Base, Snapshot, State
+from provisioner.model import Base, Capabilities, Snapshot, State
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from contextlib import AbstractContextManager
 
     from provisioner.backends.base import LockOwner
@@ -96,12 +97,14 @@ class FileBackend:
             run = Run(now(), this_user(), "write", type(write).__name__)
             self._advance(current, with_ids(after), run)
 
-    def record(self, run: Run, recorded: frozenset[Kind]) -> None:
+    def record(
+        self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
+    ) -> None:
         """Remember a run and the kinds it manages, as a commit that writes nothing else."""
         with self._committing():
             current = self._current()
             state = current.state if current else self._initial
-            self._advance(current, replace(state, recorded=recorded), run)
+            self._advance(current, replace(state, recorded=recorded, policies=policies), run)
 
     def history(self) -> tuple[HistoryEntry, ...]:
         """Return the runs that are kept. Works on a damaged state file too, to choose from."""

@@ -129,6 +129,7 @@ class ContentContract(Setting):
 
     def test_recorded_kinds_stay_recorded(self, backend: Factory) -> None:
         """What a run took under management is known to the next."""
+        self.need(backend(), "recording")
         kinds: frozenset[Kind] = frozenset({"roles"})
         carry_out(backend(), CreateRole(self.role("Recorded")), recorded=kinds)
         assert backend().read().state.recorded == kinds

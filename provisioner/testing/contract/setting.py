@@ -13,9 +13,8 @@ from provisioner.engine.writes import CreateRole, replay
 from provisioner.model import Role, Snapshot, State
 
 if TYPE_CHECKING:
-    from provisioner.backends.base import Capabilities
     from provisioner.engine.writes import Write
-    from provisioner.model import Base, Kind
+    from provisioner.model import Base, Capabilities, Kind
 
 Factory = Callable[[], Backend]
 
@@ -46,7 +45,7 @@ def carry_out(
     else:
         for write in writes:
             backend.write(write)
-        backend.record(run(number), kinds)
+        backend.record(run(number), kinds, before.state.policies)
     return backend.read()
 
 
