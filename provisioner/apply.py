@@ -2,68 +2,33 @@
 
 Before the first write, and under the backend's lock, the store is read again and the plan checked
 against it: what no longer fits is refused whole. Where the store can commit, all writes go at once;
-elsewhere one after the other in the order of ``engine.order``, and what was done, what failed and
-what was not tried is reported exactly.
+elsewhere object by object in the order of ``engine.order``, and what was done, what failed and what
+was not tried is reported exactly.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import in_force, plan_steps, recheck, transition
 from provisioner.engine.target import with_new_names
-from provisioner.engine.writes import (
-    CreateRole,
-    DeleteRole,
-    RenameRole,
-    SetAssignment,
-    Unfit,
-    UpdateRole,
-    Write,
-)
+from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
+from provisioner.outcome import Outcome, cut_short, held_roles, read_again, unknown
+from provisioner.write_steps import write_steps
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from datetime import date
 
     from provisioner.backends.base import Backend, Run
-    from provisioner.engine.order import Transition
+    from provisioner.engine.order import Step, Transition
     from provisioner.engine.plan import Plan
-    from provisioner.model import Assignment, Role, Snapshot, State
-
-
-class Progress(Protocol):
-    """Is told how far an apply has come."""
-
-    def start(self, total: int) -> None:
-        """The writes begin; there are ``total`` of them."""
-        ...
-
-    def wrote(self, write: Write) -> None:
-        """One write is confirmed."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What an apply did. ``error`` is set where it broke off; ``failed`` is the write it broke at.
-
-    The three groups together are exactly the plan's writes.
-    """
-
-    applied: tuple[Write, ...] = ()
-    failed: Write | None = None
-    not_tried: tuple[Write, ...] = ()
-    error: ProvisionerError | None = None
-    interrupted: bool = False
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether everything was applied."""
-        return self.failed is None and not self.not_tried
+    from provisioner.engine.writes import Write
+    from provisioner.model import Snapshot, State
+    from provisioner.write_steps import Progress
 
 
 def apply_plan(
@@ -94,15 +59,16 @@ def apply_plan(
         if reasons := recheck(plan, snapshot):
             raise StalePlan([_stale(reason) for reason in reasons])
         try:
-            writes = [write for step in plan_steps(plan, snapshot.state) for write in step.writes]
+            steps = plan_steps(plan, snapshot.state)
         except Unfit as error:
             raise StalePlan(_stale(str(error))) from error
+        writes = tuple(write for step in steps for write in step.writes)
         if stopped():
-            return Outcome(not_tried=tuple(writes), interrupted=True)
+            return Outcome(not_tried=writes, interrupted=True)
         progress.start(len(writes))
         if backend.describe().capabilities.atomic:
             return _commit(plan, backend, snapshot, writes, run, progress)
-        return _write_all(plan, backend, snapshot.state, writes, run, progress, stopped)
+        return _write(plan, backend, snapshot.state, steps, run, progress, stopped)
 
 
 def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
@@ -127,68 +93,47 @@ def _commit(
     plan: Plan,
     backend: Backend,
     snapshot: Snapshot,
-    writes: Sequence[Write],
+    writes: tuple[Write, ...],
     run: Run,
     progress: Progress,
 ) -> Outcome:
     after = transition(plan, snapshot.state).after
     try:
-        backend.commit(snapshot.base, tuple(writes), after, run)
+        backend.commit(snapshot.base, writes, after, run)
+    except KeyboardInterrupt:
+        error = cut_short("all of it, or nothing, takes place: it was under way")
+        return Outcome(failed=writes, error=error, interrupted=True)
     except Conflict:
         raise
     except ProvisionerError as error:
         # The answer may have been lost after the store had acted.
-        state = _read_again(backend)
+        state = read_again(backend)
         if state is None:
-            raise _unknown(error, "all of it, or nothing, took place") from error
+            raise unknown(error, "all of it, or nothing, took place") from error
         if not _arrived(transition(plan, snapshot.state), state):
             raise
     for write in writes:
         progress.wrote(write)
-    return Outcome(applied=tuple(writes))
+    return Outcome(applied=writes)
 
 
-def _write_all(
+def _write(
     plan: Plan,
     backend: Backend,
     state: State,
-    writes: Sequence[Write],
+    steps: Sequence[Step],
     run: Run,
     progress: Progress,
     stopped: Callable[[], bool],
 ) -> Outcome:
-    for index, write in enumerate(writes):
-        if stopped():
-            return Outcome(tuple(writes[:index]), None, tuple(writes[index:]), interrupted=True)
-        try:
-            backend.write(write)
-        except ProvisionerError as error:
-            # A refusal is certain; after anything else the store may have acted all the same.
-            now = None if isinstance(error, Conflict) else _read_again(backend)
-            if now is None or not _happened(write, now):
-                if now is None and not isinstance(error, Conflict):
-                    error = _unknown(error, "this write may have taken place")
-                return Outcome(tuple(writes[:index]), write, tuple(writes[index + 1 :]), error)
-        progress.wrote(write)
+    outcome = write_steps(steps, backend, progress, stopped)
+    if not outcome.is_complete:
+        return outcome
     try:
         backend.record(run, state.recorded | plan.manages, in_force(plan))
     except ProvisionerError as error:
-        return Outcome(applied=tuple(writes), error=error)
-    return Outcome(applied=tuple(writes))
-
-
-def _read_again(backend: Backend) -> State | None:
-    try:
-        return backend.read().state
-    except ProvisionerError:
-        return None
-
-
-def _unknown(error: ProvisionerError, what: str) -> ProvisionerError:
-    """The same error, saying that its outcome could not be found out."""
-    message = f"the outcome is unknown: {what}, and the target can't be read to find out"
-    remedy = "plan again once it can be reached: the plan shows what is missing"
-    return type(error)([*error.diagnostics, Diagnostic("unknown-outcome", message, None, remedy)])
+        return replace(outcome, error=error)
+    return outcome
 
 
 def _arrived(planned: Transition, state: State) -> bool:
@@ -202,32 +147,4 @@ def _arrived(planned: Transition, state: State) -> bool:
         elif found != replace(wanted, id=had.id if had else found.id):
             return False
     held, wants = state.assignments, after.assignments
-    return all(_roles(held.get(user)) == _roles(wants.get(user)) for user in planned.users)
-
-
-def _roles(assignment: Assignment | None) -> frozenset[str]:
-    return assignment.roles if assignment else frozenset()
-
-
-def _happened(write: Write, state: State) -> bool:
-    """Whether a state shows what a write does; ids are the store's to give."""
-    match write:
-        case CreateRole(role):
-            return _content(state, role.name) == _content_of(role)
-        case UpdateRole(before, after):
-            return _content(state, before.name) == _content_of(after)
-        case RenameRole(before, name):
-            return name in state.roles and before.name not in state.roles
-        case DeleteRole(before):
-            return before.name not in state.roles
-        case SetAssignment(user, _, after):
-            return _roles(state.assignments.get(user.casefold())) == after
-
-
-def _content(state: State, name: str) -> tuple[object, ...] | None:
-    role = state.roles.get(name)
-    return _content_of(role) if role else None
-
-
-def _content_of(role: Role) -> tuple[object, ...]:
-    return role.description, role.privileges, role.includes, role.protected
+    return all(held_roles(held.get(user)) == held_roles(wants.get(user)) for user in planned.users)

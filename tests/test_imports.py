@@ -97,7 +97,7 @@ RULES = (
     ),
     Rule(
         "apply knows backends, but no sources and no output",
-        within=("provisioner.apply",),
+        within=("provisioner.apply", "provisioner.outcome", "provisioner.write_steps"),
         forbids=(
             "import provisioner.cli",
             "import provisioner.desired",

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from provisioner.apply import Outcome, Progress
     from provisioner.backends.base import Backend
     from provisioner.engine.plan import Plan
     from provisioner.engine.writes import Write
+    from provisioner.outcome import Outcome
+    from provisioner.write_steps import Progress
 
 
 def require_approval(*, auto_approve: bool) -> None:
@@ -77,7 +78,9 @@ def carry_out(
     _report(plan, outcome, document["digest"])
     if outcome.is_complete and outcome.error is None:
         return 0
-    return outcome.error.exit_code if outcome.error else Interrupted.exit_code
+    if outcome.interrupted or outcome.error is None:
+        return Interrupted.exit_code
+    return outcome.error.exit_code
 
 
 class _Stop:
@@ -159,18 +162,16 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
             output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n"
         )
         return
-    total = len(outcome.applied) + len(outcome.not_tried) + (outcome.failed is not None)
+    total = len(outcome.applied) + len(outcome.failed) + len(outcome.not_tried)
     lines = [f"The apply broke off. {len(outcome.applied)} of {total} writes were made."]
     lines += [f"  done:      {write_line(write)}" for write in outcome.applied]
-    if outcome.failed is not None:
-        lines.append(f"  failed:    {write_line(outcome.failed)}")
+    lines += [f"  failed:    {write_line(write)}" for write in outcome.failed]
     lines += [f"  not tried: {write_line(write)}" for write in outcome.not_tried]
     lines.append("Plan again to go on: what is done is not repeated.")
     output.result("\n".join(lines) + "\n")
-    if outcome.error is not None:
-        output.warn(outcome.error.diagnostics)
-    else:
-        output.warn([Diagnostic("interrupted", "interrupted")])
+    told = outcome.error.diagnostics if outcome.error else ()
+    stopped = [Diagnostic("interrupted", "interrupted")] if outcome.interrupted else []
+    output.warn([*told, *stopped])
 
 
 def _document(outcome: Outcome, digest: str) -> dict[str, Any]:
@@ -182,7 +183,7 @@ def _document(outcome: Outcome, digest: str) -> dict[str, Any]:
         "complete": outcome.is_complete,
         "interrupted": outcome.interrupted,
         "applied": [write_line(write) for write in outcome.applied],
-        "failed": write_line(outcome.failed) if outcome.failed else None,
+        "failed": [write_line(write) for write in outcome.failed],
         "not_tried": [write_line(write) for write in outcome.not_tried],
         "errors": [diagnostic_document(error) for error in errors],
     }

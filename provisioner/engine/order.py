@@ -37,11 +37,19 @@ Phase = Literal["shrink", "grow"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """Writes that may run in any order among themselves; the next step starts when all are done."""
+    """Writes that may run in any order, unless ``ordered``; the next step starts when all are done.
+
+    Renames are ordered: each name must be free before another role takes it.
+    """
 
     name: str
     phase: Phase
     writes: tuple[Write, ...]
+
+    @property
+    def ordered(self) -> bool:
+        """Whether the writes must run one after the other, as they stand."""
+        return self.name == "rename"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,11 +28,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
 
-    from provisioner.apply import Outcome
     from provisioner.backends.base import Backend
     from provisioner.engine.order import Step
     from provisioner.engine.plan import Plan
     from provisioner.engine.writes import Write
+    from provisioner.outcome import Outcome
 
 BARE = Catalogue("bare", {name: Privilege(name) for name in ("A", "B", "C", "CONFIG_SECURITY")})
 """A panel without default roles, so that every role counts."""

@@ -31,10 +31,10 @@ from tests.engine.build import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from provisioner.apply import Outcome
     from provisioner.backends.base import Run
     from provisioner.engine.writes import Write
     from provisioner.model import Kind, Snapshot
+    from provisioner.outcome import Outcome
     from provisioner.testing.strategies import World
 
     Hook = Callable[[int, Write], None]
@@ -58,8 +58,7 @@ def check_exact(
     outcome: Outcome, writes: list[Write], start: State, backend: MemoryBackend
 ) -> None:
     """The report names every write of the plan once, and the applied ones are the store's state."""
-    failed = (outcome.failed,) if outcome.failed is not None else ()
-    assert [*outcome.applied, *failed, *outcome.not_tried] == writes
+    assert [*outcome.applied, *outcome.failed, *outcome.not_tried] == writes
     assert oracle.known(backend.read().state, start) == oracle.known(
         replay(start, outcome.applied), start
     )
@@ -96,7 +95,7 @@ def test_a_write_that_fails(it: World) -> None:
         confirmed = Confirmed()
         outcome = carry_out(plan_against(backend, it), backend, confirmed=confirmed)
         assert list(outcome.applied) == writes[:number] == confirmed.writes
-        assert outcome.failed == writes[number]
+        assert outcome.failed == (writes[number],)
         assert isinstance(outcome.error, BackendError)
         assert not outcome.is_complete
         assert not outcome.interrupted
@@ -113,7 +112,7 @@ def test_an_answer_that_is_lost(it: World) -> None:
         backend = MemoryBackend(it.current, atomic=False, fail_after=at(number))
         outcome = carry_out(plan_against(backend, it), backend)
         assert len(outcome.applied) > number
-        assert outcome.failed is None
+        assert not outcome.failed
         assert outcome.is_complete or isinstance(outcome.error, BackendError)
         check_exact(outcome, writes, it.current, backend)
         check_goes_on(it, backend)
@@ -136,7 +135,7 @@ def test_a_stop_between_two_writes(it: World, count: int) -> None:
     )
     assert list(outcome.applied) == writes[:count]
     assert list(outcome.not_tried) == writes[count:]
-    assert outcome.failed is None
+    assert not outcome.failed
     assert outcome.error is None
     assert outcome.interrupted == (count < len(writes))
     check_exact(outcome, writes, it.current, backend)
@@ -250,7 +249,7 @@ def test_an_outcome_that_can_not_be_found_out() -> None:
     assert outcome.error is not None
     told = " ".join(found.message for found in outcome.error.diagnostics)
     assert "Lead" in backend.handle()._store.state.roles
-    assert outcome.failed is None or "unknown" in told or "may have" in told
+    assert not outcome.failed or "unknown" in told or "may have" in told
 
 
 @pytest.mark.parametrize("atomic", [True, False])

@@ -1,0 +1,93 @@
+"""What an apply did: which writes were made, which failed, which were not tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.writes import (
+    CreateRole,
+    DeleteRole,
+    RenameRole,
+    SetAssignment,
+    UpdateRole,
+    Write,
+)
+from provisioner.errors import BackendError, ProvisionerError
+
+if TYPE_CHECKING:
+    from provisioner.backends.base import Backend
+    from provisioner.model import Assignment, Role, State
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What an apply did. ``error`` says why it broke off, ``failed`` are the writes it broke at.
+
+    The three groups together are exactly the plan's writes.
+    """
+
+    applied: tuple[Write, ...] = ()
+    failed: tuple[Write, ...] = ()
+    not_tried: tuple[Write, ...] = ()
+    error: ProvisionerError | None = None
+    interrupted: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether everything was applied."""
+        return not self.failed and not self.not_tried
+
+
+def read_again(backend: Backend) -> State | None:
+    """Read the store to find out what took place; None where it can't be read."""
+    try:
+        return backend.read().state
+    except ProvisionerError:
+        return None
+
+
+def unknown(error: ProvisionerError, what: str) -> ProvisionerError:
+    """Return the same error, saying that its outcome could not be found out."""
+    message = f"the outcome is unknown: {what}, and the target can't be read to find out"
+    return type(error)([*error.diagnostics, _unknown_outcome(message)])
+
+
+def cut_short(what: str) -> ProvisionerError:
+    """Return the error of a run that its user stopped while something was under way."""
+    return BackendError(_unknown_outcome(f"the outcome is unknown: {what} when it was stopped"))
+
+
+def _unknown_outcome(message: str) -> Diagnostic:
+    remedy = "plan again once it can be reached: the plan shows what is missing"
+    return Diagnostic("unknown-outcome", message, None, remedy)
+
+
+def happened(write: Write, state: State) -> bool:
+    """Whether a state shows what a write does; ids are the store's to give."""
+    match write:
+        case CreateRole(role):
+            return _content(state, role.name) == _content_of(role)
+        case UpdateRole(before, after):
+            return _content(state, before.name) == _content_of(after)
+        case RenameRole(before, name):
+            return name in state.roles and before.name not in state.roles
+        case DeleteRole(before):
+            return before.name not in state.roles
+        case SetAssignment(user, _, after):
+            return held_roles(state.assignments.get(user.casefold())) == after
+
+
+def held_roles(assignment: Assignment | None) -> frozenset[str]:
+    """Return the roles of an assignment; none where there is none."""
+    return assignment.roles if assignment else frozenset()
+
+
+def _content(state: State, name: str) -> tuple[object, ...] | None:
+    role = state.roles.get(name)
+    return _content_of(role) if role else None
+
+
+def _content_of(role: Role) -> tuple[object, ...]:
+    return role.description, role.privileges, role.includes, role.protected

@@ -1,0 +1,155 @@
+"""Stores that write object by object, several objects at a time."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.writes import CreateRole, replay
+from provisioner.errors import BackendError, Conflict, StateMoved
+from provisioner.testing import MemoryBackend
+from provisioner.testing.strategies import worlds
+from tests.engine import oracle
+from tests.engine.build import (
+    blockers,
+    carry_out,
+    desired,
+    plan_against,
+    plan_writes,
+    role,
+    stored,
+    world,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provisioner.backends.base import Description
+    from provisioner.engine.writes import Write
+    from provisioner.model import State
+    from provisioner.testing.strategies import World
+
+MANY = world(stored(role("Old")), desired(*(role(f"R{number:02d}", "A") for number in range(20))))
+
+
+class Parallel(MemoryBackend):
+    """A store that takes four writes at a time, and remembers how many it was at."""
+
+    def __init__(self, initial: State, before: Callable[[Write], None] | None = None) -> None:
+        super().__init__(initial, atomic=False)
+        self.before = before or (lambda _: None)
+        self.now, self.most = 0, 0
+        self.count = threading.Lock()
+
+    def describe(self) -> Description:
+        return replace(super().describe(), concurrency=4)
+
+    def write(self, write: Write) -> None:
+        with self.count:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        try:
+            self.before(write)
+            super().write(write)
+        finally:
+            with self.count:
+                self.now -= 1
+
+
+def test_as_many_at_a_time_as_the_store_takes() -> None:
+    backend = Parallel(MANY.current, lambda _: time.sleep(0.005))
+    outcome = carry_out(plan_against(backend, MANY), backend)
+    assert outcome.is_complete
+    assert backend.most == 4
+    assert list(outcome.applied) == plan_writes(MANY.plan(), MANY.current)
+
+
+@given(worlds())
+def test_each_moment_is_allowed_and_the_end_is_the_same(it: World) -> None:
+    backend = Parallel(it.current)
+    plan = plan_against(backend, it)
+    if blockers(plan) or plan.is_empty:
+        return
+    assert carry_out(plan, backend).is_complete
+    end = replay(it.current, plan_writes(plan, it.current))
+    assert oracle.known(backend.read().state, it.current) == oracle.known(
+        replace(end, recorded=backend.read().state.recorded), it.current
+    )
+    after = oracle.access(end)
+    for state in backend.states:
+        for login, held in oracle.access(state).items():
+            before = oracle.access(it.current).get(login, frozenset())
+            assert held <= before or held <= after.get(login, frozenset())
+
+
+def test_after_a_failure_nothing_more_begins_and_nothing_is_left_out_of_the_report() -> None:
+    def refuse(write: Write) -> None:
+        if isinstance(write, CreateRole) and write.role.name in {"R05", "R06"}:
+            raise BackendError(Diagnostic("down", f"no room for {write.role.name}"))
+        time.sleep(0.002)
+
+    backend = Parallel(MANY.current, refuse)
+    plan = plan_against(backend, MANY)
+    outcome = carry_out(plan, backend)
+    writes = plan_writes(plan, MANY.current)
+    assert outcome.failed
+    assert len(outcome.not_tried) >= 8
+    assert sorted(map(repr, (*outcome.applied, *outcome.failed, *outcome.not_tried))) == sorted(
+        map(repr, writes)
+    )
+    made = {w.role.name for w in outcome.applied if isinstance(w, CreateRole)}
+    assert made == backend.read().state.roles.keys() - MANY.current.roles.keys()
+    assert outcome.error is not None
+    assert outcome.error.exit_code == 1
+
+
+def test_grow_does_not_begin_when_something_failed_to_shrink() -> None:
+    it = world(
+        stored(role("One", "A B"), role("Two", "A B")),
+        desired(role("One", "A"), role("Two", "A"), role("Three", "C")),
+    )
+
+    def refuse(_: Write) -> None:
+        raise StateMoved(Diagnostic("state-moved", "somebody was faster"))
+
+    backend = Parallel(it.current, refuse)
+    outcome = carry_out(plan_against(backend, it), backend)
+    assert any(isinstance(write, CreateRole) for write in outcome.not_tried)
+    assert isinstance(outcome.error, Conflict)
+    assert backend.states == ()
+
+
+def test_lost_answers_are_looked_up_and_the_rest_goes_on() -> None:
+    backend = Parallel(MANY.current)
+    lost = iter([True] * 3)
+
+    def lose(_: int, __: Write) -> None:
+        if next(lost, False):
+            raise BackendError(Diagnostic("connection-lost", "the answer was lost"))
+
+    backend.fail_after = lose
+    outcome = carry_out(plan_against(backend, MANY), backend)
+    assert outcome.is_complete
+    assert outcome.error is None
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_second_ctrl_c_says_what_is_unknown(*, atomic: bool) -> None:
+    """What was under way when the user would not wait any longer is neither done nor untouched."""
+
+    def interrupt(_: int, __: Write) -> None:
+        signal.raise_signal(signal.SIGINT)
+
+    backend = MemoryBackend(MANY.current, atomic=atomic, fail_after=interrupt)
+    outcome = carry_out(plan_against(backend, MANY), backend)
+    assert outcome.interrupted
+    assert outcome.failed
+    assert outcome.error is not None
+    assert [found.id for found in outcome.error.diagnostics] == ["unknown-outcome"]
