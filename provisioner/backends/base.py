@@ -18,10 +18,10 @@ and never retries a write that may already have happened.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
     from provisioner.engine.writes import Write
@@ -78,6 +78,28 @@ class LockOwner:
     operation: str
     since: str
     alive: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at, and how it is. ``detail`` is for people."""
+
+    what: str
+    status: Literal["ok", "warning", "error"]
+    detail: str
+
+
+@runtime_checkable
+class Examinable(Protocol):
+    """A backend that can say more about its store than ``read`` shows. Optional."""
+
+    def examine(self) -> Iterator[Check]:
+        """Look at what lies between here and the store: connection, rights, versions.
+
+        Changes nothing, and raises nothing: what fails is a check with the status "error", after
+        which nothing more is looked at.
+        """
+        ...
 
 
 class Backend(Protocol):

@@ -1,6 +1,6 @@
 """From a target's ``backend:`` to the adapter that serves it.
 
-The file backend is built in. Third parties add theirs through the entry-point group
+The file and HTTP backends are built in. Third parties add theirs through the entry-point group
 ``provisioner.backends``: a callable that takes an ``Opening`` and returns a ``Backend``.
 """
 
@@ -28,13 +28,17 @@ class Opening:
     """What an adapter is opened with.
 
     ``options`` are the target's keys as written in the project file; paths among them are relative
-    to ``folder``. ``initial`` is the state of a store that does not exist yet.
+    to ``folder``. ``initial`` is the state of a store that does not exist yet. ``read_yaml`` reads
+    a YAML file and holds it against one of provisioner's schemas, by the schema's name.
+    ``insecure_http`` allows to send secrets over connections that are not encrypted.
     """
 
     options: Mapping[str, Any]
     folder: Path
     initial: State
     place: Place | None = None
+    read_yaml: Callable[[str, str], Any] | None = None
+    insecure_http: bool = False
 
 
 def open_backend(kind: str, opening: Opening) -> Backend:
@@ -48,10 +52,14 @@ def open_backend(kind: str, opening: Opening) -> Backend:
 
         path = opening.options["path"]
         return FileBackend(opening.folder / path, opening.initial, identity=f"file:{path}")
+    if kind == "http":
+        from provisioner.backends.http import open_http
+
+        return open_http(opening)
     factory = _installed().get(kind)
     if factory is None:
         message = f"there is no backend `{kind}`"
-        known = ("file", *_installed())
+        known = ("file", "http", *_installed())
         remedy = did_you_mean(kind, known) or f"installed: {', '.join(sorted(known))}"
         raise InvalidInput(Diagnostic("unknown-backend", message, opening.place, remedy))
     backend: Backend = factory(opening)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,6 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+@dataclass(slots=True)
+class Connection:
+    """How targets behind a network are reached."""
+
+    insecure_http: bool = False
+
+
+CONNECTION: Final = Connection()
 
 
 class Option(click.Option):
@@ -88,7 +99,28 @@ config = option(
     metavar="FILE",
     help="The project file. Default: provisioner.yaml, where there is one.",
 )
-target = option("--target", metavar="NAME", help="The target, where the project has several.")
+
+
+def _connect(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the option on the connection off the arguments and put it where sessions find it."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        CONNECTION.insecure_http = options.pop("insecure_http")
+        return function(*args, **options)
+
+    return wrapper
+
+
+target = _chain(
+    option("--target", metavar="NAME", help="The target, where the project has several."),
+    option(
+        "--insecure-http",
+        is_flag=True,
+        help="Allow http:// targets: what is sent, the token too, can be read on the way.",
+    ),
+    _connect,
+)
 
 
 def _number(_: click.Context, param: click.Parameter, value: float) -> float:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from provisioner import catalogue as catalogues
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli import output
-from provisioner.desired.load import Surroundings, load
+from provisioner.cli.options import CONNECTION
+from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
@@ -131,7 +132,14 @@ def open_session(config: str | None, target: str | None) -> Session:
     catalogue = project.load_catalogue(chosen)
     defaults = (catalogue or catalogues.shipped()).default_roles
     initial = State({role.name: role for role in defaults})
-    opening = Opening(chosen.options, project.folder, initial, chosen.place)
+    opening = Opening(
+        chosen.options,
+        project.folder,
+        initial,
+        chosen.place,
+        read_document,
+        insecure_http=CONNECTION.insecure_http,
+    )
     return Session(project, chosen, open_backend(chosen.backend, opening), catalogue)
 
 

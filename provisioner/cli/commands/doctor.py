@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
 
 from provisioner import __version__, schemas
+from provisioner.backends.base import Check, Examinable
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import open_session
@@ -20,13 +21,20 @@ if TYPE_CHECKING:
     from provisioner.cli.session import Session
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing looked at, and how it is."""
-
-    what: str
-    status: Literal["ok", "warning", "error"]
-    detail: str
+NEW: Final = "not there yet; the first apply makes it"
+# What a plan does without a capability of its target; what is not listed has no alternative.
+WITHOUT: Final = {
+    "atomic": "changes are made object by object: one that breaks off leaves the earlier ones made",
+    "assignments": "who holds a role can't be managed",
+    "includes": "included roles are spelled out: each role gets all their privileges itself",
+    "descriptions": "descriptions stay in the sources",
+    "renames": "a rename becomes a new role and a deletion; that of a held role is blocked",
+    "protection": "`protected` is not kept: nothing holds up the deletion of such a role",
+    "history": "`history` and `rollback` are not there",
+    "versions": "what changes between a look and a write, a moment later, can be overwritten",
+    "whole_roles": "a new role is made empty first, then filled",
+    "recording": "what is managed is listed under `adopted:` in the project file",
+}
 
 
 @command("doctor")
@@ -84,10 +92,24 @@ def _sources(session: Session) -> Iterator[Check]:
 
 
 def _target(session: Session) -> Iterator[Check]:
-    description = session.backend.describe()
+    if isinstance(session.backend, Examinable):
+        for check in session.backend.examine():
+            yield check
+            if check.status == "error":
+                return
+    try:
+        description = session.backend.describe()
+    except ProvisionerError as error:
+        yield from _errors("target", error)
+        return
     yield Check("target", "ok", f"{session.target.name} ({description.identity})")
-    able = [name for name, has in asdict(description.capabilities).items() if has is True]
-    yield Check("backend", "ok", f"{description.kind}: {', '.join(able)}")
+    can = asdict(description.capabilities)
+    yield Check(
+        "backend", "ok", f"{description.kind}: {', '.join(name for name in can if can[name])}"
+    )
+    for name, consequence in WITHOUT.items():
+        if not can[name]:
+            yield Check(f"without {name.replace('_', ' ')}", "ok", consequence)
     try:
         snapshot = session.backend.read()
         runs = session.backend.history()
@@ -95,15 +117,14 @@ def _target(session: Session) -> Iterator[Check]:
         yield from _errors("state", error)
         return
     state, base = snapshot.state, snapshot.base
-    where = f"serial {base.serial}" if base.lineage else "not there yet; the first apply makes it"
+    where = f"serial {base.serial}" if base.lineage else NEW if can["recording"] else "read"
     yield Check("state", "ok", f"{where}, {len(state.roles)} roles, {len(state.assignments)} users")
-    yield Check("history", "ok", f"{max(len(runs) - 1, 0)} runs")
+    if can["history"]:
+        yield Check("history", "ok", f"{max(len(runs) - 1, 0)} runs")
     catalogue = session.catalogue_for(snapshot)
     yield Check("catalogue", "ok", f"{catalogue.name}, {len(catalogue.privileges)} privileges")
     owner = session.backend.owner()
-    if owner is None:
-        yield Check("lock", "ok", "free")
-    else:
+    if owner is not None:
         yield Check(
             "lock", "warning", f"held by {owner.by}, process {owner.pid}, since {owner.since}"
         )
