@@ -30,7 +30,7 @@ AWKWARD_NAMES = (
     "Buchhaltung Süd-Ost",
     "経理担当",
     "مدير",
-    "On-call 🚒👩🏽‍🚒",
+    "On-call 🚒👩🏽",
     "{braces}: [brackets], # signs & <tags>",
     "null",
     "010",

@@ -1,0 +1,123 @@
+"""A gateway that takes its time: it answers each request after so many milliseconds.
+
+Just enough of schemas/gateway.openapi.yaml to be read whole and written object by object, in one
+thread of a process of its own, so that it costs the measured client as little as possible. Not a
+benchmark itself; `http_apply.py` starts it.
+
+Usage: python benchmarks/slow_gateway.py ROLES MILLISECONDS
+Prints its port, then serves until its standard input is closed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+CAN = ("history", "recording", "assignments", "includes", "descriptions", "renames", "protection")
+CAPABILITIES = {
+    **dict.fromkeys(CAN, True),
+    "state": True,
+    "changesets": False,
+    "closed_users": False,
+}
+ABOUT = {"contract": "1.0", "panel": "slow", "product": "slow", "capabilities": CAPABILITIES}
+
+
+class Panel:
+    """Roles in memory, each with the number of the write that made it what it is."""
+
+    def __init__(self, roles: int) -> None:
+        self.serial = 0
+        self.roles: dict[str, dict[str, Any]] = {}
+        for number in range(roles):
+            self.put(
+                {
+                    "id": f"r-{number}",
+                    "name": f"Role {number:04d}",
+                    "description": "",
+                    "privileges": ["ACCOUNTS_VIEW_DET"],
+                    "includes": [],
+                    "protected": False,
+                    "default": False,
+                }
+            )
+
+    def put(self, role: dict[str, Any]) -> dict[str, Any]:
+        """Store a role under a new version."""
+        self.serial += 1
+        stored = self.roles[role["id"]] = {**role, "etag": f'"{self.serial}"'}
+        return stored
+
+    def answer(
+        self, method: str, path: str, headers: dict[str, str], body: Any
+    ) -> tuple[int, str | None, Any]:
+        """Return status, ETag and body of a reply."""
+        match method, path.split("/")[1:]:
+            case "GET", ["state"]:
+                return 200, f'"{self.serial}"', self.state()
+            case "GET", ["capabilities"]:
+                return 200, None, ABOUT
+            case "POST", ["runs"]:
+                return 201, None, {"run": 1}
+            case "PUT", ["roles", id]:
+                current = self.roles[id]
+                if headers.get("if-match") != current["etag"]:
+                    return 412, None, {"detail": "another version"}
+                stored = self.put({**current, **body})
+                return 200, stored["etag"], stored
+        return 404, None, {"detail": path}
+
+    def state(self) -> dict[str, Any]:
+        """The reply to GET /state."""
+        names = ("ACCOUNTS_VIEW_DET", "ARDOCS_VIEW")
+        more = {"group": None, "summary": "", "requires": [], "internal": False, "sensitive": False}
+        return {
+            **ABOUT,
+            "subject": {"login": "bench", "scopes": ["read", "write"]},
+            "lineage": "00000000-0000-0000-0000-000000000000",
+            "serial": self.serial,
+            "recorded": ["roles"],
+            "policies": [],
+            "catalogue": {"name": "slow", "privileges": [{"name": n, **more} for n in names]},
+            "roles": sorted(self.roles.values(), key=lambda role: role["name"]),
+            "users": [],
+        }
+
+
+async def serve(panel: Panel, delay: float) -> None:
+    """Answer every connection until standard input is closed."""
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await _head(reader):
+            request, *lines = head.decode("latin-1").split("\r\n")
+            headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
+            length = int(headers.get("content-length") or 0)
+            body = json.loads(await reader.readexactly(length)) if length else None
+            await asyncio.sleep(delay)
+            method, path, _ = request.split(" ")
+            status, etag, document = panel.answer(method, path, headers, body)
+            data = json.dumps(document).encode()
+            tag = f"ETag: {etag}\r\n" if etag else ""
+            writer.write(
+                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{tag}"
+                f"Content-Length: {len(data)}\r\n\r\n".encode()
+                + data
+            )
+        writer.close()
+
+    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return (await reader.readuntil(b"\r\n\r\n")).strip()
+    except (asyncio.IncompleteReadError, ConnectionError):
+        return b""
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Panel(int(sys.argv[1])), float(sys.argv[2]) / 1000))

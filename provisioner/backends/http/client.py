@@ -1,0 +1,246 @@
+"""Requests to one API: repeated where that is safe, until there is an answer or it is too late.
+
+A reply is a whole JSON document or an error; what may have happened on the server although no
+answer came is told apart from what certainly did not.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
+
+from provisioner import __version__
+from provisioner.backends.http.exchange import Exchange, Failed, Raw
+from provisioner.backends.http.refusals import refusal
+from provisioner.backends.http.waiting import asked_for, backoff
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from provisioner.backends.http.settings import HttpSettings
+
+__all__ = ["Client", "LostReply", "NotSent", "Reply", "Request", "refusal"]
+
+_SAFE: Final = frozenset({"GET", "HEAD"})
+_IDEMPOTENT: Final = _SAFE | {"PUT", "DELETE"}
+_REFUSED: Final = 429
+_FAILING: Final = frozenset({500, 502, 503, 504})
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+MOST_REDIRECTS: Final = 5
+MOST_ATTEMPTS: Final = 10
+MOST_CONNECTS: Final = 4
+
+
+class NotSent(BackendError):
+    """A request that the server certainly did not carry out."""
+
+
+class LostReply(BackendError):
+    """A request that the server may have carried out: its answer is lost or unusable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request. ``path`` is below the base URL, percent-encoded, and begins with ``/``.
+
+    ``body`` is sent as JSON; None sends none. ``key`` is the ``Idempotency-Key``. ``repeatable``
+    says whether sending it twice does no harm; None: by its method or key.
+    """
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    key: str | None = None
+    repeatable: bool | None = None
+
+    @property
+    def may_repeat(self) -> bool:
+        """Whether the request may be sent again although it may have been carried out."""
+        if self.repeatable is None:
+            return self.method in _IDEMPOTENT or self.key is not None
+        return self.repeatable
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole reply. ``body`` is parsed JSON, or text where the server refuses in prose.
+
+    ``headers`` are found whatever their case. ``perhaps_repeated``: an earlier attempt of the same
+    request may have been carried out, so "not as expected" may be its own effect.
+    """
+
+    url: str
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+    perhaps_repeated: bool = False
+
+
+class Client:
+    """Sends requests to the API below ``settings.url``. Any number of threads may use it."""
+
+    def __init__(
+        self,
+        settings: HttpSettings,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], object] | None = None,
+        exchange: Exchange | None = None,
+    ) -> None:
+        closed = threading.Event()
+        self._means = _Means(
+            settings, exchange or Exchange(settings), clock, sleep or closed.wait, closed
+        )
+
+    def url(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
+        """Return the address of a resource."""
+        asked = f"?{urlencode(query, quote_via=quote)}" if query else ""
+        return f"{self._means.settings.url}{path}{asked}"
+
+    def send(self, request: Request) -> Reply:
+        """Send a request; return the reply, whatever its status below 500 (redirects aside).
+
+        Raises:
+            NotSent: It was certainly not carried out.
+            LostReply: It changes something, and may have been carried out.
+            BackendError: There is no usable answer to a question.
+        """
+        url = self.url(request.path, request.query)
+        if any(part in (".", "..") for part in unquote(request.path).split("/")):
+            message = f"{url}: an address with `.` or `..` in it can't be asked for"
+            raise NotSent(Diagnostic("bad-address", message))
+        return _Sending(self._means, request, url).run()
+
+    def close(self) -> None:
+        """Close all connections; who waits to repeat a request gives up."""
+        self._means.closed.set()
+        self._means.exchange.close()
+
+
+@dataclass(frozen=True, slots=True)
+class _Means:
+    """What a client sends requests with. ``sleep`` wakes up early once it is ``closed``."""
+
+    settings: HttpSettings
+    exchange: Exchange
+    clock: Callable[[], float]
+    sleep: Callable[[float], object]
+    closed: threading.Event
+
+
+class _Sending:
+    """The attempts of one request."""
+
+    def __init__(self, means: _Means, request: Request, url: str) -> None:
+        self.means, self.request, self.url = means, request, url
+        self.settings = means.settings
+        self.end = means.clock() + self.settings.total_timeout
+        self.body = None if request.body is None else json.dumps(request.body).encode()
+        self.may_have_happened = False
+        self.attempts = self.connects = self.redirects = 0
+
+    def run(self) -> Reply:
+        while True:
+            self.attempts += 1
+            try:
+                raw = self.attempt()
+            except Failed as failure:
+                self.note(failure)
+                self.wait_or_fail(str(failure), failure.remedy, None)
+                continue
+            if raw.status in _REDIRECTS:
+                self.redirect(raw)
+            elif raw.status == _REFUSED or raw.status in _FAILING:
+                self.may_have_happened |= raw.status in _FAILING
+                if raw.status in _FAILING and not self.request.may_repeat:
+                    self.fail(self.refused(raw), None)
+                self.wait_or_fail(self.refused(raw), None, asked_for(raw.headers))
+            else:
+                headers, repeated = raw.headers, self.may_have_happened
+                return Reply(self.url, raw.status, headers, raw.body, perhaps_repeated=repeated)
+
+    def attempt(self) -> Raw:
+        left = max(self.end - self.means.clock(), 0.0)
+        # Sockets know the machine's own clock only, also where a test turns that of the retries.
+        end = time.monotonic() + min(self.settings.reply_timeout, left)
+        return self.means.exchange.attempt(
+            self.request.method, self.url, self.headers(), self.body, end
+        )
+
+    def headers(self) -> dict[str, str]:
+        headers = {
+            "Accept": "application/json",
+            # A packed reply needs another ETag than the same one unpacked; some servers weaken it.
+            "Accept-Encoding": "identity",
+            "User-Agent": f"provisioner/{__version__}",
+        }
+        if self.body is not None:
+            headers["Content-Type"] = "application/json"
+        if self.request.key is not None:
+            headers["Idempotency-Key"] = self.request.key
+        if self.settings.token is not None:
+            headers["Authorization"] = f"Bearer {self.settings.token.reveal()}"
+        return headers | dict(self.request.headers)
+
+    def note(self, failure: Failed) -> None:
+        """Decide whether there may be another attempt after a failure."""
+        if failure.certainty == "final":
+            self.fail(str(failure), failure.remedy)
+        if failure.certainty == "not-sent":
+            self.connects += 1
+            if self.connects >= MOST_CONNECTS:
+                self.fail(str(failure), failure.remedy)
+        else:
+            self.may_have_happened = True
+            if not self.request.may_repeat:
+                self.fail(str(failure), failure.remedy)
+
+    def wait_or_fail(self, why: str, remedy: str | None, asked: float | None) -> None:
+        wait = backoff(self.attempts) if asked is None else asked + backoff(1)
+        left = self.end - self.means.clock()
+        if asked is not None and wait >= left:
+            why += f"; it asks to wait {asked:.0f} s, longer than `total_timeout` leaves"
+        if wait >= left or self.attempts >= MOST_ATTEMPTS or self.means.closed.is_set():
+            self.fail(why, remedy)
+        self.means.sleep(wait)
+
+    def redirect(self, raw: Raw) -> None:
+        target = urljoin(self.url, raw.headers.get("Location", ""))
+        self.redirects += 1
+        if self.request.method not in _SAFE or self.redirects > MOST_REDIRECTS:
+            remedy = "correct `url` in the project file"
+            self.fail(f"the server sends it on to {target[:200]}", remedy)
+        if _origin(target) != _origin(self.settings.url):
+            why = f"the server sends it on to another place, {target[:200]}, which gets no token"
+            self.fail(why, "correct `url` in the project file, if that place is the right one")
+        self.url = target
+
+    def refused(self, raw: Raw) -> str:
+        reply = Reply(self.url, raw.status, raw.headers, raw.body)
+        told = refusal(reply, "").diagnostics[0].message
+        return told.partition("could not : ")[2]
+
+    def fail(self, why: str, remedy: str | None) -> NoReturn:
+        times = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
+        message = f"{self.request.method} {self.url}: {why}{times}"
+        found = Diagnostic("no-answer", message, None, remedy)
+        if self.request.method in _SAFE:
+            raise BackendError(found)
+        raise (LostReply if self.may_have_happened else NotSent)(found)
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    try:
+        parts = urlsplit(url)
+        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+    except ValueError:
+        return "", None, None
+    return parts.scheme, parts.hostname, port

@@ -1,0 +1,247 @@
+"""One attempt of one request: connect, send, and receive all of the reply in time."""
+
+from __future__ import annotations
+
+import json
+import re
+import ssl
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
+from urllib.parse import urlsplit
+
+import urllib3
+from urllib3 import exceptions
+from urllib3.util import Timeout, make_headers
+
+from provisioner.backends.http.timed import POOLS, TIME
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provisioner.backends.http.settings import HttpSettings
+
+Certainty = Literal["not-sent", "lost", "final"]
+
+_PIECE: Final = 1 << 16
+_SHOWN: Final = 200
+_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A whole reply. ``body`` is parsed JSON; None where there was none, or none is due."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: Any
+
+
+class Failed(Exception):
+    """There is no usable reply; the message says why.
+
+    ``certainty``: "not-sent" if the server certainly never saw the request, "lost" if it may have
+    acted on it, "final" if it did not and trying again would change nothing.
+    """
+
+    def __init__(self, why: str, certainty: Certainty, remedy: str | None = None) -> None:
+        super().__init__(why)
+        self.certainty = certainty
+        self.remedy = remedy
+
+
+class Exchange:
+    """Sends requests over connections that are kept open. Many threads may use it at a time."""
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._pools = _pools(settings)
+
+    def attempt(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, end: float
+    ) -> Raw:
+        """Send once and receive the whole reply before ``end``, on the clock of ``monotonic``.
+
+        Raises:
+            Failed: It did not work out.
+        """
+        settings = self._settings
+        TIME.begin(end, settings.read_timeout)
+        connect = min(settings.connect_timeout, max(end - time.monotonic(), 0.001))
+        try:
+            reply = self._pools.urlopen(
+                method,
+                url,
+                body=body,
+                headers=dict(headers),
+                timeout=Timeout(connect=connect, read=settings.read_timeout),
+                retries=False,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                data = _received(reply, settings.max_reply)
+            except BaseException:
+                reply.close()
+                raise
+            reply.release_conn()
+        except (exceptions.HTTPError, OSError) as error:
+            self._explain(error)
+        return _parsed(reply.status, reply.headers, data, method)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._pools.clear()
+
+    def _explain(self, error: Exception) -> NoReturn:
+        """Turn what went wrong on the way into a failure that people understand."""
+        cause = _root(error)
+        proxied = isinstance(error, exceptions.ProxyError)
+        if TIME.is_sent and not proxied:
+            raise Failed(self._lost(error, cause), "lost") from error
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            why = f"the server's certificate is not trusted: {cause.verify_message}"
+            remedy = "if it comes from your own authority, name that with `ca_file`"
+            raise Failed(why, "final", remedy) from error
+        if isinstance(cause, ssl.SSLError):
+            reason = (cause.reason or str(cause)).replace("_", " ").lower()
+            raise Failed(f"TLS failed: {reason}", "final", "check that `url` speaks TLS") from error
+        over = "the proxy: " if proxied else ""
+        if proxied and "407" in str(cause):
+            raise Failed("the proxy wants a user name and password (407)", "final") from error
+        raise Failed(f"{over}{_connecting(error, cause)}", "not-sent") from error
+
+    def _lost(self, error: Exception, cause: BaseException) -> str:
+        settings = self._settings
+        if isinstance(error, exceptions.ReadTimeoutError) or isinstance(cause, TimeoutError):
+            if time.monotonic() >= TIME.end:
+                return f"no whole reply within {settings.reply_timeout:g} s"
+            return f"the server was silent for {settings.read_timeout:g} s"
+        if isinstance(cause, exceptions.IncompleteRead | exceptions.InvalidChunkLength):
+            return "the reply was cut off"
+        if isinstance(error, exceptions.DecodeError):
+            return "the reply can't be unpacked"
+        return f"the connection broke off ({_shown(cause)})"
+
+
+def _pools(settings: HttpSettings) -> urllib3.PoolManager:
+    context = _context(settings) if settings.is_encrypted or settings.proxy else None
+    common: dict[str, Any] = {"maxsize": settings.concurrency, "ssl_context": context}
+    pools: urllib3.PoolManager
+    if settings.proxy:
+        address = settings.proxy.reveal()
+        parts = urlsplit(address)
+        login = f"{parts.username or ''}:{parts.password or ''}"
+        headers = make_headers(proxy_basic_auth=login) if parts.username else {}
+        bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        pools = urllib3.ProxyManager(bare, proxy_headers=headers, **common)
+    else:
+        pools = urllib3.PoolManager(**common)
+    pools.pool_classes_by_scheme = POOLS
+    return pools
+
+
+def _context(settings: HttpSettings) -> ssl.SSLContext:
+    """The system's trusted certificates, and those of the target's own authority."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    file = settings.ca_file
+    try:
+        if settings.ca_file:
+            context.load_verify_locations(cafile=settings.ca_file)
+        if settings.client_cert:
+            file = settings.client_cert
+            # Without a password of its own, OpenSSL would ask for one on the terminal.
+            context.load_cert_chain(settings.client_cert, settings.client_key, password="")
+    except (ssl.SSLError, OSError, ValueError) as error:
+        message = f"can't use the certificate file {file}: {_shown(error)}"
+        remedy = "it must be PEM; a certificate and its key must belong together"
+        raise InvalidInput(Diagnostic("certificate-file", message, None, remedy)) from error
+    return context
+
+
+def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in reply.stream(_PIECE, decode_content=True):
+        size += len(piece)
+        if size > most:
+            why = f"the reply is larger than {most / 1_000_000:g} MB"
+            raise Failed(why, "lost", "if that is right, raise `max_reply_mb`")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _parsed(status: int, headers: Mapping[str, str], data: bytes, method: str) -> Raw:
+    """Read the body as JSON. Only a good reply must have one; what refuses may say it in prose."""
+    is_good = 200 <= status < 300
+    if not data:
+        if is_good and status not in (204, 205) and method not in ("HEAD", "DELETE", "PUT", "POST"):
+            raise Failed("the reply is empty", "lost")
+        return Raw(status, headers, None)
+    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not (kind == "application/json" or kind.endswith("+json")):
+        if is_good:
+            raise Failed(f"the reply is not JSON ({kind or 'no type'}: {_start(data)})", "lost")
+        return Raw(status, headers, _start(data))
+    try:
+        return Raw(status, headers, _json(data))
+    except (ValueError, RecursionError) as error:
+        if is_good:
+            raise Failed(f"the reply is not JSON: {_shown(error)}", "lost") from error
+        return Raw(status, headers, _start(data))
+
+
+def _json(data: bytes) -> Any:
+    document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    if _HALF_PAIR.search(data):
+        json.dumps(document, ensure_ascii=False).encode()  # refuses half of a surrogate pair
+    return document
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"{twice[:50]!r} is there twice")
+    return document
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _connecting(error: Exception, cause: BaseException) -> str:
+    if isinstance(error, exceptions.NameResolutionError):
+        return "the host's name is not known"
+    if isinstance(cause, TimeoutError | exceptions.ConnectTimeoutError):
+        return "the connection did not come about in time"
+    return f"no connection ({_shown(cause)})"
+
+
+def _root(error: BaseException) -> BaseException:
+    """The error at the bottom of what urllib3 wrapped it in."""
+    seen = {error}
+    while True:
+        inner = getattr(error, "original_error", None) or getattr(error, "reason", None)
+        nested = next((a for a in error.args if isinstance(a, BaseException)), None)
+        deeper = inner if isinstance(inner, BaseException) else nested
+        deeper = deeper or error.__cause__ or error.__context__
+        if deeper is None or deeper in seen:
+            return error
+        seen.add(deeper)
+        error = deeper
+
+
+def _shown(error: BaseException) -> str:
+    text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+    return text[:_SHOWN] or type(error).__name__
+
+
+def _start(data: bytes) -> str:
+    """The beginning of a text from a server, on one line, for a message."""
+    text = data[: 4 * _SHOWN].decode("utf-8", "replace")
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN]

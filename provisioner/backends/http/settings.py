@@ -1,0 +1,286 @@
+"""How a target over HTTP is reached: its options, checked all at once, with secrets kept secret."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import SplitResult, urlsplit
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from provisioner.model import Place
+
+MEGABYTE: Final = 1_000_000
+_AS_THEY_ARE: Final = (
+    "profile",
+    "concurrency",
+    "changesets",
+    "panel",
+    "connect_timeout",
+    "read_timeout",
+    "reply_timeout",
+    "total_timeout",
+)
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Secret:
+    """A text that is never shown: not by ``repr``, nor by ``str``, nor in a format."""
+
+    _text: str
+
+    def reveal(self) -> str:
+        """Return the text, to be sent and for nothing else."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, _: str) -> str:
+        return "***"
+
+
+@dataclass(frozen=True, slots=True)
+class HttpSettings:
+    """A target's options. Times are in seconds, sizes in bytes.
+
+    ``read_timeout`` limits the silence between two pieces of a reply, ``reply_timeout`` a whole
+    reply, ``total_timeout`` all attempts of one request and the waits between them.
+    """
+
+    url: str
+    token: Secret | None = None
+    username: str | None = None
+    password: Secret | None = None
+    profile: str = "gateway"
+    concurrency: int = 8
+    changesets: bool = True
+    panel: str | None = None
+    connect_timeout: float = 5.0
+    read_timeout: float = 10.0
+    reply_timeout: float = 15.0
+    total_timeout: float = 30.0
+    max_reply: int = 64 * MEGABYTE
+    proxy: Secret | None = None
+    ca_file: Path | None = None
+    client_cert: Path | None = None
+    client_key: Path | None = None
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether nobody on the way can read what is sent."""
+        return self.url.startswith("https:")
+
+
+def read_settings(
+    options: Mapping[str, Any],
+    folder: Path,
+    place: Place | None,
+    *,
+    insecure_http: bool,
+    environ: Mapping[str, str],
+) -> HttpSettings:
+    """Return the settings of a target; paths among its options are relative to ``folder``.
+
+    ``environ`` holds the secrets that options name, and the proxies.
+
+    Raises:
+        InvalidInput: With everything that is wrong with them.
+    """
+    reading = _Reading(options, folder, place, environ)
+    url = reading.url(insecure_http=insecure_http)
+    username = options.get("username") or reading.text_from("username_env", None)
+    certificate, key = reading.file("client_cert"), reading.file("client_key")
+    if key and not certificate:
+        reading.wrong("client_key", "there is no `client_cert` that it belongs to", "add it")
+    same = {name: options[name] for name in _AS_THEY_ARE if name in options}
+    settings = HttpSettings(
+        url=url,
+        token=reading.secret("token_env", "token_file"),
+        username=username,
+        password=reading.secret("password_env", "password_file"),
+        max_reply=int(options.get("max_reply_mb", 64) * MEGABYTE),
+        proxy=reading.proxy(url),
+        ca_file=reading.file("ca_file"),
+        client_cert=certificate,
+        client_key=key,
+        **same,
+    )
+    if reading.problems:
+        raise InvalidInput(reading.problems)
+    return settings
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine: ``localhost``, or an address of its own network."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class _Reading:
+    """Reads options and collects what is wrong with them."""
+
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        folder: Path,
+        place: Place | None,
+        environ: Mapping[str, str],
+    ) -> None:
+        self.options, self.folder, self.place, self.environ = options, folder, place, environ
+        self.problems: list[Diagnostic] = []
+
+    def wrong(self, option: str, why: str, remedy: str) -> None:
+        self.problems.append(Diagnostic("target-option", f"{option}: {why}", self.place, remedy))
+
+    def url(self, *, insecure_http: bool) -> str:
+        text = self.options["url"]
+        parts = self._split("url", text)
+        if parts is None:
+            return ""
+        if parts.username is not None or parts.password is not None:
+            why = "the address must not hold a user name or password"
+            self.wrong("url", why, "name the variable that holds the token: `token_env`")
+        elif parts.query or parts.fragment or "?" in text or "#" in text:
+            self.wrong("url", f"`{text}` must end before any `?` or `#`", "leave that part out")
+        elif parts.scheme == "http" and not (is_loopback(parts.hostname or "") or insecure_http):
+            why = f"`{text}` is not encrypted: the token could be read on the way"
+            self.wrong("url", why, "use https, or repeat with --insecure-http")
+        host = (parts.hostname or "").lower()
+        host = f"[{host}]" if ":" in host else host
+        port = f":{parts.port}" if parts.port not in (None, _PORTS[parts.scheme]) else ""
+        return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
+
+    def _split(self, option: str, text: str) -> SplitResult | None:
+        parts: SplitResult | None = None
+        try:
+            parts = urlsplit(text)
+            good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            good = False
+        if not good or not text.isascii() or not text.isprintable() or " " in text:
+            # A text with a name and password in it is a secret, whatever else it is.
+            shown = "it" if "@" in text else f"`{text}`"
+            why = f"{shown} is no address that begins with https://"
+            self.wrong(option, why, "write it as https://HOST/PATH")
+            return None
+        return parts
+
+    def secret(self, variable: str, file: str) -> Secret | None:
+        if variable in self.options and file in self.options:
+            self.wrong(variable, f"`{file}` is given as well", "keep one of them")
+            return None
+        text = self.text_from(variable, file)
+        if text is not None and not (text.isascii() and text.isprintable() and " " not in text):
+            where = self.options.get(variable) or self.options.get(file)
+            if variable.startswith("token"):
+                why = (
+                    f"what `{where}` holds is no token: it has blanks, control or other characters"
+                )
+                self.wrong(variable if variable in self.options else file, why, "look into it")
+                return None
+        return Secret(text) if text is not None else None
+
+    def text_from(self, variable: str, file: str | None) -> str | None:
+        """What a variable of the environment, or a file, holds; None where neither is named."""
+        if variable in self.options:
+            name: str = self.options[variable]
+            if not self.environ.get(name):
+                self.wrong(variable, f"the variable {name} is not set", f"export {name}=...")
+                return None
+            return self.environ.get(name)
+        if file is None or file not in self.options:
+            return None
+        path: Path = self.folder / self.options[file]
+        try:
+            text = path.read_text(encoding="utf-8").rstrip("\r\n")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            self.wrong(file, f"can't read {path}: {why}", "correct the path, or the file")
+            return None
+        if not text:
+            self.wrong(file, f"{path} is empty", "write the secret into it")
+            return None
+        return text
+
+    def file(self, option: str) -> Path | None:
+        if option not in self.options:
+            return None
+        path: Path = self.folder / self.options[option]
+        if not path.is_file():
+            self.wrong(option, f"there is no file {path}", "correct the path")
+        return path
+
+    def proxy(self, url: str) -> Secret | None:
+        """The proxy's address, if there is one; it may hold a password."""
+        given = self.options.get("proxy")
+        if given == "none" or not url:
+            return None
+        found = given or _proxy_of(url, self.environ)
+        if not found:
+            return None
+        if "//" not in found:
+            found = f"http://{found}"
+        parts = self._split("proxy", found)
+        if given and parts is not None and parts.password is not None:
+            why = "a proxy's password has no place in the project file"
+            self.wrong("proxy", why, "set HTTPS_PROXY in the environment instead")
+        return Secret(found)
+
+
+def _proxy_of(url: str, environ: Mapping[str, str]) -> str | None:
+    """The environment's proxy for an address, as curl and Python's urllib understand it.
+
+    Capital HTTP_PROXY does not count where REQUEST_METHOD is set: there, a client of the web
+    server may have set it (https://httpoxy.org).
+    """
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    if is_loopback(host):
+        return None
+    lookup = _lookup(environ)
+    if _is_exempt(host, parts.port, lookup("no_proxy") or ""):
+        return None
+    upper_counts = parts.scheme != "http" or "REQUEST_METHOD" not in environ
+    name = f"{parts.scheme}_proxy"
+    found = lookup(name) if upper_counts else environ.get(name)
+    return found or lookup("all_proxy")
+
+
+def _lookup(environ: Mapping[str, str]) -> Callable[[str], str | None]:
+    return lambda name: environ.get(name) or environ.get(name.upper())
+
+
+def _is_exempt(host: str, port: int | None, listed: str) -> bool:
+    """Whether NO_PROXY names a host: itself, a domain above it, an address range, or ``*``."""
+    for entry in (item.strip().lower() for item in listed.split(",")):
+        if not entry:
+            continue
+        name, _, wanted = entry.partition(":") if entry.count(":") == 1 else (entry, "", "")
+        if wanted and wanted != str(port):
+            continue
+        name = name.lstrip("*").lstrip(".")
+        if entry == "*" or host == name or host.endswith(f".{name}") or _is_within(host, name):
+            return True
+    return False
+
+
+def _is_within(host: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
