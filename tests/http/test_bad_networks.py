@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Backend
     from provisioner.engine.plan import Plan
     from provisioner.engine.writes import Write
+    from tests.http.faults import Chooser
     from tests.server.conftest import Proxy
 
 RUNS, IN_ONE_TEST = 500, 25
@@ -191,6 +192,11 @@ def end_of(plan: Plan, start: State) -> State:
     return transition(plan, start).after
 
 
+def hopeless_after(count: int, faults: Chooser) -> Chooser:
+    """A network that is sound for so many requests."""
+    return lambda number, method, path: faults(number, method, path) if number >= count else None
+
+
 def check_run(seed: int, url: str, statistics: Counter[str]) -> None:
     chance = random.Random(seed)
     changesets = chance.random() < 0.3
@@ -200,8 +206,10 @@ def check_run(seed: int, url: str, statistics: Counter[str]) -> None:
     plan = plan_for(clean, desired)
     assert not plan.blockers, plan.blockers
     hopeless = seed % 10 == 9
-    rate, in_a_row = (0.9, 100) if hopeless else (chance.choice([0.1, 0.3, 0.5]), 2)
-    with FaultyProxy(url, seeded(seed, rate, in_a_row=in_a_row), stall=2.0) as proxy:
+    faults = seeded(seed, chance.choice([0.1, 0.3, 0.5]))
+    if hopeless:
+        faults = hopeless_after(chance.randint(3, 12), seeded(seed, 0.9, in_a_row=100))
+    with FaultyProxy(url, faults, stall=2.0) as proxy:
         patience = 0.7 if hopeless else 30.0
         over_it = reached(proxy.url, changesets=changesets, patience=patience)
         outcome = carried_out(plan, over_it)
