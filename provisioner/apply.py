@@ -77,8 +77,8 @@ def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
         message = f"the plan is for {plan.target.identity}, this target is {description.identity}"
         remedy = f"choose the target with --target {plan.target.name}, or make a new plan"
         raise InvalidInput(Diagnostic("other-target", message, None, remedy))
-    if plan.target.atomic != description.capabilities.atomic:
-        raise StalePlan(_stale("the target commits its changes in another way now"))
+    if plan.target.capabilities != description.capabilities:
+        raise StalePlan(_stale("the target can do other things than when it was made"))
     if plan.blockers:
         raise Blocked(plan.blockers)
     if plan.valid_until is not None and today > plan.valid_until:

@@ -15,7 +15,7 @@ from provisioner import globs
 from provisioner.model import Catalogue, Privilege, Requirement, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 _SHIPPED = Path(__file__).parent / "data" / "catalogue.json"
 
@@ -24,6 +24,19 @@ _SHIPPED = Path(__file__).parent / "data" / "catalogue.json"
 def shipped() -> Catalogue:
     """The catalogue that comes with provisioner, the panel's three default roles included."""
     return from_document(json.loads(_SHIPPED.read_bytes()))
+
+
+def unknown(stored: Mapping[str, Role] | None = None) -> Catalogue:
+    """The catalogue of a panel that tells none. The default roles are those of the shipped one.
+
+    Only their names are taken for granted: what they carry is what is stored, where that is known.
+    """
+    by_name = {role.name.casefold(): role for role in (stored or {}).values()}
+    defaults = tuple(
+        by_name.get(role.name.casefold(), Role(role.name, protected=True))
+        for role in shipped().default_roles
+    )
+    return Catalogue("unknown", {}, defaults, known=False)
 
 
 def from_document(document: dict[str, Any], name: str | None = None) -> Catalogue:

@@ -77,12 +77,14 @@ class Assignment:
 class Catalogue:
     """All privileges a panel offers, and the default roles that it ships with.
 
-    ``name`` says where the catalogue comes from, for messages and plans.
+    ``name`` says where the catalogue comes from, for messages and plans. One that is not
+    ``known`` says nothing about privileges: any well-formed name may be one.
     """
 
     name: str
     privileges: Mapping[str, Privilege]
     default_roles: tuple[Role, ...] = ()
+    known: bool = True
     grantable: frozenset[str] = field(init=False)
     internal: frozenset[str] = field(init=False)
     default_names: frozenset[str] = field(init=False)

@@ -24,7 +24,7 @@ from provisioner.engine.policy import Violation
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
-from provisioner.model import Assignment, Base, DatedRole, Grant, Place, Role
+from provisioner.model import Assignment, Base, Capabilities, DatedRole, Grant, Place, Role
 from provisioner.render.diagnostics import diagnostic_document
 
 FORMAT: Final = "provisioner-plan"
@@ -78,6 +78,15 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "violations": [asdict(violation) for violation in plan.violations],
         "sensitive": sorted(plan.sensitive),
         "blockers": [diagnostic_document(blocker) for blocker in plan.blockers],
+        "notes": [diagnostic_document(note) for note in plan.notes],
+        "flattened": [
+            {
+                "role": role.name,
+                "privileges": sorted(role.privileges),
+                "includes": sorted(role.includes),
+            }
+            for role in plan.flattened
+        ],
         "coverage": {
             "files": list(plan.coverage.files),
             "roles": plan.coverage.roles,
@@ -215,11 +224,13 @@ def _refused(file: str, message: str, remedy: str) -> InvalidInput:
 
 
 def _plan(document: dict[str, Any]) -> Plan:
-    settings = document["settings"]
+    target, settings = document["target"], document["settings"]
     coverage = document["coverage"]
     until = document["valid_until"]
     return Plan(
-        target=TargetIdentity(**document["target"]),
+        target=TargetIdentity(
+            **{**target, "capabilities": Capabilities(**target["capabilities"])},
+        ),
         base=Base(**document["base"]),
         as_of=date.fromisoformat(document["as_of"]),
         settings=Settings(
@@ -243,6 +254,15 @@ def _plan(document: dict[str, Any]) -> Plan:
         violations=tuple(map(_read_violation, document["violations"])),
         sensitive=frozenset(document["sensitive"]),
         blockers=tuple(map(_read_diagnostic, document["blockers"])),
+        notes=tuple(map(_read_diagnostic, document["notes"])),
+        flattened=tuple(
+            Role(
+                item["role"],
+                privileges=frozenset(item["privileges"]),
+                includes=frozenset(item["includes"]),
+            )
+            for item in document["flattened"]
+        ),
         coverage=Coverage(
             tuple(coverage["files"]),
             coverage["roles"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import catalogue as catalogues
 from provisioner.backends.registry import Opening, open_backend
@@ -26,6 +26,16 @@ if TYPE_CHECKING:
     from provisioner.model import Catalogue, DesiredState, Snapshot
 
 
+_NO_GUARDS: Final[dict[str, Any]] = {
+    "max_deletes": None,
+    "max_change_percent": None,
+    "adopt": False,
+    "allow_lockout": False,
+    "new_only": False,
+    "actor": None,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """A project and the target chosen in it, opened but not read yet."""
@@ -42,21 +52,29 @@ class Session:
             self.target.name,
             description.kind,
             description.identity,
-            description.capabilities.atomic,
+            description.capabilities,
         )
 
     def catalogue_for(self, snapshot: Snapshot | None = None) -> Catalogue:
-        """The target's catalogue: the declared one, else the backend's, else the shipped one."""
-        found = self.catalogue or (snapshot.catalogue if snapshot else None)
-        return found or catalogues.shipped()
+        """The target's catalogue: the declared one, else the panel's, else what is assumed.
 
-    def load(self, sources: tuple[str, ...], catalogue: Catalogue) -> Loaded:
-        """Read the given sources, or the project's."""
-        return load_sources(self.project, sources, catalogue)
+        That is the shipped one, or for a panel behind HTTP: none is known.
+        """
+        if self.catalogue is not None:
+            return self.catalogue
+        if snapshot is None:
+            return assumed_catalogue(self.target)
+        return snapshot.catalogue or assumed_catalogue(self.target, snapshot.state)
 
-    def settings(self, guards: dict[str, Any]) -> Settings:
+    def load(
+        self, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+    ) -> Loaded:
+        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``."""
+        return load_sources(self.project, sources, catalogue, lenient=lenient)
+
+    def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
-        project = self.project
+        project, guards = self.project, guards or _NO_GUARDS
         limits = {
             name: guards[name]
             for name in ("max_deletes", "max_change_percent")
@@ -78,7 +96,19 @@ class Session:
         )
 
 
-def load_sources(project: Project, sources: tuple[str, ...], catalogue: Catalogue) -> Loaded:
+def assumed_catalogue(target: TargetSettings, state: State | None = None) -> Catalogue:
+    """The catalogue of a target that declares none, and whose panel told none.
+
+    ``state`` is what is stored, where that is known.
+    """
+    if target.backend != "http":
+        return catalogues.shipped()
+    return catalogues.unknown(state.roles if state else None)
+
+
+def load_sources(
+    project: Project, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+) -> Loaded:
     """Read the given sources, or else the project's, against a catalogue.
 
     Raises:
@@ -89,31 +119,41 @@ def load_sources(project: Project, sources: tuple[str, ...], catalogue: Catalogu
         message = "there are no sources: none were named, and no project file lists any"
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
-    around = Surroundings(catalogue, project.ignore, project.external)
+    around = Surroundings(catalogue, project.ignore, project.external, lenient)
     loaded = load(chosen, around, without=project.file)
     for file in loaded.desired.files:
         output.detail(f"read {file}")
     return loaded
 
 
+def chosen_targets(project: Project, name: str | None) -> list[TargetSettings]:
+    """The named target, or all targets."""
+    return [project.target(name)] if name else list(project.targets.values())
+
+
 def load_for_targets(
-    project: Project, target: str | None, sources: tuple[str, ...]
+    project: Project, target: str | None, sources: tuple[str, ...], *, lenient: bool = False
 ) -> list[tuple[Loaded, Catalogue]]:
     """Read the sources once for each catalogue: that of the named target, or of all targets.
+
+    No panel is asked. ``lenient`` as in ``Surroundings``.
 
     Raises:
         InvalidInput: With everything that is wrong with them, for any of the catalogues.
     """
-    chosen = [project.target(target)] if target else list(project.targets.values())
     used = {
-        found.name: found
-        for found in (project.load_catalogue(t) or catalogues.shipped() for t in chosen)
+        (found.name, found.known): found
+        for found in (
+            project.load_catalogue(chosen) or assumed_catalogue(chosen)
+            for chosen in chosen_targets(project, target)
+        )
     }
     errors: list[Diagnostic] = []
     loaded: list[tuple[Loaded, Catalogue]] = []
     for catalogue in used.values():
         try:
-            loaded.append((load_sources(project, sources, catalogue), catalogue))
+            found = load_sources(project, sources, catalogue, lenient=lenient)
+            loaded.append((found, catalogue))
         except InvalidInput as error:
             errors += error.diagnostics
     if errors:
@@ -127,7 +167,15 @@ def open_session(config: str | None, target: str | None) -> Session:
     Raises:
         InvalidInput: The project file, the target or its catalogue is wrong.
     """
-    project = load_project(config)
+    return open_project(load_project(config), target)
+
+
+def open_project(project: Project, target: str | None) -> Session:
+    """Open a target of a project.
+
+    Raises:
+        InvalidInput: The target or its catalogue is wrong.
+    """
     chosen = project.target(target)
     catalogue = project.load_catalogue(chosen)
     defaults = (catalogue or catalogues.shipped()).default_roles

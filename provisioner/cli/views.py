@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provisioner import catalogue as catalogues
 from provisioner.cli import output
-from provisioner.cli.session import load_sources, open_session
+from provisioner.cli.session import assumed_catalogue, load_sources, open_session
 from provisioner.engine.chains import declared_state
 from provisioner.engine.explain import Exclusions
 from provisioner.project import load_project
@@ -68,9 +67,10 @@ def open_view(
         session = open_session(config, target)
         snapshot = session.backend.read()
         return View(snapshot.state, session.catalogue_for(snapshot), project, as_of)
-    alike = len({chosen.catalogue for chosen in project.targets.values()}) == 1
-    chosen = next(iter(project.targets.values())) if alike and target is None else None
-    catalogue = project.load_catalogue(chosen or project.target(target)) or catalogues.shipped()
+    kinds = {(chosen.catalogue, chosen.backend == "http") for chosen in project.targets.values()}
+    alike = target is None and len(kinds) == 1
+    chosen = next(iter(project.targets.values())) if alike else project.target(target)
+    catalogue = project.load_catalogue(chosen) or assumed_catalogue(chosen)
     loaded = load_sources(project, sources, catalogue)
     output.warn(loaded.warnings)
     desired = loaded.desired

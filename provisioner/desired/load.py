@@ -20,11 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What the sources are resolved against: the project's lists and the target's catalogue."""
+    """What the sources are resolved against: the project's lists and the target's catalogue.
+
+    ``lenient`` lets globs over a catalogue that is not known stand for nothing, with a warning;
+    without, they are errors.
+    """
 
     catalogue: Catalogue
     ignore: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
+    lenient: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import globs
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.phrases import quoted
 from provisioner.model import Grant
 from provisioner.names import did_you_mean
 
@@ -16,8 +18,17 @@ if TYPE_CHECKING:
     from provisioner.model import Catalogue, Place
 
 
+GLOB_WITHOUT_CATALOGUE: Final = "glob-without-catalogue"
+# As the schema of catalogues has it.
+_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+
+
 class Resolver:
-    """Expands lists of privileges over a catalogue. Problems pile up in ``diagnostics``."""
+    """Expands lists of privileges over a catalogue. Problems pile up in ``diagnostics``.
+
+    Over a catalogue that is not known, every well-formed name is taken as it is. Globs need one;
+    if ``lenient``, they stand for nothing instead (see ``left_out``).
+    """
 
     def __init__(
         self,
@@ -25,11 +36,14 @@ class Resolver:
         sets: dict[str, tuple[YamlMapping, YamlSequence]],
         *,
         complete: bool,
+        lenient: bool = False,
     ) -> None:
         self._catalogue = catalogue
         self._grantable = catalogue.grantable
         self._set_lists = {name: items for name, (_, items) in sets.items()}
         self._complete = complete
+        self._lenient = lenient
+        self._left_out: dict[str, Place] = {}
         self._expanded: dict[str, frozenset[str]] = {}
         self._reported: set[Diagnostic] = set()
         self.diagnostics: list[Diagnostic] = []
@@ -61,6 +75,8 @@ class Resolver:
     def _match(self, text: str, items: YamlSequence, index: int) -> frozenset[str]:
         if text in self._grantable:
             return frozenset((text,))
+        if not self._catalogue.known:
+            return self._taken(text, items.item_place(index))
         if "*" in text:
             if text not in self._expanded:
                 matching = globs.pattern(text).fullmatch
@@ -73,9 +89,38 @@ class Resolver:
         self.check(text, items.item_place(index))
         return frozenset()
 
+    def _taken(self, text: str, place: Place) -> frozenset[str]:
+        """What a name or glob stands for where no catalogue is known."""
+        if "*" not in text:
+            self.check(text, place)
+            return frozenset((text,))
+        if self._lenient:
+            self._left_out.setdefault(text, place)
+        else:
+            message = (
+                f"`{text}` can't be expanded: globs need a catalogue, and this target has none"
+            )
+            remedy = "declare `catalogue:` in the project file, or write the names out"
+            self._report_once(Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, remedy))
+        return frozenset()
+
+    def left_out(self) -> list[Diagnostic]:
+        """A warning that names the globs which stand for nothing, at the place of the first."""
+        if not self._left_out:
+            return []
+        globs_found = sorted(self._left_out)
+        message = f"without a catalogue, globs stand for nothing: {quoted(globs_found)}"
+        place = min(self._left_out.values())
+        return [Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, None, "warning")]
+
     def check(self, name: str, place: Place) -> None:
         """Report a privilege that the catalogue does not have, or never grants."""
-        if name in self._catalogue.internal:
+        if not self._catalogue.known:
+            if not _WELL_FORMED.fullmatch(name):
+                message = f"`{name}` can't be the name of a privilege"
+                remedy = "names consist of letters, digits and the characters _ . : -"
+                self._report_once(Diagnostic("bad-privilege-name", message, place, remedy))
+        elif name in self._catalogue.internal:
             message = f"`{name}` is internal to the panel and is never granted"
             self.diagnostics.append(Diagnostic("internal-privilege", message, place, "remove it"))
         elif name not in self._grantable:
@@ -88,7 +133,10 @@ class Resolver:
         )
         if id == "unknown-set":
             nothing_near = "declare it under `privilege_sets`"
-        diagnostic = Diagnostic(id, message, place, did_you_mean(name, known) or nothing_near)
+        remedy = did_you_mean(name, known) or nothing_near
+        self._report_once(Diagnostic(id, message, place, remedy))
+
+    def _report_once(self, diagnostic: Diagnostic) -> None:
         if diagnostic not in self._reported:
             self._reported.add(diagnostic)
             self.diagnostics.append(diagnostic)

@@ -51,7 +51,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     """
     ignore = (*around.ignore, *(glob for glob, _ in merged.ignore))
     scope = references.Scope.of(merged, around, ignore, complete=complete)
-    privileges = Resolver(around.catalogue, merged.sets, complete=complete)
+    privileges = Resolver(around.catalogue, merged.sets, complete=complete, lenient=around.lenient)
     roles = None
     if merged.roles is not None:
         roles = {
@@ -66,7 +66,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     provenance = SourceProvenance(merged, privileges)
     policies = resolve_policies(merged, privileges, scope)
     tests = resolve_tests(merged, privileges, scope)
-    diagnostics = [*privileges.diagnostics, *scope.diagnostics]
+    diagnostics = [*privileges.diagnostics, *privileges.left_out(), *scope.diagnostics]
     if roles is not None:
         diagnostics += references.check_roles(roles, merged, scope, privileges, provenance)
     desired = DesiredState(

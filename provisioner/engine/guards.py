@@ -9,6 +9,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.order import shrunk
+from provisioner.engine.phrases import adopted_line
 from provisioner.globs import matches_caseless
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from provisioner.engine.access import UserImpact
     from provisioner.engine.settings import Settings
-    from provisioner.model import Kind, State
+    from provisioner.model import Capabilities, Kind, State
 
 ADMIN_ROLE: Final = "Full Access"
 ADMIN_PRIVILEGE: Final = "CONFIG_SECURITY"
@@ -25,7 +26,10 @@ PERCENT_FROM: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """What the guards look at. Both states carry the new names."""
+    """What the guards look at. Both states carry the new names.
+
+    ``self_user`` is who runs this, by the settings or by what the store says.
+    """
 
     changes: tuple[Change, ...]
     before: State
@@ -33,8 +37,9 @@ class Case:
     impact: tuple[UserImpact, ...]
     settings: Settings
     manages: frozenset[Kind]
-    atomic: bool = True
+    capabilities: Capabilities
     default_roles: frozenset[str] = frozenset()
+    self_user: str | None = None
 
     def deletions(self) -> list[RoleChange]:
         """The roles that the plan deletes."""
@@ -126,6 +131,9 @@ def _adoption(case: Case) -> Iterator[Diagnostic]:
     recorded = case.before.recorded | case.settings.adopted
     removals = [c for c in case.changes if isinstance(c, AssignmentChange) and c.removed]
     remedy = "check the plan, then repeat with --adopt to take them under management"
+    if not case.capabilities.recording:
+        line = adopted_line(case.manages | case.settings.adopted)
+        remedy += f"; this target can't remember that, so then write `{line}` in the project file"
     if "roles" in case.manages and "roles" not in recorded and case.deletions():
         names = _listed([change.name for change in case.deletions()])
         message = f"roles are not under management yet, and this plan would delete {names}"
@@ -147,8 +155,10 @@ def _lockout(case: Case) -> Iterator[Diagnostic]:
     if case.settings.allow_lockout:
         return
     admins = _administrators(case.before)
-    me = case.settings.self_user
-    moments = [case.after] if case.atomic else [shrunk(case.before, case.after), case.after]
+    me = case.self_user
+    moments = [case.after]
+    if not case.capabilities.atomic:
+        moments.insert(0, shrunk(case.before, case.after))
     remedy = f"let someone keep `{ADMIN_ROLE}` or {ADMIN_PRIVILEGE}, or repeat with --allow-lockout"
     for moment in moments:
         remaining = _administrators(moment)

@@ -58,6 +58,7 @@ class Transition:
 
     ``before`` carries old names, ``after`` new ones; ``renames`` maps old to new. ``roles`` and
     ``users`` are the objects that differ, by new name (deleted roles by their old one) and login.
+    ``whole_roles`` says whether the store creates a role together with its privileges.
     """
 
     before: State
@@ -65,6 +66,7 @@ class Transition:
     renames: Mapping[str, str]
     roles: tuple[str, ...]
     users: tuple[str, ...]
+    whole_roles: bool = True
 
 
 class _Orderer:
@@ -75,6 +77,7 @@ class _Orderer:
         self.renames = transition.renames
         self.former = {new: old for old, new in transition.renames.items()}
         self.roles, self.users = transition.roles, transition.users
+        self.whole_roles = transition.whole_roles
         self.working = Working(transition.before)
 
     def old_names(self, names: frozenset[str]) -> frozenset[str]:
@@ -149,9 +152,12 @@ class _Orderer:
         return candidate
 
     def create(self) -> Iterator[Write]:
+        """Nobody holds a new role yet, so one that comes empty can be filled by ``extend``."""
+        none: frozenset[str] = frozenset()
         for name in self.roles:
             if name not in self.working.roles and name in self.after.roles:
-                yield CreateRole(replace(self.after.roles[name], includes=frozenset()))
+                role = replace(self.after.roles[name], includes=none)
+                yield CreateRole(role if self.whole_roles else replace(role, privileges=none))
 
     def extend(self) -> Iterator[Write]:
         yield from self._grown(lambda role, wanted: replace(wanted, includes=role.includes))

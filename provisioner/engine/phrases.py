@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from provisioner.engine.chains import Chain
     from provisioner.model import Place
@@ -30,6 +30,11 @@ def quoted(names: Sequence[str], *, limit: int = SHOWN) -> str:
 def counted(number: int, noun: str) -> str:
     """``1 role``, ``2 roles``."""
     return f"{number} {noun}{'s' * (number != 1)}"
+
+
+def adopted_line(kinds: Iterable[str]) -> str:
+    """``adopted: [roles, users]``, as the project file records what is under management."""
+    return f"adopted: [{', '.join(sorted(kinds))}]"
 
 
 def line_of(place: Place | None) -> str:

@@ -6,35 +6,33 @@ plan says about the store is checked again before it is applied: see ``recheck``
 
 from __future__ import annotations
 
-import json
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.diagnostics import Diagnostic
 from provisioner.engine import guards
-from provisioner.engine.access import EffectiveAccess, UserImpact, impact
+from provisioner.engine.access import UserImpact, impact
+from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
-from provisioner.engine.diff import field_changes
+from provisioner.engine.compare import find_changes
 from provisioner.engine.kept import Kept, find_kept
 from provisioner.engine.order import Step, Transition, steps
-from provisioner.engine.policy import Violation, check_policies, told_apart
-from provisioner.engine.target import conflicts, find_target, with_new_names
-from provisioner.model import KINDS, Assignment, Base, State
+from provisioner.engine.staleness import changed_includes, misfits
+from provisioner.engine.target import conflicts, with_new_names
+from provisioner.engine.verdict import loosened, violations
+from provisioner.model import KINDS, Base, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
+    from provisioner.diagnostics import Diagnostic
+    from provisioner.engine.policy import Violation
     from provisioner.engine.settings import Settings
     from provisioner.model import (
+        Capabilities,
         Catalogue,
-        DatedRole,
         DesiredState,
-        Grant,
         Kind,
-        Place,
-        Provenance,
         Role,
         Snapshot,
     )
@@ -45,12 +43,12 @@ SOON: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class TargetIdentity:
-    """Which target a plan is for. ``atomic`` says whether it commits all changes at once."""
+    """Which target a plan is for, and what it can do: the plan is adapted to that."""
 
     name: str
     kind: str
     identity: str
-    atomic: bool
+    capabilities: Capabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +75,9 @@ class Ending:
 class Plan:
     """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
 
-    ``blockers`` are the guards and policies that forbid applying it; ``violations`` are all breaks
+    ``blockers`` are the guards and policies that forbid applying it; ``notes`` say how it was
+    adapted to what the target lacks; ``flattened`` are the roles whose includes the target can't
+    hold, as the sources write them (name, own privileges, includes); ``violations`` are all breaks
     of policies, blocking or not; ``kept`` tells where a revocation is not complete; ``sensitive``
     are the sensitive privileges of the catalogue; ``valid_until`` is the earliest end of a dated
     assignment that is still active.
@@ -92,6 +92,8 @@ class Plan:
     kept: tuple[Kept, ...] = ()
     violations: tuple[Violation, ...] = ()
     blockers: tuple[Diagnostic, ...] = ()
+    notes: tuple[Diagnostic, ...] = ()
+    flattened: tuple[Role, ...] = ()
     coverage: Coverage = Coverage()
     valid_until: date | None = None
     ending: tuple[Ending, ...] = ()
@@ -131,10 +133,16 @@ def make_plan(
     target: TargetIdentity,
     catalogue: Catalogue,
 ) -> Plan:
-    """Compare the desired with the current state and plan the way from one to the other."""
+    """Compare the desired with the current state and plan the way from one to the other.
+
+    What the target can't hold or do is adapted to it (see ``engine.adapt``).
+    """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
     settings = replace(settings, ignore=ignore)
-    found = find_target(desired, snapshot.state, settings, catalogue, as_of)
+    asked = Asked(desired, snapshot, settings, catalogue, as_of, target.capabilities)
+    adapted = adapted_target(asked)
+    found = adapted.target
+    changes = find_changes(snapshot.state, found, desired, adapted.origins)
     before, after = with_new_names(snapshot.state, found.renames), found.after
     manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)
     dated = _endings(desired, as_of)
@@ -143,7 +151,9 @@ def make_plan(
         base=snapshot.base,
         as_of=as_of,
         settings=settings,
-        changes=_changes(snapshot.state, before, after, found.renames, desired),
+        changes=changes,
+        notes=(*adapted.notes, *notes_on_changes(asked, changes)),
+        flattened=tuple(adapted.flattened),
         coverage=Coverage(
             desired.files,
             len(before.roles.keys() | after.roles.keys()) - sum(found.ignored.values()),
@@ -159,79 +169,48 @@ def make_plan(
         sensitive=frozenset(p.name for p in catalogue.privileges.values() if p.sensitive),
         rules=desired.rules,
     )
-    return _judged(plan, before, after, tuple(found.problems), desired)
+    problems = (*found.problems, *adapted.problems)
+    return _judged(plan, before, after, snapshot.subject, problems, desired)
 
 
 def _judged(
     plan: Plan,
     before: State,
     after: State,
+    subject: str | None,
     problems: tuple[Diagnostic, ...] = (),
     desired: DesiredState | None = None,
 ) -> Plan:
-    """The plan with its impact on people, and the verdict of the policies and the guards."""
+    """The plan with its impact on people, and the verdict of the policies and the guards.
+
+    ``subject`` is whom the store takes the reader for.
+    """
     effects = () if plan.is_empty else impact(before, after)
-    violations = _violations(plan, before, after, desired)
-    case = guards.Case(plan.changes, before, after, effects, plan.settings, plan.manages)
-    case = replace(case, atomic=plan.target.atomic, default_roles=plan.default_roles)
+    broken = violations(plan, before, after, desired)
+    case = guards.Case(
+        plan.changes,
+        before,
+        after,
+        effects,
+        plan.settings,
+        plan.manages,
+        capabilities=plan.target.capabilities,
+        default_roles=plan.default_roles,
+        self_user=plan.settings.self_user or subject,
+    )
     blocking = (
         violation.diagnostic()
-        for violation in violations
+        for violation in broken
         if violation.severity == "error" and (violation.is_new or not plan.settings.new_only)
     )
+    by_loosening = loosened(plan, in_force(plan), before, after)
     return replace(
         plan,
         impact=effects,
         kept=find_kept(plan.changes, before, after),
-        violations=violations,
-        blockers=(*problems, *guards.check(case), *blocking, *_loosened(plan, before, after)),
+        violations=broken,
+        blockers=(*problems, *guards.check(case), *blocking, *by_loosening),
     )
-
-
-def _loosened(plan: Plan, before: State, after: State) -> Iterator[Diagnostic]:
-    """What breaks a policy as it was in force until now: a change that loosens it and uses that.
-
-    Looked at only where it is known who asks for the change.
-    """
-    if plan.settings.actor is None:
-        return
-    kept = {json.dumps(policy, sort_keys=True) for policy in in_force(plan)}
-    gone = [p for p in before.policies if json.dumps(p, sort_keys=True, default=str) not in kept]
-    shipped = _shipped(plan, before, after)
-    found = check_policies(gone, after, plan.as_of, shipped=shipped)
-    had = check_policies(gone, before, plan.as_of, shipped=shipped)
-    for violation in told_apart(found, had):
-        if violation.is_new and violation.severity == "error":
-            message = f"this change loosens the policy `{violation.policy}` and uses that at once: "
-            remedy = "change the policy first, in a change of its own"
-            yield Diagnostic("policy-loosened", message + violation.message, None, remedy)
-
-
-def _violations(
-    plan: Plan, before: State, after: State, desired: DesiredState | None
-) -> tuple[Violation, ...]:
-    """What breaks the policies after the plan, told apart from what did so before."""
-    policies = plan.rules.get("policies", ())
-    if not policies:
-        return ()
-    declared = (desired.roles if desired else None) or {}
-    shipped = _shipped(plan, before, after) - declared.keys()
-    found = check_policies(
-        policies,
-        after,
-        plan.as_of,
-        provenance=desired.provenance if desired else None,
-        users=desired.users if desired else None,
-        shipped=shipped,
-    )
-    if not found:
-        return ()
-    return told_apart(found, check_policies(policies, before, plan.as_of, shipped=shipped))
-
-
-def _shipped(plan: Plan, before: State, after: State) -> frozenset[str]:
-    names = before.roles.keys() | after.roles.keys()
-    return frozenset(name for name in names if name.casefold() in plan.default_roles)
 
 
 def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
@@ -243,80 +222,6 @@ def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
         if dated.until is not None and dated.is_active(as_of)
     ]
     return sorted(found, key=lambda ending: (ending.until, ending.user, ending.role))
-
-
-def _changes(
-    stored: State, before: State, after: State, renames: Mapping[str, str], desired: DesiredState
-) -> tuple[Change, ...]:
-    """The changes, in the order in which people read them: roles by name, then users."""
-    provenance = desired.provenance
-    differing = sorted(
-        name
-        for name in before.roles.keys() | after.roles.keys()
-        if before.roles.get(name) is not after.roles.get(name)
-    )
-    former = {new: old for old, new in renames.items()}
-    touched = sorted({*differing, *former})
-    counts = _holders(before, after) if touched else {}
-    changes: list[Change] = []
-    none: frozenset[str] = frozenset()
-    for name in touched:
-        place = provenance.role(name)
-        old, new = before.roles.get(name), after.roles.get(name)
-        count = counts.get(name, 0)
-        if name in former and old is not None:
-            origin = stored.roles[former[name]]
-            changes.append(
-                RoleChange(Action.RENAME, name, origin, old, source=place, holders=count)
-            )
-        if old != new:
-            change = _role_change(name, old, new, place, count)
-            changes.append(replace(change, grants=_grants(change, provenance)))
-    for login in sorted(before.assignments.keys() | after.assignments.keys()):
-        had, has = before.assignments.get(login), after.assignments.get(login)
-        if had is has or (had.roles if had else none) == (has.roles if has else none):
-            continue
-        shown = (had or has or Assignment(login)).user
-        place = provenance.user(login)
-        held, holds = had or Assignment(shown), has or Assignment(shown)
-        dated = _dated(desired, login, holds.roles ^ held.roles)
-        changes.append(AssignmentChange(shown, held, holds, place, dated))
-    return tuple(changes)
-
-
-def _grants(change: RoleChange, provenance: Provenance) -> tuple[Grant, ...]:
-    added = frozenset(change.added)
-    if not added:
-        return ()
-    return tuple(grant for grant in provenance.grants(change.name) if grant.privilege in added)
-
-
-def _dated(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
-    user = (desired.users or {}).get(login)
-    dated = (item for item in (user.roles if user else ()) if item.until or item.reason)
-    return tuple(sorted((d for d in dated if d.role in moved), key=lambda d: d.role))
-
-
-def _role_change(
-    name: str, old: Role | None, new: Role | None, place: Place | None, count: int
-) -> RoleChange:
-    if old is None:
-        return RoleChange(Action.CREATE, name, None, new, source=place, holders=count)
-    if new is None:
-        return RoleChange(Action.DELETE, name, old, None, source=place, holders=count)
-    fields = field_changes(old, new)
-    return RoleChange(Action.UPDATE, name, old, new, fields, place, count)
-
-
-def _holders(before: State, after: State) -> dict[str, int]:
-    """Count, for each role, the users who carry it before or after, includes counted."""
-    old, new = EffectiveAccess(before), EffectiveAccess(after)
-    counts: Counter[str] = Counter()
-    for login in before.assignments.keys() | after.assignments.keys():
-        had, has = before.assignments.get(login), after.assignments.get(login)
-        carried = old.closure(had.roles) if had else frozenset()
-        counts.update(carried | new.closure(has.roles) if has else carried)
-    return counts
 
 
 def transition(plan: Plan, state: State) -> Transition:
@@ -341,6 +246,7 @@ def transition(plan: Plan, state: State) -> Transition:
         renames=plan.renames,
         roles=tuple(dict.fromkeys(c.name for c in plan.changes if isinstance(c, RoleChange))),
         users=tuple(c.name.casefold() for c in plan.changes if isinstance(c, AssignmentChange)),
+        whole_roles=plan.target.capabilities.whole_roles,
     )
 
 
@@ -364,7 +270,7 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     the guards. What changed elsewhere does not count.
     """
     state = snapshot.state
-    reasons = list(_moved(plan, state))
+    reasons = list(misfits(plan, snapshot))
     if plan.base.lineage is not None and plan.base.lineage != snapshot.base.lineage:
         reasons.append("the target's state was replaced by another one (its lineage differs)")
     names = [change.name for change in plan.changes if isinstance(change, RoleChange)]
@@ -373,7 +279,8 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
         return tuple(reasons)
     moved = transition(plan, state)
     before = with_new_names(state, plan.renames)
-    judged = _judged(plan, before, moved.after)
+    reasons += changed_includes(plan, moved.after)
+    judged = _judged(plan, before, moved.after, snapshot.subject)
     if judged.impact != plan.impact:
         now = {u.user for u in judged.impact} ^ {u.user for u in plan.impact}
         whom = ", ".join(sorted(now)) or "the same users, in other privileges"
@@ -381,24 +288,3 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     # A plan that is applied had no blockers, so every one of them is a new verdict.
     reasons += [blocker.message for blocker in judged.blockers]
     return tuple(reasons)
-
-
-def _moved(plan: Plan, state: State) -> Iterator[str]:
-    before = with_new_names(state, plan.renames)
-    folded = {name.casefold(): name for name in state.roles}
-    for change in plan.changes:
-        if isinstance(change, AssignmentChange):
-            held = before.assignments.get(change.name.casefold())
-            if (held.roles if held else frozenset()) != change.before.roles:
-                yield f"user {change.name} no longer holds what the plan was made from"
-        elif change.before is None:
-            other = folded.get(change.name.casefold())
-            if other is not None and other not in plan.renames:
-                yield f"a role named {other} exists by now"
-        else:
-            stored = state.roles if change.action is Action.RENAME else before.roles
-            current = stored.get(change.before.name)
-            if current is None:
-                yield f"role {change.before.name} no longer exists"
-            elif current != change.before:
-                yield f"role {change.before.name} is no longer what the plan was made from"

@@ -33,9 +33,18 @@ class Target:
 
 
 def find_target(
-    desired: DesiredState, state: State, settings: Settings, catalogue: Catalogue, as_of: date
+    desired: DesiredState,
+    state: State,
+    settings: Settings,
+    catalogue: Catalogue,
+    as_of: date,
+    replaced: frozenset[str] = frozenset(),
 ) -> Target:
-    """Work out the target state. Pure; conflicts are reported, not raised."""
+    """Work out the target state. Pure; conflicts are reported, not raised.
+
+    ``replaced`` are stored roles that are not renamed, though they match a declared role under
+    another name: they go, and the declared role is a new one.
+    """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
     ignored = _ignored(state, ignore)
     external = {name.casefold() for name in settings.external}
@@ -43,11 +52,19 @@ def find_target(
     untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
     target = Target(State())
     target.ignored = dict(Counter(ignored.values()))
-    target.renames = _renames(ours, state.roles, untouchable)
+    renames = _renames(ours, state.roles, untouchable)
+    target.renames = {old: new for old, new in renames.items() if old not in replaced}
+    if replaced:
+        gone = {state.roles[name].id for name in replaced}
+        for name, wanted in ours.items():
+            if wanted.role.id in gone:
+                ours[name] = replace(wanted, role=replace(wanted.role, id=None))
     before = with_new_names(state, target.renames)
     roles = dict(before.roles)
     if desired.roles is not None:
         roles = _roles(ours, before.roles, settings, catalogue, untouchable)
+        for name in replaced - ours.keys():
+            roles.pop(name, None)
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
         assignments = _assignments(desired.users, before, settings, ignored, as_of)

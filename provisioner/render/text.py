@@ -29,7 +29,7 @@ _NO_CHANGES = "No changes. The target matches the sources."
 
 
 def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = False) -> str:
-    """The whole plan: changes, who is affected, what was compared, what forbids it, the sum.
+    """The whole plan: changes, who is affected, what was adapted and compared, what forbids it.
 
     ``brief`` leaves everything out but the objections and the sum; ``places`` adds which line of
     the sources grants each added privilege.
@@ -44,6 +44,7 @@ def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = F
         lines += _impact(plan, style)
         lines += _kept(plan, style)
         lines += _violations(plan, style)
+        lines += _notes(plan, style)
         lines += ["", *_wrapped(coverage_line(plan), style)]
         lines += _endings(plan, style)
     lines += _blockers(plan, style)
@@ -315,6 +316,18 @@ def _violations(plan: Plan, style: Style) -> Iterator[str]:
         yield from diagnostic_lines(found, style, wrapped=True)
 
 
+def _notes(plan: Plan, style: Style) -> Iterator[str]:
+    """How the plan was adapted to what the target lacks."""
+    if plan.notes:
+        yield ""
+    for note in plan.notes:
+        start = "note: "
+        text = "; ".join(filter(None, (note.message, note.remedy)))
+        first, *rest = _wrapped(start + safe(text), style, indent=4)
+        yield style.paint(start.rstrip(), "cyan", "bold") + first.removeprefix(start.rstrip())
+        yield from rest
+
+
 def _endings(plan: Plan, style: Style) -> Iterator[str]:
     """What ends soon by name; else the day on which the next dated assignment ends."""
     if plan.ending:
@@ -335,8 +348,14 @@ def _blockers(plan: Plan, style: Style) -> Iterator[str]:
         yield ""
 
 
-def _wrapped(text: str, style: Style) -> list[str]:
-    return textwrap.wrap(text, max(style.width, 40), break_long_words=False, break_on_hyphens=False)
+def _wrapped(text: str, style: Style, indent: int = 0) -> list[str]:
+    return textwrap.wrap(
+        text,
+        max(style.width, 40),
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _count(number: int, noun: str) -> str:

@@ -27,7 +27,7 @@ from provisioner.errors import BackendError, LockHeld, StateMoved
 from provisioner.model import Base, Capabilities, Snapshot, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from provisioner.engine.writes import Write
     from provisioner.model import Catalogue, Kind, Role
@@ -59,6 +59,8 @@ class MemoryBackend:
             and protection are dropped. ``atomic`` here is overruled by the argument above.
         identity: Tells one store from another in plans.
         catalogue: What ``read`` gives as the panel's own catalogue.
+        users: The logins that a store with ``closed_users`` knows.
+        subject: The login that ``read`` says the reader is known by.
         fail_on: Called before each write of a commit or a ``write``, with the number of the write
             since the store was made, from 0. What it raises comes out, and nothing has happened.
         fail_after: The same, after the write has happened: the answer is lost, the write is not.
@@ -72,12 +74,16 @@ class MemoryBackend:
         capabilities: Capabilities | None = None,
         identity: str = "memory:test",
         catalogue: Catalogue | None = None,
+        users: Iterable[str] = (),
+        subject: str | None = None,
         fail_on: Hook | None = None,
         fail_after: Hook | None = None,
     ) -> None:
         self._capabilities = replace(capabilities or Capabilities(history=True), atomic=atomic)
         self._identity = identity
         self._catalogue = catalogue
+        self._users = frozenset(login.casefold() for login in users)
+        self._subject = subject
         self.fail_on = fail_on
         self.fail_after = fail_after
         state = with_initial_ids(initial or State())
@@ -101,7 +107,13 @@ class MemoryBackend:
     def read(self) -> Snapshot:
         """Return a copy of everything."""
         with self._store.guard:
-            return Snapshot(_copy(self._store.state), self._base(), self._catalogue)
+            return Snapshot(
+                _copy(self._store.state),
+                self._base(),
+                self._catalogue,
+                self._users if self._capabilities.closed_users else None,
+                self._subject,
+            )
 
     @contextmanager
     def lock(self, operation: str, timeout: float) -> Iterator[None]:
@@ -208,15 +220,23 @@ class MemoryBackend:
 
     def _require_capable(self, write: Write) -> None:
         can = self._capabilities
-        role = write.role if isinstance(write, CreateRole) else None
-        if isinstance(write, UpdateRole):
-            role = write.after
-        if isinstance(write, RenameRole) and not can.renames:
-            raise _refused("unsupported", "this store can't rename roles")
-        if isinstance(write, SetAssignment) and not can.assignments:
-            raise _refused("unsupported", "this store has no assignments")
-        if role and role.includes and not can.includes:
-            raise _refused("unsupported", "roles of this store can't include others")
+        match write:
+            case RenameRole() if not can.renames:
+                why = "this store can't rename roles"
+            case SetAssignment() if not can.assignments:
+                why = "this store has no assignments"
+            case SetAssignment(user, before, after) if after - before and self._is_unknown(user):
+                why = f"this store has no user {user}"
+            case CreateRole(role) if role.privileges and not can.whole_roles:
+                why = "roles of this store are created without privileges"
+            case CreateRole(role) | UpdateRole(_, role) if role.includes and not can.includes:
+                why = "roles of this store can't include others"
+            case _:
+                return
+        raise _refused("unsupported", why)
+
+    def _is_unknown(self, user: str) -> bool:
+        return self._capabilities.closed_users and user.casefold() not in self._users
 
     def _storable(self, write: Write) -> Write:
         """Return the write without what the store has no room for."""

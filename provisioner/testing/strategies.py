@@ -11,7 +11,8 @@ assignments. Sources are always ones that `provisioner validate` accepts::
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import operator
+from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ from provisioner.model import (
     KINDS,
     Assignment,
     Base,
+    Capabilities,
     Catalogue,
     DatedRole,
     DesiredRole,
@@ -75,13 +77,18 @@ ANYTHING = Settings(adopt=True, allow_lockout=True, safety=Safety(max_change_per
 _DESCRIPTIONS = st.sampled_from(("", "Looks after it", "Ελέγχει\n🚒"))
 _RARELY = st.integers(0, 7).map(lambda drawn: drawn == 7)
 _MOSTLY = st.integers(0, 7).map(lambda drawn: drawn != 7)
+_WHETHER = ("atomic", "history", "closed_users")
+_UNLESS = tuple(f.name for f in fields(Capabilities) if f.name not in _WHETHER)
 _BASE = Base("lineage", 7, "sha256:" + 64 * "0")
-_TARGET = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
+_TARGET = TargetIdentity("sandbox", "memory", "memory:test", Capabilities(atomic=True))
 
 
 @dataclass(frozen=True)
 class World:
-    """Everything that a plan is made from. ``base`` is the version that ``current`` was read at."""
+    """Everything that a plan is made from. ``base`` is the version that ``current`` was read at.
+
+    ``users`` and ``subject`` are what the store tells of its users and of the reader.
+    """
 
     current: State = field(default_factory=State)
     desired: DesiredState = field(default_factory=DesiredState)
@@ -90,11 +97,13 @@ class World:
     catalogue: Catalogue = field(default=CATALOGUE, repr=False)
     base: Base = _BASE
     target: TargetIdentity = _TARGET
+    users: frozenset[str] | None = None
+    subject: str | None = None
 
     def plan(self, **changed: Any) -> Plan:
         """Make the plan; arguments replace fields of the world."""
         it = replace(self, **changed)
-        snapshot = Snapshot(it.current, it.base)
+        snapshot = Snapshot(it.current, it.base, None, it.users, it.subject)
         return make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
 
     def __repr__(self) -> str:
@@ -235,6 +244,15 @@ def desired_users(
         same = written.casefold() == login.casefold()
         users[login.casefold()] = DesiredUser(written if same else login, dated)
     return users
+
+
+def capabilities() -> SearchStrategy[Capabilities]:
+    """What a store may be able to hold and do; the simplest one can do everything."""
+    return st.builds(
+        Capabilities,
+        **{name: st.booleans() for name in _WHETHER},
+        **{name: st.booleans().map(operator.not_) for name in _UNLESS},
+    )
 
 
 def untils(around: date) -> SearchStrategy[date | None]:

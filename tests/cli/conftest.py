@@ -275,6 +275,26 @@ def shell(tmp_path: Path) -> Shell:
     return Shell(tmp_path)
 
 
+@pytest.fixture
+def panel(shell: Shell) -> Shell:
+    """A folder and the command line in it, with the adapter of ``tests/cli/panel.py`` installed."""
+
+    class WithPanel(Shell):
+        def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
+            installed = {
+                "PYTHONPATH": str(self.folder / "installed"),
+                "PYTHONDONTWRITEBYTECODE": "1",
+            }
+            return {**super().environment(more), **installed}
+
+    shell.write("installed/panel.py", Path(__file__).with_name("panel.py").read_text())
+    about = "installed/panel-1.0.dist-info"
+    shell.write(f"{about}/METADATA", "Metadata-Version: 2.1\nName: panel\nVersion: 1.0\n")
+    points = "[provisioner.backends]\npanel = panel:open_panel\n"
+    shell.write(f"{about}/entry_points.txt", points)
+    return WithPanel(shell.folder)
+
+
 @pytest.fixture(scope="session")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the examples, the first of them applied, the second planned; made once."""

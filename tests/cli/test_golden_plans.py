@@ -84,6 +84,37 @@ def test_a_blocked_plan(shell: Shell, golden: Callable[[str, str], None]) -> Non
     golden("plans/blocked.txt", planned(shell, "roles.yaml", code=3))
 
 
+POOR = """\
+version: 1
+sources: [roles.yaml]
+targets:
+  poor:
+    backend: panel
+    lacks: [includes, descriptions, protection, renames, recording, versions]
+    roles: {Helpdesk: [ARDOCS_VIEW], Clerk: [ARDOCS_VIEW]}
+    holds: {ada@example.com: [Clerk]}
+"""
+
+
+def test_a_plan_for_a_store_that_lacks_much(
+    panel: Shell, golden: Callable[[str, str], None]
+) -> None:
+    """What was planned instead, a note for each kind."""
+    panel.write("provisioner.yaml", POOR)
+    viewers = "".join(
+        f"  Viewer {n}: {{description: Looks at {n}, privileges: [ARDOCS_VIEW]}}\n"
+        for n in range(7)
+    )
+    panel.write(
+        "roles.yaml",
+        "version: 1\nroles:\n"
+        "  Support: {renamed_from: Helpdesk, privileges: [ARDOCS_VIEW]}\n"
+        "  Clerk: {includes: [Viewer 0], privileges: [ARDOCS_CREATE], protected: true}\n"
+        f"{viewers}",
+    )
+    golden("plans/adapted.txt", planned(panel, "--adopt"))
+
+
 def test_hostile_texts(shell: Shell, golden: Callable[[str, str], None]) -> None:
     """Nothing that is stored or declared can move the cursor, hide, or write a line of its own."""
     stored = [
@@ -156,7 +187,16 @@ def test_names_are_kept_whole(long_lists: Shell) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["first-run", "second-run", "no-changes", "blocked", "hostile-texts", "long-lists"]
+    "name",
+    [
+        "first-run",
+        "second-run",
+        "no-changes",
+        "blocked",
+        "adapted",
+        "hostile-texts",
+        "long-lists",
+    ],
 )
 def test_no_line_is_wider_than_it_must_be(name: str) -> None:
     """80 columns, where there is no terminal that says otherwise."""

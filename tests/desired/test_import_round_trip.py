@@ -15,14 +15,14 @@ from provisioner.desired.load import Surroundings, load
 from provisioner.desired.writer import write_state
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings
-from provisioner.model import Assignment, Base, DesiredState, Role, Snapshot, State
+from provisioner.model import Assignment, Base, Capabilities, DesiredState, Role, Snapshot, State
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CATALOGUE = shipped()
 DEFAULTS = {role.name: role for role in CATALOGUE.default_roles}
-TARGET = TargetIdentity("sandbox", "memory", "memory:test", atomic=True)
+TARGET = TargetIdentity("sandbox", "memory", "memory:test", Capabilities(atomic=True))
 
 # Names that YAML, globs or other tools could take for something else, and any others.
 TRICKY = [

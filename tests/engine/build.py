@@ -13,6 +13,7 @@ from provisioner.engine.writes import replay
 from provisioner.model import (
     KINDS,
     Assignment,
+    Capabilities,
     Catalogue,
     DatedRole,
     DesiredRole,
@@ -119,6 +120,27 @@ def world(
     return World(current, wanted, Settings(safety=safety or Safety(), **settings), as_of, catalogue)
 
 
+def lacking(*names: str, atomic: bool = True) -> Capabilities:
+    """A store that lacks these capabilities, and no others."""
+    return Capabilities(atomic=atomic, **dict.fromkeys(names, False))
+
+
+def at(current: State, wanted: DesiredState, can: Capabilities, **settings: Any) -> World:
+    """A world whose store can do this much; it has default roles, and is being adopted."""
+    it = world(current, wanted, catalogue=SHIPPED, **{"adopt": True, **settings})
+    return replace(it, target=replace(it.target, capabilities=can))
+
+
+def notes(plan: Plan) -> dict[str, str]:
+    """What the notes of a plan say, by their ids."""
+    return {note.id: note.message for note in plan.notes}
+
+
+def objections(plan: Plan) -> list[tuple[str, str, str, str | None]]:
+    """Everything about what forbids a plan: id, place, message, remedy."""
+    return [(b.id, str(b.place or ""), b.message, b.remedy) for b in plan.blockers]
+
+
 def blockers(plan: Plan) -> list[str]:
     """The ids of what forbids a plan."""
     return [blocker.id for blocker in plan.blockers]
@@ -172,8 +194,14 @@ class Confirmed:
 def plan_against(backend: Backend, it: World) -> Plan:
     """The world's plan for what a backend holds now."""
     snapshot, told = backend.read(), backend.describe()
-    target = TargetIdentity("sandbox", told.kind, told.identity, told.capabilities.atomic)
-    return it.plan(current=snapshot.state, base=snapshot.base, target=target)
+    target = TargetIdentity("sandbox", told.kind, told.identity, told.capabilities)
+    return it.plan(
+        current=snapshot.state,
+        base=snapshot.base,
+        target=target,
+        users=snapshot.users,
+        subject=snapshot.subject,
+    )
 
 
 def carry_out(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from provisioner.model import Capabilities
 from tests.engine.build import (
     FULL,
     SHIPPED,
@@ -137,7 +138,7 @@ def exchange(self_user: str | None, *, atomic: bool) -> World:
         catalogue=SHIPPED,
         self_user=self_user,
     )
-    return replace(it, target=replace(it.target, atomic=atomic))
+    return replace(it, target=replace(it.target, capabilities=Capabilities(atomic=atomic)))
 
 
 @pytest.mark.parametrize("self_user", [None, "ada"])

@@ -35,14 +35,6 @@ _ACCESS_FORMATS = options.option(
     default="text",
     help="How to print results; with csv, errors are text.",
 )
-_NO_GUARDS = {
-    "max_deletes": None,
-    "max_change_percent": None,
-    "adopt": False,
-    "allow_lockout": False,
-    "new_only": False,
-    "actor": None,
-}
 
 
 def _globs(kind: str, note: str) -> options.Decorator:
@@ -153,7 +145,7 @@ class _Request:
         catalogue = session.catalogue_for(snapshot)
         loaded = session.load(self._given["sources"], catalogue)
         output.warn(loaded.warnings)
-        settings = session.settings(_NO_GUARDS)
+        settings = session.settings()
         found = find_target(loaded.desired, snapshot.state, settings, catalogue, self._as_of)
         output.warn(found.problems)
         before = with_new_names(snapshot.state, found.renames)

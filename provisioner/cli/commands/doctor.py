@@ -82,7 +82,7 @@ def _sources(session: Session) -> Iterator[Check]:
         yield Check("sources", "warning", "none listed; name them on the command line")
         return
     try:
-        loaded = session.load((), session.catalogue_for())
+        loaded = session.load((), session.catalogue_for(), lenient=True)
     except ProvisionerError as error:
         yield from _errors("sources", error)
     else:

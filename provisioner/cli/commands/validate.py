@@ -1,14 +1,24 @@
-"""``validate``: check the sources, without asking the panel."""
+"""``validate``: check the sources, without asking the panel or, if that is wanted, with it."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import load_for_targets
+from provisioner.cli.session import (
+    assumed_catalogue,
+    chosen_targets,
+    load_for_targets,
+    open_project,
+)
+from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access_tests import run_access_tests
 from provisioner.engine.chains import declared_state
+from provisioner.engine.online import check_against_store
+from provisioner.engine.phrases import quoted
 from provisioner.engine.policy import check_policies
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.project import load_project
@@ -17,42 +27,144 @@ from provisioner.render.diagnostics import diagnostic_document
 if TYPE_CHECKING:
     from datetime import date
 
-    from provisioner.diagnostics import Diagnostic
+    from provisioner.desired.load import Loaded
     from provisioner.model import Catalogue, DesiredState
+    from provisioner.project import Project
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """The sources as they were read for one target, or for several that make no difference.
+
+    ``missing`` is what they refer to and the panel does not have, where it was asked.
+    """
+
+    loaded: Loaded
+    catalogue: Catalogue
+    missing: tuple[Diagnostic, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the roles carry all that they shall: no glob was left out."""
+        return GLOB_WITHOUT_CATALOGUE not in {warning.id for warning in self.loaded.warnings}
 
 
 @command("validate")
 @options.sources
+@options.option(
+    "--online", is_flag=True, help="Read the target too, and check what only the panel knows."
+)
 @options.config
 @options.target
 @options.formats
 @options.as_of
 @options.manner
 def validate(
-    sources: tuple[str, ...], config: str | None, target: str | None, as_of: date | None
+    sources: tuple[str, ...],
+    online: bool,
+    config: str | None,
+    target: str | None,
+    as_of: date | None,
 ) -> int:
     """Check the sources for every mistake that shows without the panel's state.
 
-    Policies and access tests are checked as well.
+    Policies and access tests are checked as well. With --online the target is read, to check that
+    it has the privileges, external roles and users that the sources name.
 
     With several targets and no --target, the sources are checked for each of them.
     """
     as_of = as_of or options.today()
+    project = load_project(config)
     warnings: dict[Diagnostic, None] = {}
     failed: dict[Diagnostic, None] = {}
     broken: dict[Diagnostic, None] = {}
-    every = load_for_targets(load_project(config), target, sources)
-    for loaded, catalogue in every:
-        warnings |= dict.fromkeys(loaded.warnings)
-        failed |= dict.fromkeys(_failed_tests(loaded.desired, catalogue, as_of))
-        broken |= dict.fromkeys(_broken_policies(loaded.desired, catalogue, as_of))
+    every = (_checked_online if online else _checked)(project, target, sources, as_of)
+    for checked in every:
+        desired, catalogue = checked.loaded.desired, checked.catalogue
+        warnings |= dict.fromkeys(checked.loaded.warnings)
+        broken |= dict.fromkeys(checked.missing)
+        if checked.is_whole:
+            failed |= dict.fromkeys(_failed_tests(desired, catalogue, as_of))
+            broken |= dict.fromkeys(_broken_policies(desired, catalogue, as_of))
     if failed:
         raise InvalidInput([*failed, *broken])
     if any(found.severity == "error" for found in broken):
         raise Blocked(broken)
     warnings |= broken
-    _report(every[0][0].desired, list(warnings))
+    _report(every[0].loaded.desired, list(warnings))
     return 0
+
+
+def _checked(
+    project: Project, target: str | None, sources: tuple[str, ...], _: date
+) -> list[_Checked]:
+    """Read the sources for each catalogue, and say for which targets it is not known."""
+    unknown = [
+        chosen.name
+        for chosen in chosen_targets(project, target)
+        if project.load_catalogue(chosen) is None and not assumed_catalogue(chosen).known
+    ]
+    found = [
+        _Checked(loaded, catalogue)
+        for loaded, catalogue in load_for_targets(project, target, sources, lenient=True)
+    ]
+    return [
+        checked if checked.catalogue.known else _with_warning(checked, unknown) for checked in found
+    ]
+
+
+def _with_warning(checked: _Checked, targets: list[str]) -> _Checked:
+    what = "privilege names" if checked.is_whole else "privilege names, policies and access tests"
+    of = quoted(targets)
+    message = (
+        f"{what} not checked: the catalogue of target{'s' * (len(targets) > 1)} {of} is only known "
+        "to the panel"
+    )
+    remedy = "declare `catalogue:` or use --online"
+    warning = Diagnostic("privileges-not-checked", message, None, remedy, "warning")
+    loaded = replace(checked.loaded, warnings=(*checked.loaded.warnings, warning))
+    return replace(checked, loaded=loaded)
+
+
+def _checked_online(
+    project: Project, target: str | None, sources: tuple[str, ...], as_of: date
+) -> list[_Checked]:
+    """Read each target, and the sources for it."""
+    errors: dict[Diagnostic, None] = {}
+    found = []
+    chosen = chosen_targets(project, target)
+    for name in (settings.name for settings in chosen):
+        session = open_project(project, name)
+        snapshot = session.backend.read()
+        catalogue = session.catalogue_for(snapshot)
+        try:
+            loaded = session.load(sources, catalogue)
+        except InvalidInput as error:
+            errors |= dict.fromkeys(error.diagnostics)
+            continue
+        missing = check_against_store(
+            loaded.desired,
+            snapshot,
+            session.settings(),
+            catalogue,
+            as_of,
+            closed_users=session.backend.describe().capabilities.closed_users,
+        )
+        if len(chosen) > 1:
+            missing = (replace(m, message=f"{m.message} (target `{name}`)") for m in missing)
+        found.append(_Checked(_not_told(loaded, name, catalogue), catalogue, tuple(missing)))
+    if errors:
+        raise InvalidInput(errors)
+    return found
+
+
+def _not_told(loaded: Loaded, target: str, catalogue: Catalogue) -> Loaded:
+    if catalogue.known:
+        return loaded
+    message = f"privilege names not checked: target `{target}` tells no catalogue"
+    remedy = "declare `catalogue:` in the project file"
+    warning = Diagnostic("privileges-not-checked", message, None, remedy, "warning")
+    return replace(loaded, warnings=(*loaded.warnings, warning))
 
 
 def _failed_tests(desired: DesiredState, catalogue: Catalogue, as_of: date) -> list[Diagnostic]:

@@ -1,0 +1,162 @@
+"""Checking sources for panels whose catalogue is known to them only, or to nobody."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import provisioner.cli.session
+from provisioner.cli.app import run
+from tests.cli.panel import open_panel
+
+if TYPE_CHECKING:
+    from provisioner.backends.registry import Opening
+    from tests.cli.conftest import Shell
+
+HTTP = """\
+version: 1
+sources: [roles.yaml]
+targets:
+  us-na: {backend: http, url: "https://panel.example.com"}
+"""
+UNKNOWN = (
+    "the catalogue of target `us-na` is only known to the panel\n"
+    "    declare `catalogue:` or use --online\n"
+)
+
+
+def sources(shell: Shell, text: str, project: str = HTTP) -> None:
+    """A project and its sources; the text begins in line 2."""
+    shell.write("provisioner.yaml", project)
+    shell.write("roles.yaml", "version: 1\n" + text)
+
+
+# Without asking the panel
+
+
+def test_names_are_not_checked_against_a_catalogue_that_is_not_known(shell: Shell) -> None:
+    """The shipped one may be another panel's. Default roles go by their names."""
+    sources(shell, "roles: {Clerk: {privileges: [ONLY_HERE], includes: [Service Desk Only]}}\n")
+    answer = shell("validate")
+    assert (answer.code, answer.out) == (0, "Valid: 1 file, 1 role, 0 users.\n")
+    assert answer.err == f"warning: privilege names not checked: {UNKNOWN}"
+
+
+def test_a_declared_catalogue_is_known(shell: Shell) -> None:
+    """Then names are checked as always."""
+    sources(shell, "roles: {Clerk: {privileges: [ONLY_HERE]}}\n")
+    shell.write("catalogue.yaml", "version: 1\nprivileges: [{name: ONLY_THERE}]\n")
+    shell.edit("provisioner.yaml", "http,", "http, catalogue: catalogue.yaml,")
+    (error,) = shell.refused("validate")
+    assert error.id == "unknown-privilege"
+
+
+def test_other_backends_take_the_shipped_catalogue(shell: Shell) -> None:
+    """A file target is a panel of the vendor's."""
+    sources(
+        shell, "roles: {Clerk: {privileges: [ONLY_HERE]}}\n", "version: 1\nsources: [roles.yaml]\n"
+    )
+    assert [error.id for error in shell.refused("validate")] == ["unknown-privilege"]
+
+
+def test_globs_stand_for_nothing_and_nothing_is_concluded_from_that(shell: Shell) -> None:
+    """Policies and access tests would judge roles that lack half of what they carry."""
+    sources(
+        shell,
+        "roles: {Clerk: {privileges: ['DOCS_*', 'MEMOS_*']}}\n"
+        "tests: [{role: Clerk, can: [DOCS_VIEW]}]\n",
+    )
+    answer = shell("validate")
+    assert answer.code == 0
+    assert answer.err == (
+        "roles.yaml:2:30: warning: without a catalogue, globs stand for nothing: `DOCS_*` and "
+        "`MEMOS_*`\n"
+        f"warning: privilege names, policies and access tests not checked: {UNKNOWN}"
+    )
+
+
+def test_without_globs_policies_and_access_tests_are_checked(shell: Shell) -> None:
+    """Every name stands for itself."""
+    sources(
+        shell,
+        "roles: {Clerk: {privileges: [DOCS_VIEW]}}\ntests: [{role: Clerk, cannot: [DOCS_VIEW]}]\n",
+    )
+    assert [error.id for error in shell.refused("validate")] == ["access-test"]
+
+
+def test_what_can_be_no_name_is_refused_all_the_same(shell: Shell) -> None:
+    """By the rule that catalogues follow."""
+    sources(shell, "roles: {Clerk: {privileges: [ARDOCS VIEW]}}\n")
+    (error,) = shell.refused("validate")
+    assert error.text == (
+        "roles.yaml:2:30: error: `ARDOCS VIEW` can't be the name of a privilege\n"
+        "    names consist of letters, digits and the characters _ . : -"
+    )
+
+
+@pytest.mark.parametrize("command", ["test", "lint", "explain"])
+def test_who_relies_on_what_globs_stand_for_needs_a_catalogue(shell: Shell, command: str) -> None:
+    """An answer from roles that lack half of what they carry would be wrong."""
+    sources(shell, "roles: {Clerk: {privileges: ['DOCS_*']}}\n")
+    words = ("explain", "role", "Clerk") if command == "explain" else (command,)
+    (error,) = shell.refused(*words)
+    assert error.text == (
+        "roles.yaml:2:30: error: `DOCS_*` can't be expanded: globs need a catalogue, and this "
+        "target has none\n"
+        "    declare `catalogue:` in the project file, or write the names out"
+    )
+
+
+# With a panel that tells no catalogue: the opener gives a store in memory for the HTTP target
+
+
+@pytest.fixture
+def silent(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """A folder whose HTTP target is a panel that tells no catalogue."""
+
+    def opened(_: str, opening: Opening) -> object:
+        return open_panel(opening)
+
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setattr(provisioner.cli.session, "open_backend", opened)
+    return shell
+
+
+def test_a_plan_says_that_names_were_not_checked(
+    silent: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody can before the panel does; its default roles are known by name and stay."""
+    sources(silent, "roles: {Clerk: {privileges: [ONLY_HERE]}}\n")
+    assert run(["plan"]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert (
+        "note: privilege names are not checked: this target tells no catalogue; declare "
+        "`catalogue:` in the project file"
+    ) in text
+    assert "Plan: 1 to add, 0 to change, 0 to rename, 0 to delete" in text
+
+
+@pytest.mark.parametrize("words", [["plan"], ["validate", "--online"]])
+def test_a_glob_needs_a_catalogue(
+    silent: Shell, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    """What it stands for would be a guess."""
+    sources(silent, "roles: {Clerk: {privileges: ['DOCS_*', 'DOCS_*']}}\n")
+    assert run(words) == 1
+    assert capsys.readouterr().err.startswith(
+        "roles.yaml:2:30: error: `DOCS_*` can't be expanded: globs need a catalogue, and this "
+        "target has none\n"
+    )
+
+
+def test_online_a_silent_panel_is_told_of(
+    silent: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """There is nothing left to try but to declare the catalogue."""
+    sources(silent, "roles: {Clerk: {privileges: [ONLY_HERE]}}\n")
+    assert run(["validate", "--online"]) == 0
+    assert capsys.readouterr().err == (
+        "warning: privilege names not checked: target `us-na` tells no catalogue\n"
+        "    declare `catalogue:` in the project file\n"
+    )
