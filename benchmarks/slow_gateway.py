@@ -115,7 +115,7 @@ async def serve(panel: Panel, delay: float) -> None:
 async def _head(reader: asyncio.StreamReader) -> bytes:
     try:
         return (await reader.readuntil(b"\r\n\r\n")).strip()
-    except (asyncio.IncompleteReadError, ConnectionError):
+    except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
         return b""
 
 

@@ -7,6 +7,7 @@ import re
 import ssl
 import time
 from dataclasses import dataclass
+from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from urllib.parse import urlsplit
 
@@ -58,6 +59,12 @@ class Exchange:
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
         self._pools = _pools(settings)
+        # All requests go to one place, so the pool of its connections is looked up once.
+        self._pool = self._pools.connection_from_url(settings.url)
+        # A proxy that sees what is asked wants to be told where, too.
+        parts = urlsplit(settings.url)
+        is_seen = settings.proxy is not None and not settings.is_encrypted
+        self._dropped = 0 if is_seen else len(f"{parts.scheme}://{parts.netloc}")
 
     def attempt(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, end: float
@@ -71,11 +78,11 @@ class Exchange:
         TIME.begin(end, settings.read_timeout)
         connect = min(settings.connect_timeout, max(end - time.monotonic(), 0.001))
         try:
-            reply = self._pools.urlopen(
+            reply = self._pool.urlopen(
                 method,
-                url,
+                url[self._dropped :] or "/",
                 body=body,
-                headers=dict(headers),
+                headers=headers,
                 timeout=Timeout(connect=connect, read=settings.read_timeout),
                 retries=False,
                 redirect=False,
@@ -119,10 +126,11 @@ class Exchange:
             if time.monotonic() >= TIME.end:
                 return f"no whole reply within {settings.reply_timeout:g} s"
             return f"the server was silent for {settings.read_timeout:g} s"
-        if isinstance(cause, exceptions.IncompleteRead | exceptions.InvalidChunkLength):
-            return "the reply was cut off"
         if isinstance(error, exceptions.DecodeError):
             return "the reply can't be unpacked"
+        # A body has an end that is announced; http.client and urllib3 have an error each for this.
+        if isinstance(cause, IncompleteRead) or type(cause) is ValueError:
+            return "the reply was cut off"
         return f"the connection broke off ({_shown(cause)})"
 
 
@@ -163,6 +171,9 @@ def _context(settings: HttpSettings) -> ssl.SSLContext:
 
 
 def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
+    length = reply.headers.get("Content-Length", "")
+    if length.isdecimal() and int(length) <= most and "Content-Encoding" not in reply.headers:
+        return reply.read(decode_content=False)
     pieces: list[bytes] = []
     size = 0
     for piece in reply.stream(_PIECE, decode_content=True):
