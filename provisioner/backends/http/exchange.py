@@ -86,6 +86,7 @@ class Exchange:
                 timeout=Timeout(connect=connect, read=settings.read_timeout),
                 retries=False,
                 redirect=False,
+                assert_same_host=False,  # a proxy's pool is asked for other hosts
                 preload_content=False,
             )
             try:
