@@ -26,7 +26,7 @@ def load(name: str) -> dict[str, Any]:
     Raises:
         ValueError: There is no such schema.
     """
-    path = _folder() / f"{name}{_SUFFIX}"
+    path = folder() / f"{name}{_SUFFIX}"
     if not path.is_file():
         raise ValueError(f"no schema named {name!r}; there are: {', '.join(names())}")
     schema: dict[str, Any] = json.loads(path.read_bytes())
@@ -35,7 +35,7 @@ def load(name: str) -> dict[str, Any]:
 
 def names() -> tuple[str, ...]:
     """Return the names of all schemas, sorted."""
-    return tuple(sorted(path.name.removesuffix(_SUFFIX) for path in _folder().glob(f"*{_SUFFIX}")))
+    return tuple(sorted(path.name.removesuffix(_SUFFIX) for path in folder().glob(f"*{_SUFFIX}")))
 
 
 def valid(name: str, document: object) -> bool:
@@ -60,7 +60,7 @@ def violations(name: str, document: object) -> Iterator[ValidationError]:
 
 
 @cache
-def _folder() -> Path:
+def folder() -> Path:
     """Where the schemas are: inside an installed package, or beside it in a source checkout."""
     package = Path(__file__).parent
     packaged = package / "_schemas"

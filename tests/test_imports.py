@@ -170,8 +170,8 @@ RULES = (
         planted=("provisioner.render.text", "def f():\n    from click import style"),
     ),
     Rule(
-        "yaml only where sources are read and written",
-        outside=("provisioner.desired",),
+        "yaml only where sources are read and written, and where the contract is",
+        outside=("provisioner.desired", "provisioner.wire.shapes"),
         forbids=("import yaml", "import _yaml"),
         planted=("provisioner.cli.app", "import yaml"),
     ),
@@ -195,6 +195,38 @@ RULES = (
         planted=("provisioner.desired.check", "from jsonschema import Draft202012Validator"),
     ),
     Rule(
+        "the gateway's libraries only in the gateway",
+        outside=("provisioner.server",),
+        forbids=(
+            "import alembic",
+            "import psycopg",
+            "import sqlalchemy",
+            "import starlette",
+            "import uvicorn",
+        ),
+        planted=("provisioner.backends.http", "def f():\n    import starlette"),
+    ),
+    Rule(
+        "the gateway is started by its command, and used by nothing else",
+        outside=("provisioner.server", "provisioner.cli.commands.serve"),
+        forbids=("import provisioner.server",),
+        planted=("provisioner.backends.http", "from provisioner.server import app"),
+    ),
+    Rule(
+        "the gateway knows no sources, no apply, no output",
+        within=("provisioner.server",),
+        forbids=(
+            "import provisioner.apply",
+            "import provisioner.backends.file",
+            "import provisioner.backends.http",
+            "import provisioner.desired",
+            "import provisioner.project",
+            "import provisioner.render",
+            "import provisioner.testing",
+        ),
+        planted=("provisioner.server.store", "from provisioner.desired.reader import read"),
+    ),
+    Rule(
         "nothing prints",
         forbids=("call print", "call sys.stdout.write", "call sys.stderr.write"),
         planted=("provisioner.cli.app", "print('done')"),
@@ -207,7 +239,7 @@ RULES = (
     ),
     Rule(
         "only the outermost edge catches everything",
-        outside=("provisioner.cli.__init__", "provisioner.cli.app"),
+        outside=("provisioner.cli.__init__", "provisioner.cli.app", "provisioner.server.edge"),
         forbids=("except Exception", "except everything"),
         planted=("provisioner.cli.plan", "try: f()\nexcept (ValueError, Exception): ..."),
     ),

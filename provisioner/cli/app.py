@@ -35,6 +35,7 @@ COMMANDS: Final = {
     "rollback": ("history", "Go back to the state after an earlier run"),
     "unlock": ("unlock", "Remove a lock that a dead run left behind"),
     "doctor": ("doctor", "Check the installation, the project and the target"),
+    "serve": ("serve", "Run the reference gateway: this panel's roles over HTTP"),
     "schema": ("schema", "Print a JSON Schema, for editors and other tools"),
     "completion": ("completion", "Print the completion script of a shell"),
 }

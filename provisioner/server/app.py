@@ -1,0 +1,231 @@
+"""The application: which route does what, and what each request passes on its way there."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from provisioner.server import paging, reads, requests, writes
+from provisioner.server.edge import TRACE, Edge
+from provisioner.server.gateway import Gateway
+from provisioner.server.problems import Problem, unavailable
+from provisioner.wire import shapes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable
+
+    from starlette.requests import Request
+
+    from provisioner.server.answers import Answer
+    from provisioner.server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """A route that reads. ``query`` are the parameters that it takes."""
+
+    answer: Callable[[reads.Look, requests.Call], Answer]
+    query: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Writer:
+    """A route that writes. ``shape`` is that of the body; None for a request without."""
+
+    answer: Callable[[writes.Change, requests.Call], Answer]
+    shape: str | None = None
+
+
+Method = Reader | Writer
+# Path: its methods. HEAD goes with GET.
+ROUTES: Final[dict[str, dict[str, Method]]] = {
+    "/capabilities": {"GET": Reader(reads.capabilities)},
+    "/whoami": {"GET": Reader(reads.whoami)},
+    "/privileges": {"GET": Reader(reads.privileges, paging.PARAMETERS)},
+    "/state": {"GET": Reader(reads.state)},
+    "/roles": {
+        "GET": Reader(reads.roles, paging.PARAMETERS),
+        "POST": Writer(writes.create_role, "NewRole"),
+    },
+    "/roles/{id}": {
+        "GET": Reader(reads.role),
+        "PUT": Writer(writes.update_role, "RoleContent"),
+        "DELETE": Writer(writes.delete_role),
+    },
+    "/roles/{id}/name": {"PUT": Writer(writes.rename_role, "NewName")},
+    "/users": {"GET": Reader(reads.users, paging.PARAMETERS)},
+    "/users/{login:path}": {
+        "GET": Reader(reads.user),
+        "PUT": Writer(writes.set_assignment, "Holding"),
+    },
+    "/changesets": {"POST": Writer(writes.commit_changeset, "Changeset")},
+    "/runs": {
+        "GET": Reader(reads.runs, paging.PARAMETERS),
+        "POST": Writer(writes.record_run, "Recording"),
+    },
+    "/runs/{number}/state": {"GET": Reader(reads.run_state)},
+    "/audit": {"GET": Reader(reads.audit, paging.PARAMETERS)},
+}
+_USERS: Final = b"/users/"
+
+
+def create_app(settings: Settings) -> Starlette:
+    """Open the database, bring it up to date, and return the application that serves it.
+
+    ``app.state.gateway`` is the ``Gateway``; it is closed when the server stops the application.
+
+    Raises:
+        InvalidInput: The database's URL is wrong, or it holds another panel.
+        BackendError: The database can't be used.
+    """
+    gateway = Gateway(settings)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            gateway.close()
+
+    app = Starlette(
+        routes=[
+            *(_route(path, _Endpoint(gateway, methods)) for path, methods in ROUTES.items()),
+            _route("/livez", _get_only(_alive)),
+            _route("/readyz", _get_only(_Readiness(gateway))),
+            _route("/openapi.yaml", _get_only(_contract)),
+        ],
+        middleware=[Middleware(Edge, max_in_flight=settings.max_in_flight)],
+        exception_handlers={404: _no_such_path},
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.gateway = gateway
+    return app
+
+
+def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Route:
+    """A route for all methods: those that it lacks are answered by the endpoint itself."""
+
+    async def answered(request: Request) -> Response:
+        return await endpoint(request)
+
+    route = Route(path, answered)
+    route.methods = None  # Starlette's word for "any"
+    return route
+
+
+class _Endpoint:
+    """All methods of one path."""
+
+    def __init__(self, gateway: Gateway, methods: dict[str, Method]) -> None:
+        self._gateway = gateway
+        self._methods = methods
+
+    async def __call__(self, request: Request) -> Response:
+        gateway = self._gateway
+        name = "GET" if request.method == "HEAD" else request.method
+        method = self._methods.get(name)
+        if method is None:
+            raise _not_allowed(self._methods)
+        in_thread = asyncio.get_running_loop().run_in_executor
+        tokens, headers = gateway.settings.tokens, request.headers
+        writes = isinstance(method, Writer)
+        subject = requests.authorised(headers, tokens, writes=writes)
+        request.scope[TRACE].login = subject.login
+        call = requests.Call(
+            name,
+            request.scope["raw_path"].decode("ascii", "replace"),
+            subject,
+            _path_parameters(request),
+            requests.checked_query(
+                request.query_params.multi_items(),
+                method.query if isinstance(method, Reader) else frozenset(),
+            ),
+            headers,
+        )
+        settings = gateway.settings
+        body = b""
+        if isinstance(method, Writer) and method.shape:
+            body = await requests.read_body(request, settings.max_body, settings.patience)
+        answer = await in_thread(gateway.threads, _answer, gateway, method, call, body)
+        return Response(answer.body, answer.status, answer.headers, _media_type(answer))
+
+
+def _answer(gateway: Gateway, method: Method, call: requests.Call, body: bytes) -> Answer:
+    """Everything of a request that computes or waits, in a thread."""
+    if isinstance(method, Reader):
+        return gateway.read(method.answer, call)
+    if call.method == "POST":
+        requests.idempotency_key(call.headers)
+    if method.shape:
+        document = requests.parsed(body)
+        requests.require_shape(method.shape, document)
+        call = replace(call, body=body, document=document)
+    return gateway.write(method.answer, call)
+
+
+def _path_parameters(request: Request) -> dict[str, str]:
+    """The path's parameters; a login from the bytes, for the server decodes them leniently."""
+    parameters: dict[str, str] = dict(request.path_params)
+    if "login" in parameters:
+        raw = request.scope["raw_path"].partition(b"?")[0].partition(_USERS)[2]
+        try:
+            parameters["login"] = unquote_to_bytes(raw).decode()
+        except UnicodeDecodeError as error:
+            raise Problem("malformed", "the login in the path is not UTF-8") from error
+    return parameters
+
+
+def _media_type(answer: Answer) -> str | None:
+    return "application/json" if answer.body else None
+
+
+def _not_allowed(methods: Any) -> Problem:
+    allowed = sorted({*methods, *(["HEAD"] if "GET" in methods else [])})
+    detail = f"only {', '.join(allowed)} here"
+    return Problem("method-not-allowed", detail, headers={"Allow": ", ".join(allowed)})
+
+
+def _get_only(
+    endpoint: Callable[[], Awaitable[Response]],
+) -> Callable[[Request], Awaitable[Response]]:
+    async def answered(request: Request) -> Response:
+        if request.method not in {"GET", "HEAD"}:
+            raise _not_allowed(["GET"])
+        return await endpoint()
+
+    return answered
+
+
+async def _alive() -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _contract() -> Response:
+    return Response(shapes.contract_text(), media_type="application/yaml")
+
+
+class _Readiness:
+    """Whether requests can be answered now."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    async def __call__(self) -> Response:
+        if self._gateway.draining:
+            raise unavailable("the gateway is shutting down")
+        if not await asyncio.to_thread(self._gateway.database.answers):
+            raise unavailable("the database does not answer")
+        return JSONResponse({"status": "ok"})
+
+
+async def _no_such_path(_: Request, __: Exception) -> Response:
+    raise Problem("not-found", "there is no such path")

@@ -1,0 +1,114 @@
+"""Serving an application on a socket until a signal says stop."""
+
+from __future__ import annotations
+
+import signal
+import socket
+import ssl
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import uvicorn
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+    from starlette.applications import Starlette
+
+GRACE: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen. ``port`` 0 picks a free one. With a certificate: HTTPS only."""
+
+    host: str
+    port: int
+    tls_cert: str | None = None
+    tls_key: str | None = None
+
+
+def bound(address: Address) -> socket.socket:
+    """Return a socket that is bound to the address.
+
+    Raises:
+        InvalidInput: It can't be, or the certificate can't be used.
+    """
+    if address.tls_cert:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        try:
+            # An empty password, so that an encrypted key fails instead of asking.
+            context.load_cert_chain(address.tls_cert, address.tls_key, password="")
+        except (OSError, ValueError) as error:
+            what = f"can't use the certificate and its key: {error}"
+            raise InvalidInput(Diagnostic("tls", what, address.tls_cert)) from error
+    family = socket.AF_INET6 if ":" in address.host else socket.AF_INET
+    try:
+        listening = socket.create_server((address.host, address.port), family=family)
+    except (OSError, OverflowError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        what = f"can't listen on {address.host} port {address.port}: {why}"
+        remedy = "choose another --port; 0 picks a free one"
+        raise InvalidInput(Diagnostic("listen", what, None, remedy)) from error
+    # Connections inherit it. asyncio sets it itself, but only where the socket names its protocol;
+    # without, a reply in two parts waits 40 ms for the acknowledgement of the first.
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listening
+
+
+def url_of(listening: socket.socket, *, tls: bool) -> str:
+    """Return the URL that a bound socket is reached by."""
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    return f"{'https' if tls else 'http'}://{shown}:{port}"
+
+
+def serve(
+    app: Starlette, listening: socket.socket, address: Address, announce: Callable[[], None]
+) -> None:
+    """Serve until SIGTERM or SIGINT, then finish the requests in flight (30 seconds at most).
+
+    ``announce`` is called once requests are answered. Must run in the main thread.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE,
+        ssl_certfile=address.tls_cert,
+        ssl_keyfile=address.tls_key,
+    )
+    server = _Server(config, app, announce)
+    # In force before and after uvicorn's own handlers, which raise the signal once more at the
+    # end: a stop that was asked for is no failure.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, server.handle_exit)
+    server.run([listening])
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which also says when it listens and when it begins to stop."""
+
+    def __init__(
+        self, config: uvicorn.Config, app: Starlette, announce: Callable[[], None]
+    ) -> None:
+        super().__init__(config)
+        self._gateway = app.state.gateway
+        self._announce = announce
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start, then say so."""
+        await super().startup(sockets)
+        if self.started:
+            self._announce()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop."""
+        self._gateway.draining = True
+        super().handle_exit(sig, frame)

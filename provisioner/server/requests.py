@@ -1,0 +1,207 @@
+"""From HTTP to a checked call: headers, size, JSON, shape. Nothing here knows the panel."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+import re
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
+
+from provisioner.server.problems import Problem
+from provisioner.wire import shapes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from jsonschema import ValidationError
+    from starlette.datastructures import Headers
+    from starlette.requests import Request
+
+    from provisioner.server.tokens import Subject, Tokens
+
+_BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
+_JSON_TYPE: Final = re.compile(
+    r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE
+)
+_KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
+_EXPLAINED: Final = 20
+_SHOWN: Final = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, as far as it can be checked without the panel.
+
+    ``parameters`` are those of the path, ``query`` those after it. ``document`` is the body.
+    """
+
+    method: str
+    path: str
+    subject: Subject
+    parameters: Mapping[str, str]
+    query: Mapping[str, str]
+    headers: Headers
+    body: bytes = b""
+    document: Any = None
+
+    @property
+    def if_match(self) -> str | None:
+        """All `If-Match` headers as one; None without."""
+        return ", ".join(self.headers.getlist("if-match")) or None
+
+    @property
+    def if_none_match(self) -> str | None:
+        """All `If-None-Match` headers as one; None without."""
+        return ", ".join(self.headers.getlist("if-none-match")) or None
+
+
+def authorised(headers: Headers, tokens: Tokens, *, writes: bool) -> Subject:
+    """Return who asks.
+
+    Raises:
+        Problem: Nobody who is known, or nobody who may.
+    """
+    given = headers.getlist("authorization")
+    match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+    subject = tokens.subject(match[1]) if match else None
+    if subject is None:
+        detail = "the token is not known" if match else "send `Authorization: Bearer TOKEN`"
+        raise Problem("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
+    if writes and not subject.may_write:
+        raise Problem("forbidden", "this token may only read")
+    return subject
+
+
+def checked_query(items: Iterable[tuple[str, str]], known: frozenset[str]) -> dict[str, str]:
+    """Return the query's parameters.
+
+    Raises:
+        Problem: One is unknown or stands twice: ignoring it would answer another question.
+    """
+    found: dict[str, str] = {}
+    for name, value in items:
+        if name not in known:
+            raise Problem("malformed", f"there is no query parameter `{name[:_SHOWN]}` here")
+        if name in found:
+            raise Problem("malformed", f"the query parameter `{name}` stands twice")
+        found[name] = value
+    return found
+
+
+def idempotency_key(headers: Headers) -> str:
+    """Return the request's key.
+
+    Raises:
+        Problem: There is none, or one that is not allowed.
+    """
+    given = headers.getlist("idempotency-key")
+    if len(given) != 1 or not _KEY.fullmatch(given[0]):
+        detail = "send one Idempotency-Key of 1 to 255 printable ASCII characters"
+        raise Problem("idempotency-key-missing", detail)
+    return given[0]
+
+
+async def read_body(request: Request, limit: int, patience: float) -> bytes:
+    """Return the whole body.
+
+    Raises:
+        Problem: It is no JSON by its type, too large, or takes too long.
+    """
+    if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
+        raise Problem("unsupported-media-type", "send `Content-Type: application/json`")
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise Problem("unsupported-media-type", "send the body without Content-Encoding")
+    too_large = Problem("too-large", f"the body has more than {limit} bytes")
+    announced = request.headers.get("content-length", "0")
+    if announced.isdecimal() and int(announced) > limit:
+        raise too_large
+    body = bytearray()
+    try:
+        async with asyncio.timeout(patience):
+            async for chunk in request.stream():
+                body += chunk
+                if len(body) > limit:
+                    raise too_large
+    except TimeoutError as error:
+        raise Problem("malformed", f"the body did not come within {patience:g} s") from error
+    return bytes(body)
+
+
+def parsed(body: bytes) -> Any:
+    """Return the JSON value that a body is.
+
+    Raises:
+        Problem: It is none, or one that not every program reads in the same way.
+    """
+    try:
+        text = body.decode()
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_number,
+            parse_float=_finite,
+        )
+        if "\\u" in text:
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError as error:
+        raise Problem("malformed", "the body is nested too deeply") from error
+    except UnicodeError as error:
+        raise Problem("malformed", "the body holds text that is not Unicode") from error
+    except ValueError as error:
+        raise Problem("malformed", f"the body is not JSON: {str(error)[:_SHOWN]}") from error
+    return value
+
+
+def require_shape(shape: str, value: Any) -> None:
+    """Let pass a value of that shape.
+
+    Raises:
+        Problem: With the first things that are wrong, each with its place.
+    """
+    if shapes.valid(shape, value):
+        return
+    wrong = [
+        (_pointer(error.absolute_path), error.message[:_SHOWN])
+        for found in islice(shapes.violations(shape, value), _EXPLAINED)
+        for error in _explained(found)
+    ]
+    raise Problem("invalid", "the body has the wrong shape", errors=wrong)
+
+
+def _explained(error: ValidationError) -> list[ValidationError]:
+    """What is wrong by the one alternative that was meant, where `op` names it."""
+    if error.validator != "oneOf" or not error.context:
+        return [error]
+    branches: dict[Any, list[ValidationError]] = {}
+    for inner in error.context:
+        branches.setdefault(inner.schema_path[0], []).append(inner)
+    for inners in branches.values():
+        if not any(list(inner.path) == ["op"] for inner in inners):
+            return inners
+    return [error]
+
+
+def _pointer(path: Iterable[str | int]) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a member stands twice in one object")
+    return found
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text[:_SHOWN]} is too large")
+    return number

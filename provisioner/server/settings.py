@@ -1,0 +1,29 @@
+"""What a gateway is started with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from provisioner.model import Catalogue
+    from provisioner.server.tokens import Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Settings of one gateway.
+
+    ``database`` is a file (SQLite) or a URL. ``panel`` is the panel's id: a new database gets it
+    (``sandbox`` if None), one that exists must have it (any if None). ``max_body`` is in bytes;
+    ``patience`` in seconds, for the database's lock, a connection and a request's body.
+    """
+
+    database: str
+    tokens: Tokens
+    catalogue: Catalogue
+    panel: str | None = None
+    max_body: int = 64 * 1024 * 1024
+    max_in_flight: int = 64
+    threads: int = 16
+    patience: float = 10.0

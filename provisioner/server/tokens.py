@@ -1,0 +1,174 @@
+"""Who may ask: tokens, known by their SHA-256 only.
+
+The token file has one token per line, ``sha256:<hex> <read|write> <login>``; ``#`` begins a
+comment. It is read again whenever it changes, so a line taken out revokes its token at once.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import threading
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import TYPE_CHECKING, Final
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import InvalidInput
+from provisioner.model import Place
+from provisioner.names import flaw
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+MIN_LENGTH: Final = 16
+_LINE: Final = re.compile(r"sha256:([0-9a-f]{64})[ \t]+(read|write)[ \t]+(\S.*)")
+_log = logging.getLogger("provisioner.server")
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """Who a token stands for. ``token`` is the token's SHA-256 in hex."""
+
+    token: str
+    login: str | None
+    may_write: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What a token file held when it was looked at."""
+
+    stamp: tuple[int, ...]
+    subjects: Mapping[str, Subject]
+
+
+def digest(token: str) -> str:
+    """Return what a token is known by."""
+    return sha256(token.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+class Tokens:
+    """The tokens of a file, and one that was given directly.
+
+    Raises:
+        InvalidInput: The file is missing or broken, the token too short, or the login can't be one.
+    """
+
+    def __init__(
+        self, file: Path | None = None, token: str | None = None, login: str | None = None
+    ) -> None:
+        self._file = file
+        self._guard = threading.Lock()
+        self._given: dict[str, Subject] = {}
+        if token is not None:
+            if len(token) < MIN_LENGTH:
+                message = f"PROVISIONER_SERVE_TOKEN is shorter than {MIN_LENGTH} characters"
+                raise InvalidInput(Diagnostic("token-short", message, None, "use a random one"))
+            if login is not None:
+                _require_login(login)
+            known = digest(token)
+            self._given[known] = Subject(known, login, may_write=True)
+        self._read = _Read((), {})
+        if file is not None:
+            stamp = _stamp(file)
+            self._read = _Read(stamp, _subjects(file))
+
+    def __len__(self) -> int:
+        return len(self._given) + len(self._read.subjects)
+
+    def subject(self, token: str) -> Subject | None:
+        """Return who a token stands for; None for one that is not known (any more)."""
+        self._refresh()
+        known = digest(token)
+        return self._given.get(known) or self._read.subjects.get(known)
+
+    def _refresh(self) -> None:
+        """Read the file again if it changed. A broken one keeps the former tokens."""
+        if self._file is None:
+            return
+        stamp = _stamp(self._file)
+        if stamp == self._read.stamp:
+            return
+        with self._guard:
+            if stamp == self._read.stamp:
+                return
+            try:
+                self._read = _Read(stamp, _subjects(self._file))
+            except InvalidInput as error:
+                _log.error("the token file is broken, the former tokens stay: %s", error)
+                self._read = _Read(stamp, self._read.subjects)
+            else:
+                _log.info("the token file was read again: %d tokens", len(self._read.subjects))
+
+
+def append_token(file: Path, login: str, *, may_write: bool) -> str:
+    """Make a token, append its line to a token file (mode 0600), and return it.
+
+    Raises:
+        InvalidInput: The login can't be one, or the file can't be written.
+    """
+    _require_login(login)
+    token = secrets.token_urlsafe(32)
+    line = f"sha256:{digest(token)} {'write' if may_write else 'read'} {login}\n"
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        with os.fdopen(fd, "ab") as opened:
+            os.fchmod(opened.fileno(), 0o600)
+            # A last line without its end would swallow the new one.
+            if opened.tell() and not file.read_bytes().endswith(b"\n"):
+                line = f"\n{line}"
+            opened.write(line.encode())
+            opened.flush()
+            os.fsync(opened.fileno())
+    except OSError as error:
+        what = f"can't write the token file: {error.strerror}"
+        raise InvalidInput(Diagnostic("unwritable", what, str(file))) from error
+    return token
+
+
+def _require_login(login: str) -> None:
+    if problem := flaw(login):
+        what = f"the login {problem[0]}"
+        raise InvalidInput(Diagnostic("bad-login", what, None, problem[1]))
+
+
+def _stamp(file: Path) -> tuple[int, ...]:
+    """What changes when a file does; empty where there is none."""
+    try:
+        found = file.stat()
+    except OSError:
+        return ()
+    return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
+
+
+def _subjects(file: Path) -> dict[str, Subject]:
+    try:
+        text = file.read_bytes().decode()
+    except OSError as error:
+        what = f"can't read the token file: {error.strerror}"
+        remedy = "`provisioner serve --tokens FILE --new-token LOGIN` makes one"
+        raise InvalidInput(Diagnostic("unreadable", what, str(file), remedy)) from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(Diagnostic("not-utf-8", "is not UTF-8", str(file))) from error
+    found: dict[str, Subject] = {}
+    problems = []
+    for number, line in enumerate(text.splitlines(), 1):
+        content = line.strip()
+        if not content or content.startswith("#"):
+            continue
+        match = _LINE.fullmatch(content)
+        # The line itself is not shown: somebody may have written the token in it.
+        if match is None or flaw(match[3]):
+            remedy = "write `sha256:<64 hex digits> <read|write> <login>`"
+            place = Place(str(file), number, 1)
+            problems.append(Diagnostic("token-line", "is no line for a token", place, remedy))
+        else:
+            found[match[1]] = Subject(match[1], match[3], may_write=match[2] == "write")
+    if problems:
+        raise InvalidInput(problems)
+    return found

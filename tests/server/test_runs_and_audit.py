@@ -1,0 +1,93 @@
+"""What was done: runs with the states they left, and every change of every object."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from provisioner.server import records
+from provisioner.wire import shapes
+from tests.server.client import RUN, VIEW, Client, problem, role_content
+from tests.server.running import LOGIN
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def without_etags(state: dict) -> dict:
+    return {
+        **{part: state[part] for part in ("lineage", "recorded", "policies")},
+        **{
+            kind: [{k: v for k, v in item.items() if k != "etag"} for item in state[kind]]
+            for kind in ("roles", "users")
+        },
+    }
+
+
+def test_each_run_keeps_the_state_that_it_left(gateway: Client):
+    states = [gateway.state()]
+    gateway.commit({"op": "assign", "login": "ada", "roles": ["default-full-access"]})
+    states.append(gateway.state())
+    gateway.role("One by one")
+    body = {"run": RUN, "recorded": ["users"], "policies": [{"a": 1}]}
+    recorded = gateway.post("/runs", body)
+    assert (recorded.status_code, recorded.json()) == (201, {"run": 2})
+    states.append(gateway.state())
+    assert states[2]["recorded"] == ["users"]
+    assert states[2]["policies"] == [{"a": 1}]
+    runs = gateway.listed("/runs")
+    assert [(run["number"], run["has_state"]) for run in runs] == [(0, True), (1, True), (2, True)]
+    assert [(run["run"], run["subject"]) for run in runs] == [(None, None), *[(RUN, LOGIN)] * 2]
+    for number, state in enumerate(states):
+        kept = gateway.get(f"/runs/{number}/state").json()
+        assert shapes.valid("RunState", kept)
+        assert kept == {"number": number, **without_etags(state)}
+
+
+def test_old_states_are_dropped_but_the_first(gateway: Client, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(records, "KEPT_STATES", 2)
+    for _ in range(4):
+        gateway.commit()
+    assert [run["has_state"] for run in gateway.listed("/runs")] == [True, False, False, True, True]
+    assert problem(gateway.get("/runs/2/state")) == (404, "not-found")
+    assert gateway.get("/runs/4/state").status_code == 200
+
+
+def test_a_run_that_is_not_there_has_no_state(gateway: Client):
+    for number in ("1", "-1", "x", "1.0", "9" * 40, "%D9%A0"):
+        assert problem(gateway.get(f"/runs/{number}/state")) == (404, "not-found")
+
+
+def test_the_audit_tells_who_changed_what(gateway: Client):
+    role = gateway.role("Sales")
+    path = f"roles/{role['id']}"
+    changed = gateway.put(f"/{path}", role_content(privileges=[])).json()
+    renamed = gateway.put(f"/{path}/name", {"name": "Vente"}).json()
+    user = gateway.give("Ada", role["id"])
+    gateway.commit(
+        {"op": "assign", "login": "ada", "roles": []},
+        {"op": "delete_role", "role": role["id"]},
+        recorded=["roles"],
+    )
+    for item in (role, changed, renamed, user):
+        del item["etag"]
+    audit = gateway.listed("/audit")
+    assert all(shapes.valid("AuditItem", item) for item in audit)
+    assert [item["number"] for item in audit] == [1, 2, 3, 4, 5, 6, 7]
+    assert {item["subject"] for item in audit} == {LOGIN}
+    assert [item["serial"] for item in audit] == [1, 2, 3, 4, 5, 5, 5]
+    nothing: dict = {"recorded": [], "policies": []}
+    assert [(i["action"], i["object"], i["before"], i["after"]) for i in audit] == [
+        ("create_role", path, None, role),
+        ("update_role", path, role, changed),
+        ("rename_role", path, changed, renamed),
+        ("assign", "users/Ada", None, user),
+        ("assign", "users/Ada", user, None),
+        ("delete_role", path, renamed, None),
+        ("record", "runs/1", nothing, {**nothing, "recorded": ["roles"]}),
+    ]
+    assert role["privileges"] == [VIEW]
+
+
+def test_the_serial_of_a_recording_grows_too(gateway: Client):
+    gateway.post("/runs", {"run": RUN, "recorded": [], "policies": []})
+    assert gateway.state()["serial"] == 1
