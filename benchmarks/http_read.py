@@ -44,7 +44,7 @@ def gateway(folder: Path) -> Iterator[str]:
     """Run the reference gateway on a fresh database; its URL."""
     catalogue = {"version": 1, "privileges": [{"name": f"P_{number}"} for number in range(OF)]}
     (folder / "catalogue.yaml").write_text(json.dumps(catalogue))
-    script = Path(sys.executable).with_name("provisioner")
+    script = str(Path(sys.executable).with_name("provisioner"))
     command = [script, "serve", "--port", "0", "--catalogue", str(folder / "catalogue.yaml")]
     command += ["--database", str(folder / "gateway.sqlite")]
     environment = {**os.environ, "PROVISIONER_SERVE_TOKEN": TOKEN}

@@ -72,7 +72,13 @@ class Panel:
     def state(self) -> dict[str, Any]:
         """The reply to GET /state."""
         names = ("ACCOUNTS_VIEW_DET", "ARDOCS_VIEW")
-        more = {"group": None, "summary": "", "requires": [], "internal": False, "sensitive": False}
+        more: dict[str, Any] = {
+            "group": None,
+            "summary": "",
+            "requires": [],
+            "internal": False,
+            "sensitive": False,
+        }
         return {
             **ABOUT,
             "subject": {"login": "bench", "scopes": ["read", "write"]},

@@ -33,8 +33,8 @@ from provisioner.errors import ProvisionerError
 from provisioner.model import DatedRole, DesiredRole, DesiredState, DesiredUser, Role, State
 from provisioner.outcome import Outcome
 from provisioner.server.app import create_app
+from provisioner.testing.strategies import TODAY
 from tests.engine import oracle
-from tests.engine.build import TODAY
 from tests.http.faults import FaultyProxy, seeded
 from tests.server.running import WRITER, bearer, settings
 

@@ -136,7 +136,7 @@ class Exchange:
 
 
 def _pools(settings: HttpSettings) -> urllib3.PoolManager:
-    context = _context(settings) if settings.is_encrypted or settings.proxy else None
+    context = tls_context(settings) if settings.is_encrypted or settings.proxy else None
     common: dict[str, Any] = {"maxsize": settings.concurrency, "ssl_context": context}
     pools: urllib3.PoolManager
     if settings.proxy:
@@ -152,8 +152,12 @@ def _pools(settings: HttpSettings) -> urllib3.PoolManager:
     return pools
 
 
-def _context(settings: HttpSettings) -> ssl.SSLContext:
-    """The system's trusted certificates, and those of the target's own authority."""
+def tls_context(settings: HttpSettings) -> ssl.SSLContext:
+    """Return what trusts the system's certificates, and those of the target's own authority.
+
+    Raises:
+        InvalidInput: A file of certificates can't be used.
+    """
     context = ssl.create_default_context()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     file = settings.ca_file

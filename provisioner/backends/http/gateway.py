@@ -15,6 +15,7 @@ from uuid import uuid4
 from provisioner.backends.base import Description
 from provisioner.backends.http.changesets import changeset_of
 from provisioner.backends.http.client import Request, refusal
+from provisioner.backends.http.examining import examine_gateway
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Unfit
 from provisioner.errors import BackendError, StateMoved
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from contextlib import AbstractContextManager
 
-    from provisioner.backends.base import HistoryEntry, LockOwner, Run
+    from provisioner.backends.base import Check, HistoryEntry, LockOwner, Run
     from provisioner.backends.http.client import Client, Reply
     from provisioner.backends.http.objects import ObjectBackend
     from provisioner.backends.http.settings import HttpSettings
@@ -173,6 +174,10 @@ class GatewayBackend:
         """Do nothing: there is no lock."""
         return None
 
+    def examine(self) -> Iterator[Check]:
+        """Look at the connection, the gateway and the token's rights."""
+        return examine_gateway(self, self._settings)
+
     def whoami(self) -> Mapping[str, Any]:
         """Return the login (or None) and the scopes of the token."""
         reply = self._client.send(Request("GET", "/whoami"))
@@ -184,13 +189,12 @@ class GatewayBackend:
         reply = self._client.send(Request("GET", "/capabilities"))
         what = "ask what the gateway can do"
         document: Mapping[str, Any] = self._document(reply, "About", what)
+        self._told = document["capabilities"]
         return document
 
     def _capabilities(self) -> Mapping[str, bool]:
-        if self._told is None:
-            told: Mapping[str, bool] = self.about()["capabilities"]
-            self._told = told
-        return self._told
+        told: Mapping[str, bool] = self._told or self.about()["capabilities"]
+        return told
 
     def _commits(self) -> bool:
         # What binds a changeset to a version is the ETag of the whole state, so it takes both.

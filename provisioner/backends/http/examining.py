@@ -1,0 +1,103 @@
+"""What ``doctor`` says of a target over HTTP: the connection, the rights, the versions."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from provisioner.backends.base import Check
+from provisioner.backends.http.exchange import tls_context
+from provisioner.backends.http.settings import is_loopback
+from provisioner.errors import ProvisionerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from provisioner.backends.http.gateway import GatewayBackend
+    from provisioner.backends.http.objects import ObjectBackend
+    from provisioner.backends.http.settings import HttpSettings
+
+SOON: Final = 21
+"""Days before a certificate's end from which on it is worth a warning."""
+
+
+def examine_gateway(backend: GatewayBackend, settings: HttpSettings) -> Iterator[Check]:
+    """Look at a gateway of our contract."""
+    try:
+        yield from _connection(settings)
+        started = time.perf_counter()
+        about = backend.about()
+        took = (time.perf_counter() - started) * 1000
+        yield Check("reachable", "ok", f"{settings.url} answers in {took:.0f} ms")
+        told = f"panel `{about['panel']}`, contract {about['contract']}, {about['product']}"
+        yield Check("gateway", "ok", told)
+        yield _rights(backend.whoami())
+    except ProvisionerError as error:
+        yield _failure(error)
+
+
+def examine_api(backend: ObjectBackend, settings: HttpSettings) -> Iterator[Check]:
+    """Look at an API that a profile describes: whether it can be read shows by reading it."""
+    try:
+        yield from _connection(settings)
+        started = time.perf_counter()
+        backend.read()
+        took = (time.perf_counter() - started) * 1000
+        yield Check("reachable", "ok", f"{settings.url}, read whole in {took:.0f} ms")
+        detail = "reading is allowed; whether writing is, only a write would tell"
+        yield Check("rights", "ok", detail)
+    except ProvisionerError as error:
+        yield _failure(error)
+
+
+def _failure(error: ProvisionerError) -> Check:
+    found = error.diagnostics[0]
+    return Check(
+        "reachable", "error", found.message + (f" ({found.remedy})" if found.remedy else "")
+    )
+
+
+def _rights(told: Mapping[str, Any]) -> Check:
+    who = f"the token is for {told['login']}" if told["login"] else "the token is for nobody"
+    scopes = " and ".join(told["scopes"])
+    if "write" in told["scopes"]:
+        return Check("rights", "ok", f"{who}: {scopes}")
+    return Check("rights", "warning", f"{who}: {scopes} only; `apply` will be refused")
+
+
+def _connection(settings: HttpSettings) -> Iterator[Check]:
+    if settings.proxy is not None:
+        host = urlsplit(settings.proxy.reveal()).hostname
+        yield Check("proxy", "ok", f"over {host}")
+    if not settings.is_encrypted:
+        if is_loopback(urlsplit(settings.url).hostname or ""):
+            yield Check("TLS", "ok", "none, and none needed: nothing leaves this machine")
+        else:
+            risk = "none: what is sent, the token too, can be read on the way"
+            yield Check("TLS", "warning", risk)
+    elif settings.proxy is None:
+        yield from _certificate(settings)
+
+
+def _certificate(settings: HttpSettings) -> Iterator[Check]:
+    """The certificate of a direct connection. What fails here fails, better told, in a request."""
+    parts = urlsplit(settings.url)
+    address = (parts.hostname or "", parts.port or 443)
+    context = tls_context(settings)
+    try:
+        with (
+            socket.create_connection(address, timeout=settings.connect_timeout) as plain,
+            context.wrap_socket(plain, server_hostname=parts.hostname) as secured,
+        ):
+            version, certificate = secured.version(), secured.getpeercert() or {}
+    except OSError:
+        return
+    seconds = ssl.cert_time_to_seconds(str(certificate["notAfter"]))
+    end = datetime.fromtimestamp(seconds, UTC)
+    days = (end - datetime.now(UTC)).days
+    detail = f"{version}, the certificate is good until {end:%Y-%m-%d} ({days} days)"
+    yield Check("TLS", "warning" if days < SOON else "ok", detail)

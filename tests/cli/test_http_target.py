@@ -1,0 +1,341 @@
+"""A panel behind HTTP, through the console script."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner.server.app import create_app
+from provisioner.server.tokens import Tokens, digest
+from tests.http.raw_server import RawServer, reply
+from tests.server.conftest import proxy  # noqa: F401 - a fixture
+from tests.server.running import LOGIN, WRITER, serving, settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+
+    from tests.cli.conftest import Shell
+    from tests.server.conftest import Proxy
+
+READER = "a-token-that-may-only-read"
+ENV = {"PANEL_TOKEN": WRITER}
+PROJECT = """\
+version: 1
+sources: [roles.yaml]
+targets:
+  panel: {{backend: http, url: "{url}", token_env: PANEL_TOKEN{more}}}
+"""
+FIRST = """\
+version: 1
+roles:
+  Clerk:
+    privileges: [ARDOCS_VIEW]
+users:
+  ada@example.com: {roles: [Clerk]}
+"""
+SECOND = """\
+version: 1
+roles:
+  Bookkeeper:
+    renamed_from: Clerk
+    privileges: [ARDOCS_VIEW, ARDOCS_CREATE]
+users:
+  grace@example.com: {roles: [Bookkeeper]}
+"""
+
+
+class Counted:
+    """An application, and the requests that it was asked."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+        self.asked: list[str] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self.asked.append(f"{scope['method']} {scope['path']}")
+        await self.app(scope, receive, send)
+
+
+@pytest.fixture
+def counted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Counted]:
+    """A gateway that nobody has used yet; one token writes, one only reads."""
+    folder = tmp_path_factory.mktemp("gateway")
+    tokens = folder / "tokens"
+    tokens.write_text(f"sha256:{digest(READER)} read reader@example.com\n")
+    known = Tokens(file=tokens, token=WRITER, login=LOGIN)
+    app = create_app(settings(folder / "gateway.sqlite", tokens=known))
+    yield Counted(app)
+    app.state.gateway.close()
+
+
+@pytest.fixture
+def panel(counted: Counted, proxy: Proxy, shell: Shell) -> Shell:  # noqa: F811
+    """A folder with a project for that gateway."""
+    shell.write("provisioner.yaml", PROJECT.format(url=proxy.add(counted), more=""))
+    shell.write("roles.yaml", FIRST)
+    return shell
+
+
+def roles(shell: Shell) -> dict[str, list[str]]:
+    """The stored roles that are not the panel's own, with their privileges."""
+    listed = shell("roles", "--format", "json", env=ENV).document["roles"]
+    return {
+        role["name"]: role["privileges"]
+        for role in listed
+        if role["name"] in {"Clerk", "Bookkeeper", "Left", "Right"}
+    }
+
+
+def test_the_daily_round(panel: Shell, counted: Counted) -> None:
+    """Plan, apply, change, rename, go back, import: all as with a file."""
+    assert panel("doctor", env=ENV).code == 0
+    assert panel("plan", "--detailed-exitcode", env=ENV).code == 2
+    applied = panel("apply", "--auto-approve", env=ENV)
+    assert (applied.code, applied.last_line[:14]) == (0, "Apply complete")
+    assert panel("plan", "--detailed-exitcode", env=ENV).code == 0
+
+    panel.write("roles.yaml", SECOND)
+    assert panel("plan", "--out", "plan.json", env=ENV).code == 0
+    assert WRITER not in (panel.folder / "plan.json").read_text()
+    assert panel("apply", "--plan", "plan.json", env=ENV).code == 0
+    assert roles(panel) == {"Bookkeeper": ["ARDOCS_CREATE", "ARDOCS_VIEW"]}
+    assert panel("apply", "--plan", "plan.json", env=ENV).code == 4
+
+    runs = panel("history", "--format", "json", env=ENV).document["runs"]
+    assert [run["run"] and run["run"]["operation"] for run in runs] == [None, "apply", "apply"]
+    assert panel("rollback", "1", "--auto-approve", env=ENV).code == 0
+    assert roles(panel) == {"Clerk": ["ARDOCS_VIEW"]}
+
+    assert panel("import", "--out", "imported.yaml", env=ENV).code == 0
+    assert panel("plan", "--detailed-exitcode", "imported.yaml", env=ENV).code == 0
+    assert sum(asked.startswith("POST /changesets") for asked in counted.asked) == 3
+
+
+def test_a_plan_without_changes_takes_one_request(panel: Shell, counted: Counted) -> None:
+    panel("apply", "--auto-approve", env=ENV)
+    counted.asked.clear()
+    assert panel("plan", "--detailed-exitcode", env=ENV).code == 0
+    assert counted.asked == ["GET /state"]
+
+
+def test_object_by_object(panel: Shell, counted: Counted) -> None:
+    panel.edit("provisioner.yaml", "token_env", "changesets: false, token_env")
+    assert panel("apply", "--auto-approve", env=ENV).code == 0
+    panel.write("roles.yaml", SECOND)
+    assert panel("apply", "--auto-approve", env=ENV).code == 0
+    assert roles(panel) == {"Bookkeeper": ["ARDOCS_CREATE", "ARDOCS_VIEW"]}
+    assert panel("plan", "--detailed-exitcode", env=ENV).code == 0
+    runs = panel("history", "--format", "json", env=ENV).document["runs"]
+    assert len(runs) == 3
+    assert not any("changesets" in asked for asked in counted.asked)
+
+
+def test_two_applies_at_once_never_mix(panel: Shell) -> None:
+    """Each writes two roles and who holds them; afterwards one of them is there, whole."""
+    sources = {}
+    for name in ("Left", "Right"):
+        sources[name] = FIRST.replace("Clerk", name)
+        panel.write(f"{name}.yaml", sources[name])
+    words = ["apply", "--auto-approve", "--adopt", "--max-change-percent", "100", "--quiet"]
+    running = [
+        subprocess.Popen(
+            [panel.program, *words, f"{name}.yaml"],
+            cwd=panel.folder,
+            env=panel.environment(ENV),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for name in sources
+    ]
+    told = [process.communicate(timeout=30)[1] for process in running]
+    codes = [process.returncode for process in running]
+    assert 0 in codes, told
+    assert set(codes) <= {0, 4}, told
+    stored = roles(panel)
+    assert len(stored) == 1, stored
+    users = panel("users", "--format", "json", env=ENV).document["users"]
+    assert [user["roles"] for user in users] == [list(stored)]
+
+
+def test_a_plan_is_stale_once_somebody_else_changed_what_it_touches(panel: Shell) -> None:
+    panel("apply", "--auto-approve", env=ENV)
+    panel.write("roles.yaml", SECOND)
+    panel("plan", "--out", "plan.json", env=ENV)
+    panel.write("other.yaml", FIRST.replace("ARDOCS_VIEW", "ARDOCS_CREATE"))
+    assert panel("apply", "--auto-approve", "other.yaml", env=ENV).code == 0
+    refused = panel("apply", "--plan", "plan.json", env=ENV)
+    assert refused.code == 4
+    assert "the plan is stale" in refused.err
+    assert roles(panel) == {"Clerk": ["ARDOCS_CREATE"]}
+
+
+def test_a_plan_for_another_panel_is_refused(panel: Shell, tmp_path: Path) -> None:
+    panel("plan", "--out", "plan.json", env=ENV)
+    app = create_app(settings(tmp_path / "other.sqlite"))
+    with serving(app) as url:
+        panel.write("provisioner.yaml", PROJECT.format(url=url, more=""))
+        refused = panel("apply", "--plan", "plan.json", env=ENV)
+    app.state.gateway.close()
+    assert refused.code == 1
+    assert "the plan is for http://" in refused.err
+
+
+def test_who_runs_it_does_not_lock_themselves_out(panel: Shell) -> None:
+    """The gateway says whom the token is for; nobody has to write `self:`."""
+    admins = "users: {%s: {roles: [Full Access]}, bob@example.com: {roles: [Full Access]}}\n"
+    panel.write("roles.yaml", "version: 1\nroles: {}\n" + admins % LOGIN)
+    assert panel("apply", "--auto-approve", env=ENV).code == 0
+    panel.write("roles.yaml", "version: 1\nusers: {bob@example.com: {roles: [Full Access]}}\n")
+    refused = panel("plan", env=ENV)
+    assert refused.code == 3
+    assert f"{LOGIN}, who runs this, would lose administrative access" in refused.out
+
+
+def test_a_token_that_may_only_read(panel: Shell) -> None:
+    """It plans, as CI does; it does not apply."""
+    reader = {"PANEL_TOKEN": READER}
+    assert panel("plan", env=reader).code == 0
+    refused = panel("apply", "--auto-approve", env=reader)
+    assert refused.code == 1
+    assert "the server answers 403" in refused.err
+    assert "use a token that may do this" in refused.err
+    assert roles(panel) == {}
+    doctor = panel("doctor", env=reader)
+    assert doctor.code == 0
+    assert "warning  rights: the token is for reader@example.com: read only" in doctor.out
+
+
+def test_a_wrong_token_or_none(panel: Shell) -> None:
+    for env in ({"PANEL_TOKEN": "wrong-token"}, {}):
+        refused = panel("plan", env=env)
+        assert refused.code == 1
+        assert "Traceback" not in refused.err
+    assert "token_env: the variable PANEL_TOKEN is not set" in refused.err
+    assert "provisioner.yaml:4:3" in refused.err
+    doctor = panel("doctor", env={"PANEL_TOKEN": "wrong-token"})
+    assert doctor.code == 1
+    assert "error    reachable: http" in doctor.out
+    assert "the server answers 401" in doctor.out
+
+
+def test_a_gateway_that_is_not_there(panel: Shell) -> None:
+    with RawServer(b"") as server:
+        url = server.url
+    panel.write("provisioner.yaml", PROJECT.format(url=url, more=""))
+    refused = panel.errors("plan", env=ENV)
+    assert refused[0].message.startswith(f"GET {url}/state: no connection (Connection refused)")
+
+
+def test_another_panel_than_the_project_says(panel: Shell) -> None:
+    panel.edit("provisioner.yaml", "token_env", "panel: us-na, token_env")
+    refused = panel.errors("plan", env=ENV)
+    assert "panel: this is the panel `sandbox`" in refused[0].message
+
+
+GOOD: dict[str, Any] = {
+    "contract": "1.0",
+    "panel": "us",
+    "product": "x",
+    "capabilities": dict.fromkeys(
+        [
+            "state",
+            "changesets",
+            "history",
+            "recording",
+            "assignments",
+            "includes",
+            "descriptions",
+            "renames",
+            "protection",
+            "closed_users",
+        ],
+        False,
+    ),
+    "subject": {"login": None, "scopes": ["read"]},
+    "lineage": "00000000-0000-0000-0000-000000000000",
+    "serial": 1,
+    "recorded": [],
+    "policies": [],
+    "catalogue": {"name": "x", "privileges": []},
+    "roles": [],
+    "users": [],
+}
+ETAG = 'ETag: "1"'
+NOT_THE_CONTRACT: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
+    "no ETag": ({}, (), "header ETag: it is missing"),
+    "a weak ETag": ({}, ('ETag: W/"1"',), "is weak"),
+    "no roles": ({"roles": None}, (ETAG,), "roles: None is not of type 'array'"),
+    "an odd role": ({"roles": [{"id": "r-1"}]}, (ETAG,), "roles[0]: 'name' is a required"),
+    "a new contract": ({"contract": "2.0"}, (ETAG,), "speaks version '2.0'; this provisioner"),
+    "a user of nothing": (
+        {"users": [{"login": "ada", "roles": ["r-9"], "etag": '"1"'}]},
+        (ETAG,),
+        "users[0].roles: no role has the id r-9",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "headers", "message"), NOT_THE_CONTRACT.values(), ids=NOT_THE_CONTRACT.keys()
+)
+def test_a_reply_that_is_not_what_the_contract_says(
+    panel: Shell, change: dict[str, Any], headers: tuple[str, ...], message: str
+) -> None:
+    """It is an error that names the URL and the field, and never looks like "no roles"."""
+    body = json.dumps({**GOOD, **change})
+    with RawServer(reply(body, 200, "application/json", *headers)) as server:
+        panel.write("provisioner.yaml", PROJECT.format(url=server.url, more=""))
+        refused = panel.errors("plan", env=ENV)
+    assert len(refused) == 1
+    assert refused[0].message.startswith(f"{server.url}/state: ")
+    assert message in refused[0].message
+
+
+def test_an_address_that_is_not_encrypted_must_be_meant(shell: Shell) -> None:
+    shell.write("provisioner.yaml", PROJECT.format(url="http://roles.invalid", more=""))
+    shell.write("roles.yaml", FIRST)
+    refused = shell.refused("plan", env=ENV)
+    assert refused[0].place == "provisioner.yaml:4:3"
+    assert "--insecure-http" in refused[0].remedy
+    meant = shell("plan", "--insecure-http", env=ENV)
+    assert "the host's name is not known" in meant.err
+
+
+def test_an_option_that_there_is_not(shell: Shell) -> None:
+    shell.write("provisioner.yaml", PROJECT.format(url="https://x.invalid", more=", tokn: x"))
+    shell.write("roles.yaml", FIRST)
+    assert "tokn" in shell.refused("plan", env=ENV)[0].message
+
+
+def loaded(shell: Shell, *words: str) -> set[str]:
+    """The top-level modules that a command loads."""
+    script = (
+        "import sys; from provisioner.cli.app import run; run(sys.argv[1:]);"
+        "print(*{m.partition('.')[0] for m in sys.modules}, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, *words],
+        cwd=shell.folder,
+        env=shell.environment(ENV),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=True,
+    )
+    return set(done.stderr.split())
+
+
+def test_the_http_stack_loads_for_http_targets_only(panel: Shell) -> None:
+    assert "urllib3" in loaded(panel, "plan")
+    assert "jmespath" not in loaded(panel, "plan")
+    panel.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    assert not {"urllib3", "jmespath", "starlette", "sqlalchemy"} & loaded(panel, "plan")
