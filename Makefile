@@ -8,16 +8,20 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 
-# Stamps: what .venv holds, so that nothing is installed twice.
+# The server that the profile flask-appbuilder is tested against shares no library with the rest.
+FAB := .venv-flask-appbuilder
+
+# Stamps: what the environments hold, so that nothing is installed twice.
 CREATED := $(VENV)/.created
 RUNTIME := $(VENV)/.runtime-installed
 DEV := $(VENV)/.dev-installed
+FAB_INSTALLED := $(FAB)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough lint format format-check types check golden bench build lock upgrade clean
+.PHONY: help demo test thorough soak lint format format-check types check golden bench build lock upgrade flask-appbuilder clean
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME) ## Install, and show what the example roles would change in a fresh panel
 	@echo '$$ $(BIN)/provisioner plan examples/roles.yaml'
@@ -28,11 +32,15 @@ demo: $(RUNTIME) ## Install, and show what the example roles would change in a f
 	@echo '  $(BIN)/provisioner plan examples/roles.yaml'
 	@echo 'The panel of this demo is a file below .provisioner; delete that folder to start over.'
 
-test: $(DEV) ## Run the tests (more options: make test ARGS="-k rename")
-	$(BIN)/pytest -n auto $(ARGS)
+test: $(DEV) $(FAB_INSTALLED) ## Run the tests (more options: make test ARGS="-k rename")
+	PROVISIONER_REQUIRE_FLASK_APPBUILDER=1 $(BIN)/pytest -n auto $(ARGS)
 
 thorough: $(DEV) ## Run the property tests long, on new random examples (not part of the checks)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n auto tests/engine tests/policies $(ARGS)
+
+soak: $(DEV) ## Apply over bad networks with new random numbers (not part of the checks)
+	PROVISIONER_SOAK_FROM=$$(date +%s) PROVISIONER_SOAK_RUNS=5000 \
+		$(BIN)/pytest -n auto tests/http/test_bad_networks.py $(ARGS)
 
 lint: $(DEV) ## Look for mistakes
 	$(BIN)/ruff check .
@@ -65,14 +73,17 @@ lock upgrade: $(CREATED)
 	$(call compile,dev) pyproject.toml --all-extras --group dev
 	$(call compile,runtime) pyproject.toml --constraints requirements/dev.txt
 	$(call compile,build) --group build --constraints requirements/dev.txt
+	$(call compile,flask-appbuilder) requirements/flask-appbuilder.in
 lock: ## Write requirements/*.txt anew after a change of dependencies in pyproject.toml
 upgrade: ## The same, with the newest versions that pyproject.toml allows
 
 compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command 'make lock' $(FRESH) -o requirements/$(1).txt
 
-clean: ## Remove the environment, builds and caches (not the state of the demo)
-	rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+flask-appbuilder: $(FAB_INSTALLED) ## Install the Flask-AppBuilder that tests talk to
+
+clean: ## Remove the environments, builds and caches (not the state of the demo)
+	rm -rf $(VENV) $(FAB) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(CREATED):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
@@ -93,3 +104,10 @@ $(DEV): pyproject.toml requirements/dev.txt | $(CREATED)
 	@$(PIP) install --require-hashes -r requirements/dev.txt
 	@$(PIP) install --no-build-isolation --no-deps --editable .
 	@touch $(RUNTIME) $@
+
+$(FAB_INSTALLED): requirements/flask-appbuilder.txt | $(CREATED)
+	@echo 'Installing Flask-AppBuilder into $(FAB)'
+	@$(PYTHON) -m venv --clear $(FAB)
+	@$(FAB)/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+		--require-hashes -r requirements/flask-appbuilder.txt
+	@touch $@

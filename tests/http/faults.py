@@ -67,7 +67,7 @@ AFTER = frozenset(
     }
 )
 _SKEW = timedelta(hours=7)
-_DOWN = 0.01
+_DOWN = 0.005
 
 
 def seeded(seed: int, rate: float, *, in_a_row: int = 2) -> Chooser:

@@ -49,7 +49,7 @@ def backend_over(client: Client, settings: HttpSettings, opening: Opening) -> Ba
 
         read = opening.read_yaml
         profile = load_profile(settings.profile, opening.folder, read, place=opening.place)
-        return ObjectBackend(client, profile, settings)
+        return ObjectBackend(client, profile, settings, place=opening.place)
 
     # Reading and committing at once take no profile, so that of our own contract waits.
     if settings.profile == "gateway":

@@ -1,0 +1,121 @@
+"""Gives users exactly the roles that they shall hold, all at once or one by one."""
+
+from __future__ import annotations
+
+import threading
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from provisioner.backends.http.held import HeldRole, HeldUser
+from provisioner.backends.http.steps import Runner, Step, compared, moved
+from provisioner.backends.http.subjects import UserSubject
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import BackendError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provisioner.backends.http.held import Id
+    from provisioner.backends.http.profile import Call, UsersPart
+    from provisioner.backends.http.reading import Reader
+    from provisioner.engine.writes import SetAssignment
+
+
+class Assigner:
+    """Carries out assignments by a profile."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._known = reader.known
+        self._subject = UserSubject(reader)
+        # Who else holds a role is read and then written, so nobody of us may come in between.
+        users = reader.profile.users
+        shared = users and users.remove and "other_user_ids" in users.remove.uses
+        self._together = threading.Lock() if shared else nullcontext()
+
+    def assign(self, write: SetAssignment) -> None:
+        """Make a user's roles exactly those of the write.
+
+        Raises:
+            StateMoved: The user does not hold what the write begins with; nothing was changed.
+            BackendError: There is no such user, or it failed.
+        """
+        users = self._reader.profile.users
+        if users is None:
+            message = "the API has no assignments; nothing was changed"
+            raise BackendError(Diagnostic("unsupported", message))
+        with self._together:
+            held = self._expected(write, users)
+            wanted = replace(held, roles=self._known.keys_of(write.after))
+            steps = self._steps(users, held, wanted)
+            if steps:
+                made = Runner(self._reader.lists.session, self._subject).run(steps)
+                self._known.put_user(made or wanted)
+
+    def _expected(self, write: SetAssignment, users: UsersPart) -> HeldUser:
+        """The user that the write begins with, once it is certain, or will be refused."""
+        keys = self._known.keys_of(write.before)
+        held = self._known.user(write.user)
+        versioned = compared(users.assign, users.add, users.remove)
+        if held and held.etag and versioned and held.roles == keys:
+            return held
+        found = self._reader.user(held.login if held else write.user, held.id if held else None)
+        if found is None:
+            message = f"there is no user {write.user}; users are made elsewhere"
+            raise BackendError(Diagnostic("no-such-user", f"{message}; nothing was changed"))
+        self._known.put_user(found)
+        if difference := self._subject.difference(found, replace(found, roles=keys)):
+            moved("user-changed", f"what {write.user} holds changed since: {difference}")
+        return found
+
+    def _steps(self, users: UsersPart, held: HeldUser, wanted: HeldUser) -> list[Step[HeldUser]]:
+        if wanted.roles == held.roles:
+            return []
+        if users.assign and (wanted.roles or not users.last_role_by_remove):
+            return [self._whole(users.assign, held, wanted)]
+        return self._one_by_one(users, held, wanted)
+
+    def _whole(self, call: Call, held: HeldUser, wanted: HeldUser) -> Step[HeldUser]:
+        roles = self._known.names_and_ids(wanted.roles)
+        values = {
+            "id": held.id,
+            "login": held.login,
+            "roles": [name for name, _ in roles],
+            "role_ids": [id for _, id in roles],
+        }
+        return Step(f"assign roles to {held.login}", call, lambda: values, held, wanted)
+
+    def _one_by_one(
+        self, users: UsersPart, held: HeldUser, wanted: HeldUser
+    ) -> list[Step[HeldUser]]:
+        """First what is taken, then what is given: at no time more than before or after."""
+        steps: list[Step[HeldUser]] = []
+        before = held
+        for verb, call, keys in (
+            ("take role", users.remove, held.roles - wanted.roles),
+            ("give role", users.add, wanted.roles - held.roles),
+        ):
+            for name, id in self._known.names_and_ids(keys):
+                if call is not None:
+                    after = replace(before, roles=before.roles ^ {str(id)})
+                    what = f"{verb} {name} ({held.login})"
+                    values = self._of_one(call, held, HeldRole(id, name))
+                    steps.append(Step(what, call, values, before, after))
+                    before = after
+        return steps
+
+    def _of_one(
+        self, call: Call, held: HeldUser, role: HeldRole
+    ) -> Callable[[], dict[str, object]]:
+        """What the placeholders of a request about one user and one role stand for."""
+
+        def values() -> dict[str, object]:
+            filled: dict[str, object] = {"id": held.id, "login": held.login}
+            filled |= {"role": role.name, "role_id": role.id}
+            if "other_user_ids" in call.uses:
+                others: list[Id] = self._reader.holders(role)
+                filled["other_user_ids"] = [id for id in others if str(id) != str(held.id)]
+            return filled
+
+        return values

@@ -1,0 +1,108 @@
+"""JMESPath expressions: where in an API's answers the things are that a profile speaks of.
+
+See https://jmespath.org/specification.html. An expression is compiled when its profile is loaded,
+and what can be known to be wrong with it is said then.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+import jmespath
+from jmespath.exceptions import JMESPathError
+from jmespath.functions import Functions
+
+from provisioner.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Unusable(ValueError):
+    """An expression is wrong, or does not work on an answer; the message says why."""
+
+    def __init__(self, message: str, remedy: str | None = None) -> None:
+        super().__init__(message)
+        self.remedy = remedy
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A compiled expression; ``text`` is what the profile says.
+
+    Most are the name of a field. Looking that up without JMESPath's interpreter makes reading a
+    list of objects several times as fast.
+    """
+
+    text: str
+    compiled: Any = field(repr=False, compare=False)
+    field_name: str | None = None
+
+    def of(self, document: object) -> Any:
+        """Return what the expression finds; None where there is nothing.
+
+        Raises:
+            Unusable: A function in it can't take what the document holds.
+        """
+        if self.field_name is not None:
+            return document.get(self.field_name) if isinstance(document, dict) else None
+        try:
+            return self.compiled.search(document)
+        except (JMESPathError, TypeError, ValueError) as error:
+            raise Unusable(_first_line(error)) from error
+
+
+def compiled(text: str) -> Expression:
+    """Compile an expression.
+
+    Raises:
+        Unusable: It is no JMESPath, or calls a function that does not exist, or wrongly.
+    """
+    try:
+        parsed = jmespath.compile(text)
+    except JMESPathError as error:
+        raise Unusable(f"`{text}` is no JMESPath: {_first_line(error)}") from error
+    table: dict[str, Any] = Functions.FUNCTION_TABLE
+    for name, arguments in _calls(parsed.parsed):
+        if name not in table:
+            known = sorted(table)
+            remedy = did_you_mean(name, known) or f"there are: {', '.join(known)}"
+            raise Unusable(f"`{text}` calls `{name}`, which JMESPath does not have", remedy)
+        signature = table[name]["signature"]
+        variadic = bool(signature and signature[-1].get("variadic"))
+        if arguments < len(signature) or (arguments > len(signature) and not variadic):
+            takes = f"takes {len(signature)} arguments{' or more' if variadic else ''}"
+            raise Unusable(f"`{text}`: `{name}` {takes}, not {arguments}")
+    is_field = parsed.parsed["type"] == "field"
+    return Expression(text, parsed, parsed.parsed["value"] if is_field else None)
+
+
+_KINDS: Final = {
+    bool: "true or false",
+    int: "a number",
+    float: "a number",
+    str: "a text",
+    list: "a list",
+    dict: "an object",
+}
+
+
+def described(found: object) -> str:
+    """Say what an expression found instead of what was due."""
+    return "is missing" if found is None else f"is {_KINDS[type(found)]}"
+
+
+def _calls(node: Any) -> Iterator[tuple[str, int]]:
+    if not isinstance(node, dict):
+        return  # the numbers of a slice
+    if node["type"] == "function_expression":
+        yield node["value"], len(node["children"])
+    for child in node["children"]:
+        yield from _calls(child)
+
+
+def _first_line(error: Exception) -> str:
+    """JMESPath draws the expression below its message; the place in the profile says it better."""
+    line = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(" :")
+    return line.removeprefix("Invalid jmespath expression: ")

@@ -1,0 +1,110 @@
+"""Makes roles through an API: never twice, never over a name that is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from provisioner.backends.http.client import LostReply, refusal
+from provisioner.backends.http.held import identity, text
+from provisioner.backends.http.paging import Item
+from provisioner.backends.http.session import request_of, where
+from provisioner.backends.http.steps import Runner, broken_off, not_kept
+from provisioner.backends.http.subjects import role_values
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import BackendError, ProvisionerError, StateMoved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provisioner.backends.http.client import Reply
+    from provisioner.backends.http.held import HeldRole
+    from provisioner.backends.http.reading import Reader
+    from provisioner.backends.http.steps import Step
+    from provisioner.backends.http.subjects import RoleSubject
+
+_CONFLICT = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes roles by a profile; ``fill`` says by which steps a new role gets its privileges."""
+
+    reader: Reader
+    subject: RoleSubject
+    fill: Callable[[HeldRole, HeldRole], list[Step[HeldRole]]]
+
+    def make(self, wanted: HeldRole) -> HeldRole:
+        """Make a role (``wanted`` has no id yet) and return it as it is then.
+
+        Raises:
+            StateMoved: The name is taken; nothing was changed.
+            BackendError: It failed; the message says what is there now.
+        """
+        self.require_free(wanted.name)
+        apart = self.reader.profile.roles.privileges.list is not None
+        bare = replace(wanted, privileges=frozenset()) if apart else wanted
+        made = self._made(bare)
+        steps = self.fill(made, replace(wanted, id=made.id))
+        done = f"make role {wanted.name}"
+        if steps:
+            runner = Runner(self.reader.lists.session, self.subject)
+            return runner.run(steps, done=[done]) or made
+        if difference := self.subject.difference(made, bare):
+            not_kept(done, difference)
+        return made
+
+    def require_free(self, name: str, *, but: str | None = None) -> None:
+        """Make sure that no role has a name, whatever its case; ``but`` is an id that may.
+
+        Raises:
+            StateMoved: One has.
+        """
+        part = self.reader.profile.roles
+        if "taken-name" in part.refuses:
+            return
+        for item in self.reader.role_items():
+            other = text(item, part.name, "a name")
+            if other.casefold() == name.casefold() and str(identity(item, part.id)) != but:
+                message = f"a role named {other} exists already; nothing was changed"
+                raise StateMoved(Diagnostic("name-taken", message, None, "plan again"))
+
+    def _made(self, bare: HeldRole) -> HeldRole:
+        call = self.reader.profile.roles.create
+        values = role_values(bare, self.reader.known, call.uses)
+        what = f"make role {bare.name}"
+        try:
+            reply = self.reader.lists.session.send(request_of(call, values))
+        except LostReply as error:
+            return self._found(bare, error)
+        if reply.status >= 400:
+            refused = refusal(reply, what)
+            if reply.perhaps_repeated and reply.status == _CONFLICT:
+                return self._found(bare, refused)
+            raise refused
+        try:
+            made = self._shown(bare, reply)
+        except ProvisionerError as error:
+            raise broken_off([what], ["read it back"], error) from error
+        if made is None:
+            not_kept(what, "there is no such role")
+        return made
+
+    def _shown(self, bare: HeldRole, reply: Reply) -> HeldRole | None:
+        """The new role as the answer shows it, or as it is read then."""
+        call = self.reader.profile.roles.create
+        if call.item is not None:
+            return self.subject.shown(reply, call)
+        if call.id is None:
+            return self.reader.role_named(bare.name)
+        id = identity(Item(reply.body, where(reply, call.method)), call.id)
+        return self.reader.role(id, bare.name)
+
+    def _found(self, bare: HeldRole, error: ProvisionerError) -> HeldRole:
+        """The role that a request made whose answer is lost; it is not sent again."""
+        found = self.reader.role_named(bare.name)
+        if found is not None and self.subject.difference(found, bare) is None:
+            return found
+        there = "it is not there" if found is None else "one of that name is there, but another"
+        message = f"looked for role {bare.name} afterwards: {there}"
+        raise BackendError([*error.diagnostics, Diagnostic("not-made", message)]) from error

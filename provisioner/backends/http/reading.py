@@ -1,0 +1,190 @@
+"""Reads single objects behind an API as they are now, and who uses them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from provisioner.backends.http.client import refusal
+from provisioner.backends.http.expressions import Unusable
+from provisioner.backends.http.held import identity, references, role_of, text, user_of
+from provisioner.backends.http.paging import NOT_FOUND, Gone, Item
+from provisioner.backends.http.session import bad_reply, request_of, where
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provisioner.backends.http.client import Reply
+    from provisioner.backends.http.held import HeldRole, HeldUser, Id
+    from provisioner.backends.http.known import Known
+    from provisioner.backends.http.paging import Lists
+    from provisioner.backends.http.profile import Call, Profile, References, UsersPart
+
+# What an unknown id stands for: no name begins so, so it equals nothing that anybody asks for.
+UNKNOWN: Final = "\0unknown id "
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Reads by a profile. What ids mean is looked up in ``known``."""
+
+    lists: Lists
+    profile: Profile
+    known: Known
+
+    def role(self, id: Id, name: str) -> HeldRole | None:
+        """Return one role as it is now; None if it is gone."""
+        part = self.profile.roles
+        if part.get is not None:
+            item = self._object(part.get, {"id": id, "name": name}, f"read role {name}")
+            return self.role_in(item) if item else None
+        for item in self.role_items():
+            if str(identity(item, part.id)) == str(id):
+                return self.role_in(item)
+        return None
+
+    def role_named(self, name: str) -> HeldRole | None:
+        """Return the role of exactly that name as it is now; None if there is none."""
+        part = self.profile.roles
+        for item in self.role_items():
+            if text(item, part.name, "a name") == name:
+                return self.role(identity(item, part.id), name)
+        return None
+
+    def role_items(self) -> list[Item]:
+        """Return the list of roles as it is now, without what is listed apart."""
+        part = self.profile.roles
+        return self.lists.all_of(
+            part.list, "list the roles", identity=lambda item: identity(item, part.id)
+        )
+
+    def role_in(self, item: Item) -> HeldRole | None:
+        """Return the role that an answer holds, with what is listed apart; None if it is gone."""
+        role, granted, includes = role_of(item, self.profile.roles)
+        refers = self.profile.roles.privileges.refers
+        if granted is None:
+            try:
+                granted = self.granted(role)
+            except Gone:
+                return None
+        names = frozenset(self.privilege(refers, each) or f"{UNKNOWN}{each}" for each in granted)
+        keys: frozenset[str] = frozenset()
+        if includes is not None and (included := self.profile.roles.includes):
+            keys = frozenset(self.key(included, each) for each in includes)
+        return replace(role, privileges=names, includes=keys)
+
+    def granted(self, role: HeldRole) -> list[Id]:
+        """Return the privileges of a role that are listed apart, as written.
+
+        Raises:
+            Gone: The role does not exist any more.
+        """
+        granted = self.profile.roles.privileges
+        assert granted.list is not None  # noqa: S101 - asked only then
+        expression = granted.refers.expression
+        items = self.lists.all_of(
+            granted.list,
+            f"list the privileges of {role.name}",
+            {"id": role.id, "name": role.name},
+            lambda item: identity(item, expression),
+        )
+        return [identity(item, expression) for item in items]
+
+    def user(self, login: str, id: Id | None) -> HeldUser | None:
+        """Return one user as they are now; None if there is none."""
+        part = self.users_part
+        if part.get is not None and (id is not None or part.id is None):
+            values = {"id": login if id is None else id, "login": login}
+            item = self._object(part.get, values, f"read user {login}")
+            return self.user_in(item) if item else None
+        for item in self.user_items():
+            if text(item, part.login, "a login").casefold() == login.casefold():
+                return self.user_in(item)
+        return None
+
+    def user_items(self) -> list[Item]:
+        """Return the list of users as it is now."""
+        part = self.users_part
+        key = part.id or part.login
+        return self.lists.all_of(
+            part.list, "list the users", identity=lambda item: identity(item, key)
+        )
+
+    def user_in(self, item: Item) -> HeldUser:
+        """Return the user that an answer holds."""
+        part = self.users_part
+        user, roles = user_of(item, part)
+        return replace(user, roles=frozenset(self.key(part.roles, each) for each in roles))
+
+    def holders(self, role: HeldRole) -> list[Id]:
+        """Return the ids of the users who hold a role now."""
+        part = self.users_part
+        if part.holders is None:
+            users = [self.user_in(item) for item in self.user_items()]
+            return [user.id for user in users if role.key in user.roles]
+        key = part.id or part.login
+        items = self.lists.all_of(
+            part.holders,
+            f"list who holds {role.name}",
+            {"role": role.name, "role_id": role.id},
+            lambda item: identity(item, key),
+        )
+        return [identity(item, key) for item in items]
+
+    def use(self, role: HeldRole) -> str | None:
+        """Say what uses a role now; None if nothing does."""
+        if self.profile.users and (holders := self.holders(role)):
+            return "1 user holds it" if len(holders) == 1 else f"{len(holders)} users hold it"
+        part = self.profile.roles
+        if part.includes:
+            for item in self.role_items():
+                other, _, includes = role_of(item, part)
+                keys = {self.key(part.includes, each) for each in includes or ()}
+                if role.key in keys and other.key != role.key:
+                    return f"role {other.name} includes it"
+        values = {"role": role.name, "role_id": role.id}
+        for use in part.used_by:
+            for item in self.lists.all_of(use.list, f"list what carries {role.name}", values):
+                if use.refers is None or role.key in {
+                    self.key(use.refers, each) for each in references(item, use.refers)
+                }:
+                    return f"something else carries it ({item.where})"
+        return None
+
+    def item_in(self, reply: Reply, call: Call) -> Item | None:
+        """Return the object that an answer to a call holds, if it holds one."""
+        if call.item is None:
+            return None
+        place = where(reply, call.method)
+        try:
+            found = call.item.of(reply.body)
+        except Unusable as error:
+            bad_reply(place, f"{call.item.text}: {error}")
+        if not isinstance(found, dict):
+            bad_reply(place, f"{call.item.text}: there is no object")
+        name = "the answer" if call.item.text == "@" else call.item.text
+        return Item(found, f"{place}: {name}", reply.headers.get("ETag"))
+
+    def privilege(self, refers: References, value: Id) -> str | None:
+        """Return the name of a privilege that is referred to; None for an id that nobody knows."""
+        return self.known.privilege_name(value) if refers.kind == "ids" else str(value)
+
+    def key(self, refers: References, value: Id) -> str:
+        """Return the id, as text, of a role that is referred to."""
+        if refers.kind == "ids":
+            return str(value)
+        return self.known.key_of(str(value)) or f"{UNKNOWN}{value}"
+
+    @property
+    def users_part(self) -> UsersPart:
+        """What the profile says of users; asked only where it says something."""
+        assert self.profile.users is not None  # noqa: S101
+        return self.profile.users
+
+    def _object(self, call: Call, values: Mapping[str, object], what: str) -> Item | None:
+        reply = self.lists.session.send(request_of(call, values))
+        if reply.status == NOT_FOUND:
+            return None
+        if reply.status >= 400:
+            raise refusal(reply, what)
+        return self.item_in(reply, call)

@@ -1,0 +1,210 @@
+"""Reading a panel through a profile: all of it checked, mistakes named by request and field."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner.errors import BackendError
+from provisioner.model import Assignment, Role
+from tests.http.small_api import Answer, Asked, JsonServer
+from tests.http.small_panel import PERMS, PROFILE, SmallPanel, apart, opened
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+
+def filled_panel(**kind: bool) -> SmallPanel:
+    panel = SmallPanel(**kind)
+    base = panel.add("Base", 1, 2, text="the base")
+    panel.add("Wide", 3, inner=(base,))
+    panel.people[1]["roles"] = [base]
+    return panel
+
+
+def test_a_panel_is_read_whole(tmp_path: Path) -> None:
+    with JsonServer(filled_panel()) as server:
+        snapshot = opened(server, PROFILE, tmp_path).read()
+    assert snapshot.state.roles == {
+        "Base": Role("Base", "the base", frozenset({"SEE", "EDIT"}), id="1"),
+        "Wide": Role("Wide", "", frozenset({"DELETE"}), frozenset({"Base"}), id="2"),
+    }
+    held = Assignment("ada@example.com", frozenset({"Base"}))
+    assert snapshot.state.assignments == {"ada@example.com": held}
+    assert snapshot.users == frozenset({"ada@example.com", "grace@example.com"})
+    assert snapshot.catalogue is not None
+    assert set(snapshot.catalogue.privileges) == set(PERMS.values())
+
+
+def test_what_is_listed_apart_is_read_too(tmp_path: Path) -> None:
+    with JsonServer(filled_panel(apart=True)) as server:
+        roles = opened(server, apart(), tmp_path).read().state.roles
+        assert roles["Base"].privileges == {"SEE", "EDIT"}
+        assert {asked.path for asked in server.asked} >= {"/roles/1/perms", "/roles/2/perms"}
+
+
+def test_without_users_and_catalogue_only_roles_are_read(tmp_path: Path) -> None:
+    profile = deepcopy(PROFILE)
+    del profile["users"], profile["privileges"]
+    profile["roles"]["privileges"] = {"names": "perms"}
+    for call in ("create", "update"):
+        profile["roles"][call]["body"]["perms"] = "{privileges}"
+    panel = filled_panel()
+    for role in panel.roles.values():
+        role["perms"] = [PERMS[perm] for perm in role["perms"]]
+    with JsonServer(panel) as server:
+        snapshot = opened(server, profile, tmp_path).read()
+        assert (snapshot.catalogue, snapshot.users) == (None, None)
+        assert snapshot.state.roles["Base"].privileges == {"SEE", "EDIT"}
+        assert {asked.path for asked in server.asked} == {"/roles"}
+
+
+def test_default_roles_belong_to_the_catalogue(tmp_path: Path) -> None:
+    profile = deepcopy(PROFILE)
+    profile["roles"]["default"] = "starts_with(title, 'B')"
+    with JsonServer(filled_panel()) as server:
+        catalogue = opened(server, profile, tmp_path).read().catalogue
+    assert catalogue is not None
+    assert [role.name for role in catalogue.default_roles] == ["Base"]
+
+
+def change(
+    path: str, *steps: Any, to: Any
+) -> Callable[[Asked, Callable[[], Answer]], Answer | None]:
+    """A meddling: the answer to a list has another value at that place."""
+
+    def meddle(asked: Asked, act: Callable[[], Answer]) -> Answer | None:
+        if asked.path != path:
+            return None
+        answer = deepcopy(act())
+        node = answer.body
+        for step in steps[:-1]:
+            node = node[step]
+        node[steps[-1]] = to
+        return answer
+
+    return meddle
+
+
+WRONG = {
+    "no name": (
+        ("/roles", "data", 1, "title"),
+        None,
+        "data[1].title: is missing; it should be a text",
+    ),
+    "a name that is a number": (("/roles", "data", 1, "title"), 7, "data[1].title: is a number"),
+    "an empty name": (("/roles", "data", 0, "title"), "", "data[0].title: is empty"),
+    "two names that differ in case": (
+        ("/roles", "data", 1, "title"),
+        "BASE",
+        "data[1].title: BASE differs from Base only in case",
+    ),
+    "no id": (("/roles", "data", 1, "id"), None, "data[1].id: is missing"),
+    "an id that is none": (("/roles", "data", 1, "id"), True, "data[1].id: is true or false"),
+    "an id twice": (("/roles", "data", 1, "id"), 1, "data[1]: 1 is there twice"),
+    "a description that is a list": (("/roles", "data", 0, "text"), [], "data[0].text: is a list"),
+    "privileges that are no list": (
+        ("/roles", "data", 0, "perms"),
+        "SEE",
+        "data[0].perms: is a text",
+    ),
+    "a privilege that is an object": (
+        ("/roles", "data", 0, "perms"),
+        [{"id": 1}],
+        "data[0].perms: is an object",
+    ),
+    "a privilege that nobody knows": (
+        ("/roles", "data", 0, "perms"),
+        [99],
+        "data[0]: no privilege has the id 99",
+    ),
+    "an include that nobody knows": (
+        ("/roles", "data", 1, "inner"),
+        [9],
+        "data[1].inner: no role has the id 9",
+    ),
+    "an item that is no object": (("/roles", "data", 1), "Wide", "data[1].id: is missing"),
+    "a user's role that nobody knows": (
+        ("/people", "data", 1, "roles"),
+        [9],
+        "data[1].roles: no role has the id 9",
+    ),
+    "a login twice": (
+        ("/people", "data", 1, "mail"),
+        "ADA@example.com",
+        "data[1].mail: ADA@example.com differs from ada@example.com only in case",
+    ),
+    "a privilege twice": (("/perms", "data", 1, "code"), "SEE", "data[1].code: SEE is there twice"),
+}
+
+
+@pytest.mark.parametrize(("place", "value", "message"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_named_by_request_and_field(
+    tmp_path: Path, place: tuple[Any, ...], value: object, message: str
+) -> None:
+    panel = filled_panel()
+    panel.meddle = change(*place, to=value)
+    with JsonServer(panel) as server:
+        with pytest.raises(BackendError) as caught:
+            opened(server, PROFILE, tmp_path).read()
+        assert f"GET {server.url}{place[0]}: {message}" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", [" padded ", "tab\there", "line\nbreak", "\u202eevil", "x" * 500, "e\u0301", "null"]
+)
+def test_names_that_sources_could_not_declare_are_read_all_the_same(
+    tmp_path: Path, name: str
+) -> None:
+    panel = filled_panel()
+    panel.roles[2]["title"] = name
+    with JsonServer(panel) as server:
+        assert opened(server, PROFILE, tmp_path).read().state.roles[name].id == "2"
+
+
+def test_null_is_no_description(tmp_path: Path) -> None:
+    panel = filled_panel()
+    panel.roles[1]["text"] = None
+    with JsonServer(panel) as server:
+        assert opened(server, PROFILE, tmp_path).read().state.roles["Base"].description == ""
+
+
+def test_a_role_made_between_two_lists_is_no_contradiction(tmp_path: Path) -> None:
+    """Somebody makes a role and assigns it, after the roles and before the users were listed."""
+    panel = filled_panel()
+
+    def meddle(asked: Asked, _: Callable[[], Answer]) -> None:
+        if asked.path == "/people" and len(panel.roles) == 2:
+            panel.people[2]["roles"] = [panel.add("New", 4)]
+
+    panel.meddle = meddle
+    with JsonServer(panel) as server:
+        state = opened(server, PROFILE, tmp_path).read().state
+    assert state.assignments["grace@example.com"].roles == {"New"}
+
+
+def test_a_role_deleted_between_two_lists_is_no_contradiction(tmp_path: Path) -> None:
+    panel = filled_panel(apart=True)
+
+    def meddle(asked: Asked, _: Callable[[], Answer]) -> None:
+        if asked.path.endswith("/perms") and asked.path != "/perms":
+            panel.roles.pop(2, None)
+
+    panel.meddle = meddle
+    with JsonServer(panel) as server:
+        assert set(opened(server, apart(), tmp_path).read().state.roles) == {"Base"}
+
+
+@pytest.mark.parametrize("path", ["/perms", "/roles", "/people", "/roles/2/perms"])
+def test_a_list_that_fails_fails_the_read(tmp_path: Path, path: str) -> None:
+    panel = filled_panel(apart=True)
+    panel.meddle = lambda asked, _: (
+        Answer(403, {"message": "not for you"}) if asked.path == path else None
+    )
+    with JsonServer(panel) as server:
+        with pytest.raises(BackendError, match="not for you") as caught:
+            opened(server, apart(), tmp_path).read()
+        assert path in str(caught.value)

@@ -1,0 +1,237 @@
+"""Lists in pages: read whole or not at all, whatever the server does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner.backends.http.expressions import compiled
+from provisioner.backends.http.paging import Item, Lists
+from provisioner.backends.http.profile import Call, Listing, Paging
+from provisioner.backends.http.session import Session
+from provisioner.errors import BackendError
+from tests.http.small_api import Answer, Asked, JsonServer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+EVERYTHING = [{"id": number} for number in range(1, 8)]
+ONE_BY_ONE = compiled("id")
+BY_PAGE = Paging("page", (("page", "{page}"), ("size", "{size}")), size=3, total=compiled("total"))
+BY_OFFSET = Paging("offset", (("from", "{offset}"), ("size", "{size}")), size=3)
+BY_CURSOR = Paging("cursor", (("after", "{cursor}"),), next=compiled("next"))
+BY_LINK = Paging("link")
+
+
+def read(server: JsonServer, paging: Paging, *, base: str = "", pages: int = 50) -> list[int]:
+    """Read the list; return the ids of its items."""
+    listing = Listing(Call("GET", "/things", (("kind", "a b"),)), paging, compiled("items"))
+    lists = Lists(Session(server.client(), None), server.url + base, pages)
+
+    def identity(item: Item) -> int:
+        id: int = item.value["id"]
+        return id
+
+    return [identity(item) for item in lists.all_of(listing, "list the things", None, identity)]
+
+
+def window(start: int, size: int) -> list[dict[str, int]]:
+    return EVERYTHING[start : start + size]
+
+
+def pages(asked: Asked) -> Answer:
+    size = min(int(asked.query["size"]), 2)  # less than was asked for, as many servers do
+    start = (int(asked.query["page"]) - 1) * size
+    return Answer(200, {"items": window(start, size), "total": len(EVERYTHING)})
+
+
+def offsets(asked: Asked) -> Answer:
+    return Answer(200, {"items": window(int(asked.query["from"]), 2)})
+
+
+def cursors(asked: Asked) -> Answer:
+    start = int(asked.query.get("after", "k0")[1:])
+    following = f"k{start + 2}" if start + 2 < len(EVERYTHING) else None
+    return Answer(200, {"items": window(start, 2), "next": following, "version": "v1"})
+
+
+def links(asked: Asked) -> Answer:
+    start = int(asked.query.get("start", 0))
+    headers = {}
+    if start + 2 < len(EVERYTHING):
+        headers["Link"] = f'<?start={start + 2}&kind=a%20b>; rel="next", </things>; rel="first"'
+    return Answer(200, {"items": window(start, 2)}, headers)
+
+
+STYLES = [(BY_PAGE, pages), (BY_OFFSET, offsets), (BY_CURSOR, cursors), (BY_LINK, links)]
+
+
+@pytest.mark.parametrize(("paging", "answer"), STYLES, ids=[p.style for p, _ in STYLES])
+def test_every_style_reads_everything(paging: Paging, answer: Callable[[Asked], Answer]) -> None:
+    with JsonServer(answer) as server:
+        assert read(server, paging) == [1, 2, 3, 4, 5, 6, 7]
+        assert {asked.query["kind"] for asked in server.asked} == {"a b"}
+
+
+@pytest.mark.parametrize("body", [{"items": []}, {"items": [], "total": 0}])
+def test_an_empty_list_is_empty(body: Any) -> None:
+    paging = BY_PAGE if "total" in body else BY_OFFSET
+    with JsonServer(lambda _: Answer(200, body)) as server:
+        assert read(server, paging) == []
+
+
+def test_a_list_at_once_asks_once() -> None:
+    with JsonServer(lambda _: Answer(200, {"items": EVERYTHING})) as server:
+        assert len(read(server, Paging())) == len(server.asked) * 7 == 7
+
+
+def test_numbered_pages_may_say_whether_there_is_another() -> None:
+    def answer(asked: Asked) -> Answer:
+        page = int(asked.query["page"])
+        return Answer(200, {"items": window(page * 4, 4), "next": page == 0}) if page < 2 else GONE
+
+    paging = Paging("page", (("page", "{page}"),), first=0, next=compiled("next"))
+    with JsonServer(answer) as server:
+        assert read(server, paging) == [1, 2, 3, 4, 5, 6, 7]
+
+
+GONE = Answer(404, {"detail": "that page has no items"})
+
+
+def begins(asked: Asked) -> bool:
+    """Whether this asks for the first page."""
+    return asked.query.get("page", "1") == "1" and "after" not in asked.query
+
+
+class Twice:
+    """Goes wrong on the second request of each round through the list, so many rounds long."""
+
+    def __init__(self, good: Callable[[Asked], Answer], bad: Answer, rounds: int) -> None:
+        self.good, self.bad, self.rounds = good, bad, rounds
+        self.first = True
+
+    def __call__(self, asked: Asked) -> Answer:
+        good = self.good(asked)
+        if begins(asked) or not self.rounds:
+            self.first = True
+            return good
+        if self.first:
+            self.first = False
+            self.rounds -= 1
+            return self.bad
+        return good
+
+
+CHANGING = {
+    "an item comes twice": (
+        BY_PAGE,
+        pages,
+        {"items": window(1, 2), "total": 7},
+        "2 is there twice",
+    ),
+    "the total grows": (BY_PAGE, pages, {"items": window(2, 2), "total": 8}, "was 7, now 8"),
+    "items are missing at the end": (
+        BY_PAGE,
+        pages,
+        {"items": [], "total": 7},
+        "2 of 7 items came",
+    ),
+    "the version differs": (
+        Paging("cursor", BY_CURSOR.query, next=compiled("next"), version=compiled("version")),
+        cursors,
+        {"items": window(2, 2), "next": "k4", "version": "v2"},
+        "version differs from the page before",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGING.values(), ids=CHANGING)
+@pytest.mark.parametrize("rounds", [1, 2])
+def test_a_list_that_changed_is_read_again(case: tuple[Any, ...], rounds: int) -> None:
+    paging, good, bad, _ = case
+    with JsonServer(Twice(good, Answer(200, bad), rounds)) as server:
+        assert read(server, paging) == [1, 2, 3, 4, 5, 6, 7]
+
+
+@pytest.mark.parametrize("case", CHANGING.values(), ids=CHANGING)
+def test_a_list_that_keeps_changing_is_an_error(case: tuple[Any, ...]) -> None:
+    paging, good, bad, reason = case
+    with JsonServer(Twice(good, Answer(200, bad), 9)) as server:
+        with pytest.raises(BackendError, match="it changed while it was listed, 3 times") as caught:
+            read(server, paging)
+        assert reason in str(caught.value)
+        assert f"GET {server.url}/things?" in str(caught.value)
+        starts = [
+            a for a in server.asked if a.query.get("page", "1") == "1" and "after" not in a.query
+        ]
+        assert len(starts) == 3
+
+
+BAD = {
+    "a page that fails": (BY_PAGE, Answer(404, {"detail": "no such page"}), "no such page"),
+    "no list": (BY_PAGE, Answer(200, {"items": {}, "total": 7}), "items is an object, not a list"),
+    "no items": (BY_PAGE, Answer(200, {"total": 7}), "items is missing, not a list"),
+    "an answer of another kind": (BY_PAGE, Answer(200, [1]), "items is missing, not a list"),
+    "no total": (BY_PAGE, Answer(200, {"items": []}), "total is missing, not a number"),
+    "a total in words": (
+        BY_PAGE,
+        Answer(200, {"items": [], "total": "7"}),
+        "total is a text, not a number",
+    ),
+    "a cursor that is none": (
+        BY_CURSOR,
+        Answer(200, {"items": [], "next": {"k": 1}}),
+        "the next cursor is an object",
+    ),
+    "the same cursor again": (
+        BY_CURSOR,
+        Answer(200, {"items": [], "next": "k2"}),
+        "the next page is one that came before (k2)",
+    ),
+}
+
+
+@pytest.mark.parametrize(("paging", "bad", "message"), BAD.values(), ids=BAD)
+def test_a_bad_page_fails_the_whole_list(paging: Paging, bad: Answer, message: str) -> None:
+    good = pages if paging is BY_PAGE else cursors
+    with JsonServer(Twice(good, bad, 9)) as server:
+        with pytest.raises(BackendError) as caught:
+            read(server, paging)
+        assert message in str(caught.value)
+        assert f"{server.url}/things" in str(caught.value)
+
+
+@pytest.mark.parametrize("paging", [BY_PAGE, BY_OFFSET, BY_CURSOR], ids=lambda paging: paging.style)
+def test_pages_without_an_end_are_given_up(paging: Paging) -> None:
+    count = iter(range(10**6))
+
+    def endless(_: Asked) -> Answer:
+        number = next(count)
+        return Answer(200, {"items": [{"id": number}], "next": f"k{number}", "total": 10**6})
+
+    with JsonServer(endless) as server:
+        with pytest.raises(BackendError, match="there is no end after 50 pages"):
+            read(server, paging)
+        assert len(server.asked) == 50
+
+
+@pytest.mark.parametrize(
+    ("base", "link", "message"),
+    [
+        ("", "https://evil.example/things?start=2", "is not below"),
+        ("", "//evil.example/things", "is not below"),
+        ("/panel", "/other/things", "is not below"),
+        ("/panel", "/panelist/things", "is not below"),
+        ("/panel", "/panel/things?start=0", "one that came before"),
+    ],
+)
+def test_a_link_never_leads_elsewhere(base: str, link: str, message: str) -> None:
+    """The token would go along."""
+    headers = {"Link": f'<{link}>; rel="next"'}
+    with JsonServer(lambda _: Answer(200, {"items": []}, headers)) as server:
+        session = Session(server.client(), None)
+        lists = Lists(session, server.url + base, 50)
+        listing = Listing(Call("GET", "/things"), BY_LINK, compiled("items"))
+        with pytest.raises(BackendError, match=message):
+            lists.all_of(listing, "list the things")
