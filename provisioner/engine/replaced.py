@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.phrases import listed
+from provisioner.engine.reachable import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -88,14 +89,7 @@ def _linked(names: set[str], renames: Mapping[str, str]) -> set[str]:
         if other is not None and other != old:
             neighbours.setdefault(old, []).append(other)
             neighbours.setdefault(other, []).append(old)
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += neighbours.get(name, ())
-    return found
+    return reachable(names, neighbours)
 
 
 def _refused(

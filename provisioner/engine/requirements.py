@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.engine.access import EffectiveAccess
+from provisioner.engine.reachable import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -55,7 +56,7 @@ def unmet_requirements(
         effective = access.of_role(name)
         for privileges, missing in _lacking(state.roles[name].privileges, effective, needed):
             place = _first_place(name, privileges, provenance)
-            to_add = _with_their_needs(missing, needed) - effective
+            to_add = reachable(missing, needed) - effective
             conditional = _conditional(privileges, effective, catalogue)
             key = (privileges, missing, tuple(sorted(to_add)), conditional, place)
             found.setdefault(key, []).append(name)
@@ -80,17 +81,6 @@ def _first_place(role: str, privileges: tuple[str, ...], provenance: Provenance)
     grants = provenance.grants(role)
     places = (grant.place for grant in grants if grant.privilege in privileges)
     return min((place for place in places if place is not None), default=None)
-
-
-def _with_their_needs(names: Iterable[str], needed: Mapping[str, frozenset[str]]) -> set[str]:
-    found: set[str] = set()
-    waiting = list(names)
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += needed.get(name, ())
-    return found
 
 
 def _conditional(

@@ -10,6 +10,8 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
@@ -36,13 +38,14 @@ from tests.engine import oracle
 from tests.http.faults import FaultyProxy, seeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from provisioner.backends.base import Backend
     from provisioner.engine.plan import Plan
     from provisioner.engine.writes import Write
     from tests.http.faults import Chooser
 
+AT_A_TIME = 5
 RUN = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test")
 SETTINGS = Settings(safety=Safety(max_change_percent=None), adopt=True, allow_lockout=True)
 
@@ -78,9 +81,10 @@ class Silent:
         pass
 
 
+@contextmanager
 def reached(
     scene: Scene, url: str | None = None, *, changesets: bool = True, patience: float = 30.0
-) -> Backend:
+) -> Iterator[Backend]:
     """The panel, over a URL, by a client in a hurry: waits are a twentieth of the usual ones."""
     told = HttpSettings(
         url or scene.url,
@@ -92,7 +96,8 @@ def reached(
         total_timeout=patience,
     )
     client = Client(told, sleep=lambda seconds: time.sleep(seconds / 20))
-    return scene.reached(client, told)
+    yield scene.reached(client, told)
+    client.close()
 
 
 def some(chance: random.Random, among: list[str]) -> frozenset[str]:
@@ -115,7 +120,13 @@ def start(scene: Scene, chance: random.Random) -> State:
     holders = ((user, some(chance, names)) for user in scene.users)
     writes += [SetAssignment(user, frozenset(), held) for user, held in holders if held]
     scene.fill(tuple(writes))
-    return reached(scene).read().state
+    return stored(scene)
+
+
+def stored(scene: Scene) -> State:
+    """What the panel holds."""
+    with reached(scene) as backend:
+        return backend.read().state
 
 
 def wanted(scene: Scene, chance: random.Random, current: State) -> DesiredState:
@@ -197,46 +208,65 @@ def is_careful(outcome: Outcome | ProvisionerError) -> bool:
     )
 
 
-def check_run(seed: int, scene: Scene, statistics: Counter[str]) -> None:
-    """Do everything that the module's docstring says, with this seed's numbers."""
+def check_run(seed: int, scene: Scene) -> Counter[str]:
+    """Do everything that the module's docstring says, with this seed's numbers; how it went."""
+    statistics: Counter[str] = Counter()
     chance = random.Random(seed)
     changesets = chance.random() < 0.3
-    clean = reached(scene, changesets=changesets)
     before = start(scene, chance)
     desired = wanted(scene, chance, before)
-    plan = plan_for(scene, clean, desired)
-    assert not plan.blockers, plan.blockers
+    with reached(scene, changesets=changesets) as clean:
+        plan = plan_for(scene, clean, desired)
+        assert not plan.blockers, plan.blockers
+        outcome = over_a_bad_network(seed, chance, scene, plan, statistics, changesets=changesets)
+        now = stored(scene)
+        allowed = possible_ends(before, outcome, plan)
+        assert content(now, before) in [content(end, before) for end in allowed], outcome
+        statistics["unknown"] += len(allowed) > 1
+        again = plan_for(scene, clean, desired)
+        assert not again.blockers, again.blockers
+        if not again.is_empty:
+            second = carried_out(again, clean)
+            assert isinstance(second, Outcome), second
+            assert second.is_complete, second
+        assert plan_for(scene, clean, desired).is_empty
+    scene.check_nothing_twice()
+    return statistics
+
+
+def over_a_bad_network(
+    seed: int,
+    chance: random.Random,
+    scene: Scene,
+    plan: Plan,
+    statistics: Counter[str],
+    *,
+    changesets: bool,
+) -> Outcome | ProvisionerError:
+    """Apply the plan; what came of it."""
     hopeless = seed % 10 == 9
     faults = seeded(seed, chance.choice([0.1, 0.3, 0.5]))
     if hopeless:
         faults = hopeless_after(chance.randint(3, 12), seeded(seed, 0.9, in_a_row=100))
     with FaultyProxy(scene.url, faults, stall=2.0) as proxy:
         patience = 0.7 if hopeless else 30.0
-        over_it = reached(scene, proxy.url, changesets=changesets, patience=patience)
-        outcome = carried_out(plan, over_it)
-    now = reached(scene).read().state
-    allowed = possible_ends(before, outcome, plan)
-    assert content(now, before) in [content(end, before) for end in allowed], outcome
+        with reached(scene, proxy.url, changesets=changesets, patience=patience) as over_it:
+            outcome = carried_out(plan, over_it)
     complete = isinstance(outcome, Outcome) and outcome.is_complete
     assert complete or hopeless or is_careful(outcome), outcome
     statistics["complete" if complete else "broken off"] += 1
-    statistics["unknown"] += len(allowed) > 1
     statistics["faults"] += sum(fault is not None for _, _, fault in proxy.log)
-    again = plan_for(scene, clean, desired)
-    assert not again.blockers, again.blockers
-    if not again.is_empty:
-        second = carried_out(again, clean)
-        assert isinstance(second, Outcome), second
-        assert second.is_complete, second
-    assert plan_for(scene, clean, desired).is_empty
-    scene.check_nothing_twice()
+    return outcome
 
 
 def check_runs(seeds: range, scenes: Callable[[], Scene]) -> Counter[str]:
-    """Check a run for each seed, each with a panel of its own; how they went."""
-    statistics: Counter[str] = Counter()
-    for seed in seeds:
-        check_run(seed, scenes(), statistics)
+    """Check a run for each seed, each with a panel of its own; how they went.
+
+    They mostly wait, so several are under way at a time.
+    """
+    panels = [scenes() for _ in seeds]
+    with ThreadPoolExecutor(AT_A_TIME) as threads:
+        statistics = sum(threads.map(check_run, seeds, panels), Counter[str]())
     assert statistics["faults"] > len(seeds)
     assert statistics["unknown"] <= statistics["broken off"], statistics
     return statistics

@@ -61,10 +61,10 @@ class Gateway:
         return backend_over(client, told, Opening({}, Path(), State(), None, read_document))
 
     def fill(self, writes: tuple[Write, ...]) -> None:
-        backend = reached(self)
-        read = backend.read()
-        after = replace(replay(read.state, writes), recorded=frozenset({"roles", "users"}))
-        backend.commit(read.base, writes, after, RUN)
+        with reached(self) as backend:
+            read = backend.read()
+            after = replace(replay(read.state, writes), recorded=frozenset({"roles", "users"}))
+            backend.commit(read.base, writes, after, RUN)
 
     def check_nothing_twice(self) -> None:
         """The gateway's own record of what was done shows each new role once."""
@@ -95,18 +95,20 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def gateways(proxy: Proxy, empty: Path, tmp_path: Path) -> Iterator[Callable[[], Gateway]]:
     """Makes gateways; all of them are closed in the end."""
-    opened: list[Any] = []
+    opened: dict[str, Any] = {}
 
     def fresh() -> Gateway:
         copy = tmp_path / f"gateway-{len(opened)}.sqlite"
         shutil.copy(empty, copy)
         app = create_app(settings(copy))
-        opened.append(app.state.gateway)
-        return Gateway(proxy.add(app))
+        url = proxy.add(app)
+        opened[url] = app.state.gateway
+        return Gateway(url)
 
     yield fresh
-    for gateway in opened:
+    for url, gateway in opened.items():
         gateway.close()
+        proxy.remove(url)
 
 
 @pytest.mark.parametrize("first", range(FIRST, FIRST + RUNS, IN_ONE_TEST))
@@ -142,10 +144,10 @@ class Small:
     def fill(self, writes: tuple[Write, ...]) -> None:
         for number, user in enumerate(self.users, 1):
             self.panel.people[number] = {"id": number, "mail": user, "roles": [], "version": 1}
-        backend = reached(self)
-        backend.read()
-        for write in writes:
-            backend.write(write)
+        with reached(self) as backend:
+            backend.read()
+            for write in writes:
+                backend.write(write)
 
     def check_nothing_twice(self) -> None:
         titles = Counter(role["title"] for role in self.panel.roles.values())

@@ -37,6 +37,10 @@ class Proxy:
         self._apps[prefix] = app
         return self.url + prefix
 
+    def remove(self, url: str) -> None:
+        """Forget one that is closed."""
+        del self._apps[url.removeprefix(self.url)]
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             prefix = scope["path"][1:].partition("/")[0]
