@@ -56,9 +56,11 @@ def slow_gateway() -> Iterator[str]:
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
         assert server.stdout is not None
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
         assert server.stdin is not None
-        server.stdin.close()
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.stdin.close()
 
 
 def seconds(backend: Backend) -> float:

@@ -56,8 +56,10 @@ def gateway(folder: Path) -> Iterator[str]:
         text=True,
     ) as server:
         assert server.stdout is not None
-        yield server.stdout.readline().split()[2]
-        server.terminate()
+        try:
+            yield server.stdout.readline().split()[2]
+        finally:
+            server.terminate()
 
 
 def opened(url: str) -> Opening:
@@ -91,7 +93,7 @@ def read_and_plan(url: str, desired: DesiredState) -> None:
     assert snapshot.catalogue is not None
     plan = make_plan(desired, snapshot, Settings(), today(), target, snapshot.catalogue)
     assert plan.is_empty
-    assert len(snapshot.state.roles) == ROLES
+    assert len(snapshot.state.roles) >= ROLES
 
 
 def fetch_and_parse(url: str) -> None:
@@ -100,7 +102,7 @@ def fetch_and_parse(url: str) -> None:
         f"{url}/state", headers={"Authorization": f"Bearer {TOKEN}"}
     )
     with urllib.request.urlopen(request) as reply:  # noqa: S310
-        assert len(json.loads(reply.read())["roles"]) == ROLES
+        assert len(json.loads(reply.read())["roles"]) >= ROLES
 
 
 def cpu_seconds(work: Callable[[], object]) -> float:

@@ -11,10 +11,10 @@ import threading
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NoReturn
-from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from provisioner import __version__
-from provisioner.backends.http.exchange import Exchange, Failed, Raw
+from provisioner.backends.http.exchange import Exchange, Failed, Raw, on_one_line
 from provisioner.backends.http.refusals import refusal
 from provisioner.backends.http.waiting import asked_for, backoff
 from provisioner.diagnostics import Diagnostic
@@ -30,6 +30,7 @@ __all__ = ["Client", "LostReply", "NotSent", "Reply", "Request", "refusal"]
 _SAFE: Final = frozenset({"GET", "HEAD"})
 _IDEMPOTENT: Final = _SAFE | {"PUT", "DELETE"}
 _REFUSED: Final = 429
+_PROXY_LOGIN: Final = 407
 _FAILING: Final = frozenset({500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS: Final = 5
@@ -114,9 +115,13 @@ class Client:
             BackendError: There is no usable answer to a question.
         """
         url = self.url(request.path, request.query)
-        if any(part in (".", "..") for part in unquote(request.path).split("/")):
+        if _has_dots(request.path):
             message = f"{url}: an address with `.` or `..` in it can't be asked for"
             raise NotSent(Diagnostic("bad-address", message))
+        for name, value in request.headers.items():
+            if not _is_header(value):
+                message = f"{request.method} {url}: the header {name} can't be sent as it is"
+                raise NotSent(Diagnostic("bad-header", message))
         return _Sending(self._means, request, url).run()
 
     def close(self) -> None:
@@ -149,6 +154,8 @@ class _Sending:
 
     def run(self) -> Reply:
         while True:
+            if self.means.closed.is_set():
+                self.fail("the client is closed", None)
             self.attempts += 1
             try:
                 raw = self.attempt()
@@ -158,11 +165,17 @@ class _Sending:
                 continue
             if raw.status in _REDIRECTS:
                 self.redirect(raw)
+            elif raw.status == _PROXY_LOGIN:
+                remedy = "put them into the proxy's address in the environment"
+                self.fail("the proxy wants a user name and password (407)", remedy)
             elif raw.status == _REFUSED or raw.status in _FAILING:
                 self.may_have_happened |= raw.status in _FAILING
                 if raw.status in _FAILING and not self.request.may_repeat:
                     self.fail(self.refused(raw), None)
                 self.wait_or_fail(self.refused(raw), None, asked_for(raw.headers))
+            elif not (200 <= raw.status < 300 or raw.status == 304 or 400 <= raw.status < 500):
+                self.may_have_happened = True
+                self.fail(self.refused(raw), None)
             else:
                 headers, repeated = raw.headers, self.may_have_happened
                 return Reply(self.url, raw.status, headers, raw.body, perhaps_repeated=repeated)
@@ -198,10 +211,10 @@ class _Sending:
             self.connects += 1
             if self.connects >= MOST_CONNECTS:
                 self.fail(str(failure), failure.remedy)
-        else:
-            self.may_have_happened = True
-            if not self.request.may_repeat:
-                self.fail(str(failure), failure.remedy)
+            return
+        self.may_have_happened = True
+        if failure.certainty == "lost-for-good" or not self.request.may_repeat:
+            self.fail(str(failure), failure.remedy)
 
     def wait_or_fail(self, why: str, remedy: str | None, asked: float | None) -> None:
         wait = backoff(self.attempts) if asked is None else asked + backoff(1)
@@ -213,15 +226,27 @@ class _Sending:
         self.means.sleep(wait)
 
     def redirect(self, raw: Raw) -> None:
-        target = urljoin(self.url, raw.headers.get("Location", ""))
+        location = raw.headers.get("Location", "")
+        try:
+            target = urljoin(self.url, location) if location else ""
+        except ValueError:
+            target = ""
+        shown = on_one_line(target or location) or "nowhere"
         self.redirects += 1
+        if self.request.method not in _SAFE:
+            # 302 and 303 are also how a server says: done, now look there.
+            self.may_have_happened |= raw.status in (302, 303)
         if self.request.method not in _SAFE or self.redirects > MOST_REDIRECTS:
             remedy = "correct `url` in the project file"
-            self.fail(f"the server sends it on to {target[:200]}", remedy)
+            self.fail(f"the server sends it on to {shown}", remedy)
         if _origin(target) != _origin(self.settings.url):
-            why = f"the server sends it on to another place, {target[:200]}, which gets no token"
+            why = f"the server sends it on to another place, {shown}, which gets no token"
             self.fail(why, "correct `url` in the project file, if that place is the right one")
-        self.url = target
+        if not (target.isascii() and target.isprintable()) or _has_dots(urlsplit(target).path):
+            self.fail(f"the server sends it on to {shown}, which is no address", None)
+        # Named in the same words: of one origin there are many spellings.
+        self.url = _below(self.settings.url, target)
+        self.attempts -= 1
 
     def refused(self, raw: Raw) -> str:
         reply = Reply(self.url, raw.status, raw.headers, raw.body)
@@ -235,6 +260,21 @@ class _Sending:
         if self.request.method in _SAFE:
             raise BackendError(found)
         raise (LostReply if self.may_have_happened else NotSent)(found)
+
+
+def _below(base: str, target: str) -> str:
+    """Return the target with the scheme, host and port written as in the base."""
+    origin, found = urlsplit(base), urlsplit(target)
+    return urlunsplit((origin.scheme, origin.netloc, found.path or "/", found.query, ""))
+
+
+def _has_dots(path: str) -> bool:
+    """Whether somebody on the way could take the path for that of another resource."""
+    return any(part in (".", "..") for part in unquote(path).split("/"))
+
+
+def _is_header(value: str) -> bool:
+    return all(" " <= character <= "\xff" and character != "\x7f" for character in value)
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:

@@ -8,8 +8,9 @@ import ssl
 import time
 from dataclasses import dataclass
 from http.client import IncompleteRead
+from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3 import exceptions
@@ -24,10 +25,20 @@ if TYPE_CHECKING:
 
     from provisioner.backends.http.settings import HttpSettings
 
-Certainty = Literal["not-sent", "lost", "final"]
+Certainty = Literal["not-sent", "final", "lost", "lost-for-good"]
 
 _PIECE: Final = 1 << 16
 _SHOWN: Final = 200
+_SHORTEST: Final = 4
+_ABOUT_OURS: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
+_OWN: Final = "if it comes from your own authority, name that with `ca_file`"
+# Codes of OpenSSL, see its X509_STORE_CTX_get_error(3).
+_REMEDIES: Final = {
+    9: "wait until it is valid, or set the clock of this machine",
+    10: "have it renewed, or set the clock of this machine",
+    62: "use a name in `url` that the certificate is for",
+    64: "use a name in `url` that the certificate is for",
+}
 _HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
@@ -43,8 +54,9 @@ class Raw:
 class Failed(Exception):
     """There is no usable reply; the message says why.
 
-    ``certainty``: "not-sent" if the server certainly never saw the request, "lost" if it may have
-    acted on it, "final" if it did not and trying again would change nothing.
+    ``certainty``: "not-sent" if the server certainly never saw the request, "final" if it did not
+    and trying again would change nothing; "lost" if it may have acted on it,
+    "lost-for-good" if it may, and would answer the same again.
     """
 
     def __init__(self, why: str, certainty: Certainty, remedy: str | None = None) -> None:
@@ -97,7 +109,20 @@ class Exchange:
             reply.release_conn()
         except (exceptions.HTTPError, OSError) as error:
             self._explain(error)
+        is_json = _is_json(reply.headers)
+        if not (is_json and 200 <= reply.status < 300):
+            data = self._masked(data, headers)  # it may be shown, and may repeat what was sent
         return _parsed(reply.status, reply.headers, data, method)
+
+    def _masked(self, data: bytes, sent: Mapping[str, str]) -> bytes:
+        """Return what a server says without the secrets that it was told."""
+        settings = self._settings
+        secrets = [sent.get("Authorization", "").partition(" ")[2]]
+        secrets += [each.reveal() for each in (settings.token, settings.password) if each]
+        for secret in secrets:
+            if len(secret) >= _SHORTEST:
+                data = data.replace(secret.encode(), b"***")
+        return data
 
     def close(self) -> None:
         """Close all connections."""
@@ -107,15 +132,18 @@ class Exchange:
         """Turn what went wrong on the way into a failure that people understand."""
         cause = _root(error)
         proxied = isinstance(error, exceptions.ProxyError)
+        if _is_about_ours(cause):
+            # With TLS 1.3 this comes after the first request, which the server has not read then.
+            why = f"the server does not take the client's certificate: {_reason(cause)}"
+            raise Failed(why, "final", "name the right one with `client_cert`") from error
         if TIME.is_sent and not proxied:
             raise Failed(self._lost(error, cause), "lost") from error
         if isinstance(cause, ssl.SSLCertVerificationError):
-            why = f"the server's certificate is not trusted: {cause.verify_message}"
-            remedy = "if it comes from your own authority, name that with `ca_file`"
-            raise Failed(why, "final", remedy) from error
-        if isinstance(cause, ssl.SSLError):
-            reason = (cause.reason or str(cause)).replace("_", " ").lower()
-            raise Failed(f"TLS failed: {reason}", "final", "check that `url` speaks TLS") from error
+            why = f"the server's certificate is not trusted: {on_one_line(cause.verify_message)}"
+            raise Failed(why, "final", _REMEDIES.get(cause.verify_code, _OWN)) from error
+        if isinstance(cause, ssl.SSLError) and not isinstance(cause, ssl.SSLEOFError):
+            why = f"TLS failed: {_reason(cause)}"
+            raise Failed(why, "final", "check that `url` speaks TLS") from error
         over = "the proxy: " if proxied else ""
         if proxied and "407" in str(cause):
             raise Failed("the proxy wants a user name and password (407)", "final") from error
@@ -143,9 +171,11 @@ def _pools(settings: HttpSettings) -> urllib3.PoolManager:
         address = settings.proxy.reveal()
         parts = urlsplit(address)
         login = f"{parts.username or ''}:{parts.password or ''}"
-        headers = make_headers(proxy_basic_auth=login) if parts.username else {}
+        headers = make_headers(proxy_basic_auth=unquote(login)) if parts.username else {}
         bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
-        pools = urllib3.ProxyManager(bare, proxy_headers=headers, **common)
+        pools = urllib3.ProxyManager(
+            bare, proxy_headers=headers, proxy_ssl_context=context, **common
+        )
     else:
         pools = urllib3.PoolManager(**common)
     pools.pool_classes_by_scheme = POOLS
@@ -185,7 +215,7 @@ def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
         size += len(piece)
         if size > most:
             why = f"the reply is larger than {most / 1_000_000:g} MB"
-            raise Failed(why, "lost", "if that is right, raise `max_reply_mb`")
+            raise Failed(why, "lost-for-good", "if that is right, raise `max_reply_mb`")
         pieces.append(piece)
     return b"".join(pieces)
 
@@ -197,10 +227,10 @@ def _parsed(status: int, headers: Mapping[str, str], data: bytes, method: str) -
         if is_good and status not in (204, 205) and method not in ("HEAD", "DELETE", "PUT", "POST"):
             raise Failed("the reply is empty", "lost")
         return Raw(status, headers, None)
-    kind = headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not (kind == "application/json" or kind.endswith("+json")):
+    if not _is_json(headers):
         if is_good:
-            raise Failed(f"the reply is not JSON ({kind or 'no type'}: {_start(data)})", "lost")
+            kind = on_one_line(_kind(headers)) or "no type"
+            raise Failed(f"the reply is not JSON ({kind}: {_start(data)})", "lost")
         return Raw(status, headers, _start(data))
     try:
         return Raw(status, headers, _json(data))
@@ -211,7 +241,9 @@ def _parsed(status: int, headers: Mapping[str, str], data: bytes, method: str) -
 
 
 def _json(data: bytes) -> Any:
-    document = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_number)
+    document = json.loads(
+        data.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_float
+    )
     if _HALF_PAIR.search(data):
         json.dumps(document, ensure_ascii=False).encode()  # refuses half of a surrogate pair
     return document
@@ -228,6 +260,30 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> NoReturn:
     raise ValueError(f"{text} is no JSON")
+
+
+def _float(text: str) -> float:
+    number = float(text)
+    return number if isfinite(number) else _no_number(text)
+
+
+def _kind(headers: Mapping[str, str]) -> str:
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower()
+
+
+def _is_json(headers: Mapping[str, str]) -> bool:
+    kind = _kind(headers)
+    return kind == "application/json" or kind.endswith("+json")
+
+
+def _is_about_ours(cause: BaseException) -> bool:
+    """Whether the server refuses the certificate that it was shown, or wants one."""
+    reason = (cause.reason or "") if isinstance(cause, ssl.SSLError) else ""
+    return "ALERT" in reason and any(word in reason for word in _ABOUT_OURS)
+
+
+def _reason(cause: BaseException) -> str:
+    return str(getattr(cause, "reason", None) or cause).replace("_", " ").lower()
 
 
 def _connecting(error: Exception, cause: BaseException) -> str:
@@ -254,10 +310,14 @@ def _root(error: BaseException) -> BaseException:
 
 def _shown(error: BaseException) -> str:
     text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-    return text[:_SHOWN] or type(error).__name__
+    return on_one_line(text) or type(error).__name__
 
 
 def _start(data: bytes) -> str:
     """The beginning of a text from a server, on one line, for a message."""
-    text = data[: 4 * _SHOWN].decode("utf-8", "replace")
+    return on_one_line(data[: 4 * _SHOWN].decode("utf-8", "replace"))
+
+
+def on_one_line(text: str) -> str:
+    """The beginning of a foreign text, without anything that could disturb a terminal."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:_SHOWN]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -157,6 +157,8 @@ class _Reading:
             self.wrong("url", why, "name the variable that holds the token: `token_env`")
         elif parts.query or parts.fragment or "?" in text or "#" in text:
             self.wrong("url", f"`{text}` must end before any `?` or `#`", "leave that part out")
+        elif any(part in (".", "..") for part in unquote(parts.path).split("/")):
+            self.wrong("url", f"`{text}` has `.` or `..` in its path", "write it without them")
         elif parts.scheme == "http" and not (is_loopback(parts.hostname or "") or insecure_http):
             why = f"`{text}` is not encrypted: the token could be read on the way"
             self.wrong("url", why, "use https, or repeat with --insecure-http")

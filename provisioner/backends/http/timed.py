@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     import socket
 
     from typing_extensions import Buffer
+
+
+_RECORD: Final = 16_384
 
 
 class Time(threading.local):
@@ -79,9 +82,11 @@ class _Socket:
         return io.BufferedReader(_Reader(self._socket))
 
     def sendall(self, data: Any) -> None:
-        self._socket.settimeout(TIME.left())
         TIME.is_sent = True
-        self._socket.sendall(data)
+        # Encrypted, each of its parts would begin a timeout of its own.
+        for start in range(0, len(data), _RECORD):
+            self._socket.settimeout(TIME.left())
+            self._socket.sendall(data[start : start + _RECORD])
 
 
 class _Connection(HTTPConnection):
@@ -91,6 +96,19 @@ class _Connection(HTTPConnection):
 
 
 class _SecureConnection(HTTPSConnection):
+    def _tunnel(self) -> None:
+        """Ask the proxy for a tunnel; its answer has to be there in time, too."""
+        plain, end = self.sock, TIME.end
+        self.sock = _Socket(plain)
+        TIME.end = min(end, time.monotonic() + float(self.timeout or 0))
+        try:
+            super()._tunnel()
+        finally:
+            # So far, only the proxy was told something.
+            TIME.end, TIME.is_sent = end, False
+            if self.sock is not None:
+                self.sock = plain
+
     def connect(self) -> None:
         super().connect()
         self.sock = _Socket(self.sock)
