@@ -92,37 +92,50 @@ class Panel:
         }
 
 
+class Connection(asyncio.Protocol):
+    """One connection. All work is done on arrival, so that it lies within the delay."""
+
+    def __init__(self, panel: Panel, delay: float) -> None:
+        self.panel, self.delay = panel, delay
+        self.data = b""
+        self.loop = asyncio.get_running_loop()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection stands."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer each request that is complete, in due time."""
+        due = self.loop.time() + self.delay
+        self.data += data
+        head, found, rest = self.data.partition(b"\r\n\r\n")
+        if not found:
+            return
+        request, *lines = head.decode("latin-1").split("\r\n")
+        headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
+        length = int(headers.get("content-length") or 0)
+        if len(rest) < length:
+            return
+        self.data = rest[length:]
+        body = json.loads(rest[:length]) if length else None
+        method, path, _ = request.split(" ")
+        status, etag, document = self.panel.answer(method, path, headers, body)
+        content = json.dumps(document).encode()
+        tag = f"ETag: {etag}\r\n" if etag else ""
+        reply = (
+            f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{tag}"
+            f"Content-Length: {len(content)}\r\n\r\n"
+        )
+        self.loop.call_at(due, self.transport.write, reply.encode() + content)
+
+
 async def serve(panel: Panel, delay: float) -> None:
     """Answer every connection until standard input is closed."""
-
-    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while head := await _head(reader):
-            request, *lines = head.decode("latin-1").split("\r\n")
-            headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines)}
-            length = int(headers.get("content-length") or 0)
-            body = json.loads(await reader.readexactly(length)) if length else None
-            await asyncio.sleep(delay)
-            method, path, _ = request.split(" ")
-            status, etag, document = panel.answer(method, path, headers, body)
-            data = json.dumps(document).encode()
-            tag = f"ETag: {etag}\r\n" if etag else ""
-            writer.write(
-                f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n{tag}"
-                f"Content-Length: {len(data)}\r\n\r\n".encode()
-                + data
-            )
-        writer.close()
-
-    server = await asyncio.start_server(connected, "127.0.0.1", 0)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Connection(panel, delay), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
-
-
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return (await reader.readuntil(b"\r\n\r\n")).strip()
-    except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError):
-        return b""
+    await loop.run_in_executor(None, sys.stdin.read)
 
 
 if __name__ == "__main__":

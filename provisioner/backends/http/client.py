@@ -98,7 +98,12 @@ class Client:
     ) -> None:
         closed = threading.Event()
         self._means = _Means(
-            settings, exchange or Exchange(settings), clock, sleep or closed.wait, closed
+            settings,
+            exchange or Exchange(settings),
+            clock,
+            sleep or closed.wait,
+            closed,
+            threading.Semaphore(settings.concurrency),
         )
 
     def url(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
@@ -132,13 +137,17 @@ class Client:
 
 @dataclass(frozen=True, slots=True)
 class _Means:
-    """What a client sends requests with. ``sleep`` wakes up early once it is ``closed``."""
+    """What a client sends requests with.
+
+    ``sleep`` wakes up early once it is ``closed``; ``room`` is for so many requests at a time.
+    """
 
     settings: HttpSettings
     exchange: Exchange
     clock: Callable[[], float]
     sleep: Callable[[float], object]
     closed: threading.Event
+    room: threading.Semaphore
 
 
 class _Sending:
@@ -181,12 +190,14 @@ class _Sending:
                 return Reply(self.url, raw.status, headers, raw.body, perhaps_repeated=repeated)
 
     def attempt(self) -> Raw:
-        left = max(self.end - self.means.clock(), 0.0)
-        # Sockets know the machine's own clock only, also where a test turns that of the retries.
-        end = time.monotonic() + min(self.settings.reply_timeout, left)
-        return self.means.exchange.attempt(
-            self.request.method, self.url, self.headers(), self.body, end
-        )
+        headers = self.headers()
+        with self.means.room:
+            left = max(self.end - self.means.clock(), 0.0)
+            # Sockets know the machine's own clock only, even where a test turns the one above.
+            end = time.monotonic() + min(self.settings.reply_timeout, left)
+            return self.means.exchange.attempt(
+                self.request.method, self.url, headers, self.body, end
+            )
 
     def headers(self) -> dict[str, str]:
         headers = {

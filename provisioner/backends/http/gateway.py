@@ -68,7 +68,7 @@ class GatewayBackend:
     def describe(self) -> Description:
         """Say what this is; asks the gateway what it can do, unless it has told already."""
         capabilities = capabilities_of(self._capabilities(), atomic=self._commits())
-        return Description("http", self._settings.url, capabilities, self._settings.concurrency)
+        return Description("http", self._settings.url, capabilities, self._settings.threads)
 
     def read(self) -> Snapshot:
         """Read everything, in one request where the gateway offers that."""

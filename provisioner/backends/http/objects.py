@@ -63,7 +63,7 @@ class ObjectBackend:
     def describe(self) -> Description:
         """Say what this is; the profile tells it, so nothing is asked."""
         capabilities = self._profile.capabilities()
-        return Description("http", self._settings.url, capabilities, self._settings.concurrency)
+        return Description("http", self._settings.url, capabilities, self._settings.threads)
 
     def read(self) -> Snapshot:
         """Read everything.

@@ -77,6 +77,11 @@ class HttpSettings:
     client_key: Path | None = None
 
     @property
+    def threads(self) -> int:
+        """How many threads keep that many requests under way: some prepare while others wait."""
+        return self.concurrency + max(1, self.concurrency // 4) if self.concurrency > 1 else 1
+
+    @property
     def is_encrypted(self) -> bool:
         """Whether nobody on the way can read what is sent."""
         return self.url.startswith("https:")
