@@ -16,7 +16,7 @@ from provisioner.engine.plan import in_force, plan_steps, recheck, transition
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
-from provisioner.outcome import Outcome, cut_short, held_roles, read_again, unknown
+from provisioner.outcome import Outcome, held_roles, read_again, unknown
 from provisioner.write_steps import write_steps
 
 if TYPE_CHECKING:
@@ -100,9 +100,6 @@ def _commit(
     after = transition(plan, snapshot.state).after
     try:
         backend.commit(snapshot.base, writes, after, run)
-    except KeyboardInterrupt:
-        error = cut_short("all of it, or nothing, takes place: it was under way")
-        return Outcome(failed=writes, error=error, interrupted=True)
     except Conflict:
         raise
     except ProvisionerError as error:

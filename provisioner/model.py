@@ -135,7 +135,8 @@ class Snapshot:
 
     ``catalogue`` is the panel's own, where the store has one. ``users`` are the case-folded logins
     that a store with ``closed_users`` knows. ``subject`` is the login that the store knows the
-    reader by.
+    reader by. ``administrators`` are the roles that mean administrative access there, besides what
+    does so everywhere.
     """
 
     state: State
@@ -143,6 +144,7 @@ class Snapshot:
     catalogue: Catalogue | None = None
     users: frozenset[str] | None = None
     subject: str | None = None
+    administrators: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

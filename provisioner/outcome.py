@@ -51,17 +51,18 @@ def read_again(backend: Backend) -> State | None:
 def unknown(error: ProvisionerError, what: str) -> ProvisionerError:
     """Return the same error, saying that its outcome could not be found out."""
     message = f"the outcome is unknown: {what}, and the target can't be read to find out"
-    return type(error)([*error.diagnostics, _unknown_outcome(message)])
-
-
-def cut_short(what: str) -> ProvisionerError:
-    """Return the error of a run that its user stopped while something was under way."""
-    return BackendError(_unknown_outcome(f"the outcome is unknown: {what} when it was stopped"))
-
-
-def _unknown_outcome(message: str) -> Diagnostic:
     remedy = "plan again once it can be reached: the plan shows what is missing"
-    return Diagnostic("unknown-outcome", message, None, remedy)
+    return type(error)([*error.diagnostics, Diagnostic("unknown-outcome", message, None, remedy)])
+
+
+def defect(error: Exception) -> ProvisionerError:
+    """Return what an adapter raised that it never should: the store may have acted."""
+    what = f"internal error: {type(error).__name__}: {error}"
+    return BackendError(
+        Diagnostic(
+            "internal-error", what, None, "this is a defect of provisioner, or of an adapter"
+        )
+    )
 
 
 def happened(write: Write, state: State) -> bool:

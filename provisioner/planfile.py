@@ -26,6 +26,7 @@ from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
 from provisioner.model import Assignment, Base, Capabilities, DatedRole, Grant, Place, Role
 from provisioner.render.diagnostics import diagnostic_document
+from provisioner.render.style import json_text
 
 FORMAT: Final = "provisioner-plan"
 FORMAT_VERSION: Final = 1
@@ -36,15 +37,11 @@ def encode(plan: Plan) -> bytes:
     lines = []
     for key, value in sorted(to_document(plan).items()):
         if isinstance(value, list) and value:
-            items = ",\n  ".join(map(_line, value))
-            lines.append(f" {_line(key)}: [\n  {items}\n ]")
+            items = ",\n  ".join(map(json_text, value))
+            lines.append(f" {json_text(key)}: [\n  {items}\n ]")
         else:
-            lines.append(f" {_line(key)}: {_line(value)}")
+            lines.append(f" {json_text(key)}: {json_text(value)}")
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode()
-
-
-def _line(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
 def digest(document: dict[str, Any]) -> str:
@@ -210,7 +207,9 @@ def decode(data: bytes, file: str) -> Plan:
 def _document(data: bytes, file: str) -> dict[str, Any]:
     try:
         document = json.loads(data)
-        _line(document).encode()  # refuses half of a surrogate pair, which no file can hold
+        json.dumps(
+            document, ensure_ascii=False
+        ).encode()  # refuses half of a surrogate pair, which no file can hold
     except (ValueError, RecursionError) as error:
         remedy = "make the plan again; it may have been cut off"
         raise _refused(file, f"the plan is not readable as JSON: {error}", remedy) from error

@@ -3,19 +3,20 @@
 Writes of one step run side by side, as many as the store takes; the next step begins when all are
 confirmed, so that access grows only once everything that shrinks it is done. After a failure no
 further write begins, and what failed is looked up in the store: an answer may have been lost after
-the store had acted.
+the store had acted. Nothing here is torn by signals: who can't wait has the backend give up.
 """
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, Protocol
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from provisioner.errors import Conflict, ProvisionerError
-from provisioner.outcome import Outcome, cut_short, happened, read_again, unknown
+from provisioner.outcome import Outcome, defect, happened, read_again, unknown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Backend
     from provisioner.engine.order import Step
     from provisioner.engine.writes import Write
+
+
+_PAUSE: Final = 0.05
 
 
 class Progress(Protocol):
@@ -37,15 +41,6 @@ class Progress(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class _Tally:
-    """What became of the writes of one step. What is in none of the three was not tried."""
-
-    applied: list[Write] = field(default_factory=list)
-    failed: dict[Write, ProvisionerError] = field(default_factory=dict)
-    under_way: list[Write] = field(default_factory=list)
-
-
 def write_steps(
     steps: Sequence[Step], backend: Backend, progress: Progress, stopped: Callable[[], bool]
 ) -> Outcome:
@@ -55,11 +50,12 @@ def write_steps(
     write begins.
     """
     applied: list[Write] = []
-    with _threads(backend.describe().concurrency) as threads:
+    count = backend.describe().concurrency
+    with _threads(count) as threads:
         for number, step in enumerate(steps):
             later = [write for after in steps[number + 1 :] for write in after.writes]
             runner = None if step.ordered else threads
-            ended = _write_step(step.writes, _Writer(backend, stopped, runner), progress)
+            ended = _write_step(step.writes, _Writer(backend, stopped, runner, count), progress)
             applied += ended.applied
             if not ended.is_complete:
                 rest = (*ended.not_tried, *later)
@@ -78,33 +74,27 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor | None]:
     try:
         yield pool
     finally:
-        # After a second Ctrl-C nobody waits for an answer that may never come.
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _write_step(writes: tuple[Write, ...], writer: _Writer, progress: Progress) -> Outcome:
     applied: set[Write] = set()
     failed: dict[Write, ProvisionerError] = {}
-    interrupted = False
-    while not failed and not interrupted and (pending := [w for w in writes if w not in applied]):
-        tally = writer.run(pending, progress)
-        applied.update(tally.applied)
-        interrupted = writer.stopped()
-        if tally.under_way:
-            interrupted = True
-            error = cut_short("these writes were under way")
-            failed = dict.fromkeys(tally.under_way, error) | tally.failed
-        elif tally.failed:
-            failed = _looked_up(tally.failed, writer.backend)
-            for write in tally.failed.keys() - failed.keys():
-                applied.add(write)
-                progress.wrote(write)
+    while not failed and (pending := [w for w in writes if w not in applied]):
+        if writer.stopped():
+            break
+        made, errors = writer.run(pending, progress)
+        applied.update(made)
+        failed = _looked_up(errors, writer.backend)
+        for write in errors.keys() - failed.keys():
+            applied.add(write)
+            progress.wrote(write)
     return Outcome(
         tuple(write for write in writes if write in applied),
         tuple(write for write in writes if write in failed),
         tuple(write for write in writes if write not in applied and write not in failed),
         _together([failed[write] for write in writes if write in failed]),
-        interrupted=interrupted and len(applied) < len(writes),
+        interrupted=writer.stopped() and len(applied) < len(writes),
     )
 
 
@@ -113,7 +103,7 @@ def _looked_up(
 ) -> dict[Write, ProvisionerError]:
     """What failed for certain. A refusal is certain; after anything else, the store is asked."""
     if all(isinstance(error, Conflict) for error in failed.values()):
-        return failed
+        return failed  # or nothing failed
     state = read_again(backend)
     found: dict[Write, ProvisionerError] = {}
     for write, error in failed.items():
@@ -140,41 +130,68 @@ class _Writer:
     backend: Backend
     stopped: Callable[[], bool]
     threads: ThreadPoolExecutor | None
+    count: int
     halted: threading.Event = field(default_factory=threading.Event)
 
-    def run(self, writes: Sequence[Write], progress: Progress) -> _Tally:
-        tally = _Tally()
+    def run(
+        self, writes: Sequence[Write], progress: Progress
+    ) -> tuple[list[Write], dict[Write, ProvisionerError]]:
+        """Return the writes that were made, and the errors of those that failed."""
+        made: list[Write] = []
+        failed: dict[Write, ProvisionerError] = {}
         self.halted.clear()
-        begun: set[Write] = set()
-        try:
-            for write, made in self._results(writes, begun):
-                begun.discard(write)
-                if made is True:
-                    tally.applied.append(write)
-                    progress.wrote(write)
-                elif made is not None:
-                    tally.failed[write] = made
-        except KeyboardInterrupt:
-            self.halted.set()
-            tally.under_way = [write for write in writes if write in begun]
-        return tally
+        for write, result in self._results(writes):
+            if result is True:
+                made.append(write)
+                progress.wrote(write)
+            elif result is not None:
+                failed[write] = result
+        return made, failed
 
     def _results(
-        self, writes: Sequence[Write], begun: set[Write]
+        self, writes: Sequence[Write]
     ) -> Iterable[tuple[Write, ProvisionerError | Literal[True] | None]]:
         if self.threads is None or len(writes) == 1:
-            return ((write, self._attempt(write, begun)) for write in writes)
-        futures = {self.threads.submit(self._attempt, write, begun): write for write in writes}
-        return ((futures[done], done.result()) for done in as_completed(futures))
+            return ((write, self._attempt(write)) for write in writes)
+        return self._side_by_side(writes, self.threads)
 
-    def _attempt(self, write: Write, begun: set[Write]) -> ProvisionerError | Literal[True] | None:
+    def _side_by_side(
+        self, writes: Sequence[Write], threads: ThreadPoolExecutor
+    ) -> Iterator[tuple[Write, ProvisionerError | Literal[True] | None]]:
+        """As many workers as there are threads take the writes in turn.
+
+        Results are fetched now and then: to wake up for each would take the time of the workers.
+        """
+        waiting = iter(writes)
+        taking = threading.Lock()
+        results: SimpleQueue[tuple[Write, ProvisionerError | Literal[True] | None]] = SimpleQueue()
+
+        def work() -> None:
+            while True:
+                with taking:
+                    write = next(waiting, None)
+                if write is None:
+                    return
+                results.put((write, self._attempt(write)))
+
+        workers = {threads.submit(work) for _ in range(min(self.count, len(writes)))}
+        while workers:
+            done, workers = wait(workers, timeout=_PAUSE, return_when=FIRST_COMPLETED)
+            for worker in done:
+                worker.result()
+            while not results.empty():
+                yield results.get()
+
+    def _attempt(self, write: Write) -> ProvisionerError | Literal[True] | None:
         """True for a write that was made, its error for one that failed, None for one not tried."""
         if self.halted.is_set() or self.stopped():
             return None
-        begun.add(write)
         try:
             self.backend.write(write)
         except ProvisionerError as error:
             self.halted.set()
             return error
+        except Exception as error:  # noqa: BLE001 - an adapter's defect must not lose the report
+            self.halted.set()
+            return defect(error)
         return True

@@ -35,12 +35,14 @@ class Description:
     Identity goes into plans (a plan made for one target is refused by another), so it holds no
     secret and is the same from every machine that reaches the same store in the same way.
     ``concurrency`` is how many writes of one step the store takes at a time, from as many threads.
+    ``locks`` says whether ``lock`` keeps anybody out.
     """
 
     kind: str
     identity: str
     capabilities: Capabilities
     concurrency: int = 1
+    locks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,18 @@ class Examinable(Protocol):
 
         Changes nothing, and raises nothing: what fails is a check with the status "error", after
         which nothing more is looked at.
+        """
+        ...
+
+
+@runtime_checkable
+class Abortable(Protocol):
+    """A backend that can be told to give up. Optional: for stores that may keep people waiting."""
+
+    def abort(self) -> None:
+        """Make the calls that are under way fail soon, and all later ones at once.
+
+        Called from another thread, when the user will not wait any longer.
         """
         ...
 

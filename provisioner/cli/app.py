@@ -125,10 +125,10 @@ def _run(arguments: list[str]) -> int:
         hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
         _report("usage", error.format_message(), hint)
         return ERROR
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
         if sys.stderr.isatty():
             click.echo(err=True)  # the cursor stands behind a question, or ^C
-        _report("interrupted", "interrupted; nothing was changed", None)
+        _report("interrupted", str(error) or "interrupted; nothing was changed", None)
         return INTERRUPTED
     except OSError as error:
         # Commands turn the errors of files into their own; without a file it is the output.

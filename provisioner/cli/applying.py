@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from provisioner.apply import apply_plan
-from provisioner.backends.base import Run
+from provisioner.backends.base import Abortable, Run
 from provisioner.backends.stamp import now, this_user
 from provisioner.cli import output
 from provisioner.diagnostics import Diagnostic
@@ -65,7 +66,7 @@ def carry_out(
     """
     document = to_document(plan)
     run = Run(now(), this_user(), operation, history_line(plan), document["digest"])
-    with _stopping() as stop, _progress(stop) as progress:
+    with _stopping(backend) as stop, _progress(stop) as progress:
         outcome = apply_plan(
             plan,
             backend,
@@ -84,25 +85,37 @@ def carry_out(
 
 
 class _Stop:
-    """Ctrl-C (and TERM): at once while nothing is written, after the current write from then on."""
+    """Ctrl-C (and TERM): at once while nothing is written, after the current write from then on.
 
-    def __init__(self) -> None:
+    The second time, what is under way is given up, and reported like any other lost answer; only
+    the third time nothing is waited for.
+    """
+
+    def __init__(self, backend: Backend) -> None:
         self.writing = False
-        self._asked = False
+        self._backend = backend
+        self._times = 0
 
     def is_asked(self) -> bool:
-        return self._asked
+        return self._times > 0
 
     def __call__(self, *_: Any) -> None:
-        if not self.writing or self._asked:
+        if not self.writing:
             raise KeyboardInterrupt
-        self._asked = True
-        click.echo("stopping after the current write; once more stops at once", err=True)
+        self._times += 1
+        if self._times == 1:
+            click.echo("stopping after the current write; once more gives it up", err=True)
+        elif self._times == 2:
+            if isinstance(self._backend, Abortable):
+                # In a thread of its own: the one that is interrupted here may hold any lock.
+                threading.Thread(target=self._backend.abort, daemon=True).start()
+        else:
+            raise KeyboardInterrupt("interrupted; plan again to see what was done until then")
 
 
 @contextmanager
-def _stopping() -> Iterator[_Stop]:
-    stop = _Stop()
+def _stopping(backend: Backend) -> Iterator[_Stop]:
+    stop = _Stop(backend)
     former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
@@ -164,10 +177,15 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
         return
     total = len(outcome.applied) + len(outcome.failed) + len(outcome.not_tried)
     lines = [f"The apply broke off. {len(outcome.applied)} of {total} writes were made."]
+    if outcome.is_complete:
+        lines = [
+            f"All {total} writes were made, but the target could not be told to remember the run."
+        ]
     lines += [f"  done:      {write_line(write)}" for write in outcome.applied]
     lines += [f"  failed:    {write_line(write)}" for write in outcome.failed]
     lines += [f"  not tried: {write_line(write)}" for write in outcome.not_tried]
-    lines.append("Plan again to go on: what is done is not repeated.")
+    if not outcome.is_complete:
+        lines.append("Plan again to go on: what is done is not repeated.")
     output.result("\n".join(lines) + "\n")
     told = outcome.error.diagnostics if outcome.error else ()
     stopped = [Diagnostic("interrupted", "interrupted")] if outcome.interrupted else []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import sys
@@ -15,7 +14,7 @@ import click
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style
+from provisioner.render.style import Style, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -68,7 +67,7 @@ def result(text: str) -> None:
 
 def result_json(document: Any) -> None:
     """Print a result as JSON: keys sorted, two blanks of indentation."""
-    result(json.dumps(document, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+    result(json_text(document, indent=2) + "\n")
 
 
 def show_plan(plan: Plan) -> None:
@@ -112,7 +111,9 @@ def report(errors: Iterable[Diagnostic]) -> None:
         return
     warn(errors)
     if len(errors) > 1:
-        click.echo(f"{len(errors)} errors; nothing was changed", err=True)
+        untouched = not any(error.id == "unknown-outcome" for error in errors)
+        end = "; nothing was changed" if untouched else ""
+        click.echo(f"{len(errors)} errors{end}", err=True)
 
 
 def report_defect(error: Exception) -> None:

@@ -71,7 +71,7 @@ def open_view(
     alike = target is None and len(kinds) == 1
     chosen = next(iter(project.targets.values())) if alike else project.target(target)
     catalogue = project.load_catalogue(chosen) or assumed_catalogue(chosen)
-    loaded = load_sources(project, sources, catalogue)
+    loaded = load_sources(project, sources, catalogue, lenient=True)
     output.warn(loaded.warnings)
     desired = loaded.desired
     state = declared_state(desired, catalogue, as_of)

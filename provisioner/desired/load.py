@@ -7,6 +7,8 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from provisioner.desired import comments, conformity, files, merge, reader, resolve
+from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
+from provisioner.desired.references import ROLES_NOT_CHECKED
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -22,8 +24,8 @@ if TYPE_CHECKING:
 class Surroundings:
     """What the sources are resolved against: the project's lists and the target's catalogue.
 
-    ``lenient`` lets globs over a catalogue that is not known stand for nothing, with a warning;
-    without, they are errors.
+    ``lenient`` is for who does not ask the panel: where its catalogue is not known, globs stand for
+    nothing and roles may be the panel's, with warnings; without, both are errors.
     """
 
     catalogue: Catalogue
@@ -42,6 +44,16 @@ class Loaded:
     desired: DesiredState
     warnings: tuple[Diagnostic, ...] = ()
     ignores: tuple[Ignore, ...] = ()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the roles carry all that they shall: no glob was left out."""
+        return all(warning.id != GLOB_WITHOUT_CATALOGUE for warning in self.warnings)
+
+    @property
+    def is_testable(self) -> bool:
+        """Whether it is known what the roles carry: no glob and no role is the panel's alone."""
+        return self.is_whole and all(w.id != ROLES_NOT_CHECKED for w in self.warnings)
 
 
 def load(

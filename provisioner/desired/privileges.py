@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import globs
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
 
 
 GLOB_WITHOUT_CATALOGUE: Final = "glob-without-catalogue"
-# As the schema of catalogues has it.
-_WELL_FORMED: Final = re.compile(r"[A-Za-z0-9_.:-]+")
+_LONGEST: Final = 256
 
 
 class Resolver:
@@ -109,16 +107,17 @@ class Resolver:
         if not self._left_out:
             return []
         globs_found = sorted(self._left_out)
-        message = f"without a catalogue, globs stand for nothing: {quoted(globs_found)}"
+        message = f"globs not expanded: {quoted(globs_found)}; only the panel knows its catalogue"
         place = min(self._left_out.values())
-        return [Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, None, "warning")]
+        remedy = "declare `catalogue:` in the project file"
+        return [Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, remedy, "warning")]
 
     def check(self, name: str, place: Place) -> None:
         """Report a privilege that the catalogue does not have, or never grants."""
         if not self._catalogue.known:
-            if not _WELL_FORMED.fullmatch(name):
+            if not _is_well_formed(name):
                 message = f"`{name}` can't be the name of a privilege"
-                remedy = "names consist of letters, digits and the characters _ . : -"
+                remedy = f"names have 1 to {_LONGEST} printable characters, no blank at either end"
                 self._report_once(Diagnostic("bad-privilege-name", message, place, remedy))
         elif name in self._catalogue.internal:
             message = f"`{name}` is internal to the panel and is never granted"
@@ -160,3 +159,9 @@ class Resolver:
         for index, text in enumerate(items):
             for privilege in self._match(text, items, index) & own:
                 yield Grant(privilege, text, items.item_place(index), set_name)
+
+
+def _is_well_formed(name: str) -> bool:
+    """Whether some panel may call a privilege so."""
+    fits = 0 < len(name) <= _LONGEST and name.isprintable()
+    return fits and name == name.strip() and "*" not in name

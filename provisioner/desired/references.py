@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from provisioner import globs, names
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.phrases import quoted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -16,18 +17,25 @@ if TYPE_CHECKING:
     from provisioner.desired.privileges import Resolver
     from provisioner.model import Catalogue, DesiredRole, Place, Provenance
 
+ROLES_NOT_CHECKED: Final = "roles-not-checked"
 Roles = dict[str, "DesiredRole"]
 
 
 @dataclass(slots=True)
 class Scope:
-    """The roles that sources may refer to."""
+    """The roles that sources may refer to.
+
+    Where no catalogue is known and the panel is not asked (``lenient``), it may have any role:
+    those that are not ``known`` become ``unchecked``.
+    """
 
     catalogue: Catalogue
     known: frozenset[str]
     ignored: tuple[str, ...]
     complete: bool
+    lenient: bool = False
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    unchecked: dict[str, Place] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -36,7 +44,8 @@ class Scope:
         """Known are the declared roles, the panel's default roles, and the external ones."""
         defaults = (role.name for role in around.catalogue.default_roles)
         known = frozenset((*(merged.roles or ()), *defaults, *around.external))
-        return cls(around.catalogue, known, ignore, complete)
+        lenient = around.lenient and not around.catalogue.known
+        return cls(around.catalogue, known, ignore, complete, lenient)
 
     def is_default(self, name: str) -> bool:
         """Whether the panel ships this role."""
@@ -48,7 +57,9 @@ class Scope:
 
     def check(self, name: str, place: Place) -> None:
         """Report a reference to a role that is unknown or ignored."""
-        if name not in self.known and self.complete:
+        if name not in self.known and self.lenient:
+            self.unchecked.setdefault(name, place)
+        elif name not in self.known and self.complete:
             remedy = names.did_you_mean(name, self.known)
             remedy = remedy or "declare it, or list it under `external` in the project file"
             self.report("unknown-role", f"there is no role `{name}`", place, remedy)
@@ -58,6 +69,16 @@ class Scope:
                 remedy = "use `external` for roles that others manage"
                 self.report("ignored-role", message, place, remedy)
                 return
+
+    def not_checked(self) -> list[Diagnostic]:
+        """A warning that names the roles of which only the panel knows whether they exist."""
+        if not self.unchecked:
+            return []
+        named = quoted(sorted(self.unchecked))
+        message = f"role names not checked: {named}; only the panel knows its roles"
+        place = min(self.unchecked.values())
+        remedy = "`provisioner validate --online` checks them"
+        return [Diagnostic(ROLES_NOT_CHECKED, message, place, remedy, "warning")]
 
 
 def check_roles(

@@ -66,7 +66,8 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     provenance = SourceProvenance(merged, privileges)
     policies = resolve_policies(merged, privileges, scope)
     tests = resolve_tests(merged, privileges, scope)
-    diagnostics = [*privileges.diagnostics, *privileges.left_out(), *scope.diagnostics]
+    diagnostics = [*privileges.diagnostics, *scope.diagnostics]
+    diagnostics += [*privileges.left_out(), *scope.not_checked()]
     if roles is not None:
         diagnostics += references.check_roles(roles, merged, scope, privileges, provenance)
     desired = DesiredState(

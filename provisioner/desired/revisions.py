@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from provisioner.desired import conformity, merge, reader, resolve
 from provisioner.desired.files import STANDARD_INPUT
+from provisioner.desired.load import Loaded
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from provisioner.desired.load import Surroundings
-    from provisioner.model import DesiredState
 
 _SUFFIXES: Final = (b".yaml", b".yml")
 _FILE_MODES: Final = (b"100644", b"100755")
@@ -35,7 +35,7 @@ def load_revision(
     surroundings: Surroundings,
     *,
     without: Path | None = None,
-) -> DesiredState:
+) -> Loaded:
     """Read, check, merge and resolve the sources as they were at a revision.
 
     Paths are those of today; a source that did not exist then declares nothing. Places name files
@@ -76,7 +76,8 @@ def load_revision(
     errors = [d for d in (*problems, *resolved.diagnostics) if d.severity == "error"]
     if errors:
         raise InvalidInput(errors)
-    return resolved.desired
+    warnings = tuple(d for d in resolved.diagnostics if d.severity == "warning")
+    return Loaded(resolved.desired, warnings)
 
 
 def find_commit(revision: str, folder: Path) -> str:

@@ -10,6 +10,7 @@ import yaml
 from provisioner import globs, names
 from provisioner.desired.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
+from provisioner.printable import is_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,8 +130,24 @@ class _Dumper(yaml.SafeDumper):
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
         super().increase_indent(flow=flow, indentless=False)
 
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
+        if any(map(is_unsafe, text)):
+            self.write_indicator(f'"{"".join(map(_escaped, text))}"', need_whitespace=True)
+        else:
+            super().write_double_quoted(text, split)
+
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+def _escaped(character: str) -> str:
+    """A character as it stands in double quotes: whatever plays tricks on a terminal by number."""
+    if character in '"\\':
+        return f"\\{character}"
+    if not is_unsafe(character):
+        return character
+    number = ord(character)
+    return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -28,7 +28,8 @@ PERCENT_FROM: Final = 10
 class Case:
     """What the guards look at. Both states carry the new names.
 
-    ``self_user`` is who runs this, by the settings or by what the store says.
+    ``self_user`` is who runs this, by the settings or by what the store says. ``administrators``
+    are roles that mean administrative access in this store, besides `Full Access`.
     """
 
     changes: tuple[Change, ...]
@@ -40,6 +41,7 @@ class Case:
     capabilities: Capabilities
     default_roles: frozenset[str] = frozenset()
     self_user: str | None = None
+    administrators: frozenset[str] = frozenset()
 
     def deletions(self) -> list[RoleChange]:
         """The roles that the plan deletes."""
@@ -154,14 +156,16 @@ def _listed(names: list[str], limit: int = 5) -> str:
 def _lockout(case: Case) -> Iterator[Diagnostic]:
     if case.settings.allow_lockout:
         return
-    admins = _administrators(case.before)
+    roles = case.administrators | {ADMIN_ROLE}
+    admins = _administrators(case.before, roles)
     me = case.self_user
     moments = [case.after]
     if not case.capabilities.atomic:
         moments.insert(0, shrunk(case.before, case.after))
-    remedy = f"let someone keep `{ADMIN_ROLE}` or {ADMIN_PRIVILEGE}, or repeat with --allow-lockout"
+    named = ", ".join(f"`{role}`" for role in sorted(case.administrators or roles))
+    remedy = f"let someone keep {named} or {ADMIN_PRIVILEGE}, or repeat with --allow-lockout"
     for moment in moments:
-        remaining = _administrators(moment)
+        remaining = _administrators(moment, roles)
         when = "at the end" if moment is case.after else "while it is applied"
         if me is not None and me.casefold() in admins and me.casefold() not in remaining:
             message = f"{me}, who runs this, would lose administrative access {when}"
@@ -175,13 +179,13 @@ def _lockout(case: Case) -> Iterator[Diagnostic]:
             return
 
 
-def _administrators(state: State) -> frozenset[str]:
+def _administrators(state: State, roles: frozenset[str]) -> frozenset[str]:
+    """Who holds one of the roles, or one that carries it, or the privilege that means the same."""
     access = EffectiveAccess(state)
     return frozenset(
         login
         for login, assignment in state.assignments.items()
-        if ADMIN_PRIVILEGE in access.of_user(login)
-        or ADMIN_ROLE in access.closure(assignment.roles)
+        if ADMIN_PRIVILEGE in access.of_user(login) or roles & access.closure(assignment.roles)
     )
 
 

@@ -160,18 +160,20 @@ class _Orderer:
                 yield CreateRole(role if self.whole_roles else replace(role, privileges=none))
 
     def extend(self) -> Iterator[Write]:
-        yield from self._grown(lambda role, wanted: replace(wanted, includes=role.includes))
+        for role, wanted in self._wanted():
+            if _all_but_includes(role) != _all_but_includes(wanted):
+                yield UpdateRole(role, replace(wanted, includes=role.includes, id=role.id))
 
     def include(self) -> Iterator[Write]:
-        yield from self._grown(lambda _, wanted: wanted)
+        for role, wanted in self._wanted():
+            if role.includes != wanted.includes:
+                yield UpdateRole(role, replace(role, includes=wanted.includes))
 
-    def _grown(self, grown: Callable[[Role, Role], Role]) -> Iterator[Write]:
+    def _wanted(self) -> Iterator[tuple[Role, Role]]:
+        """The roles that there will be: each as it is now, and as it shall be."""
         for name in self.roles:
             if name in self.after.roles:
-                role = self.working.roles[name]
-                new = replace(grown(role, self.after.roles[name]), id=role.id)
-                if new != role:
-                    yield UpdateRole(role, new)
+                yield self.working.roles[name], self.after.roles[name]
 
     def assign(self) -> Iterator[Write]:
         for login in self.users:
@@ -180,6 +182,10 @@ class _Orderer:
             if now.roles != wanted.roles:
                 user = now.user if now.roles else wanted.user
                 yield SetAssignment(user, now.roles, wanted.roles)
+
+
+def _all_but_includes(role: Role) -> tuple[object, ...]:
+    return role.privileges, role.description, role.protected
 
 
 _STEPS: Final[tuple[tuple[str, Phase, Callable[[_Orderer], Iterator[Write]]], ...]] = (

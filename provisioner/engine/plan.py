@@ -170,20 +170,20 @@ def make_plan(
         rules=desired.rules,
     )
     problems = (*found.problems, *adapted.problems)
-    return _judged(plan, before, after, snapshot.subject, problems, desired)
+    return _judged(plan, before, after, snapshot, problems, desired)
 
 
 def _judged(
     plan: Plan,
     before: State,
     after: State,
-    subject: str | None,
+    snapshot: Snapshot,
     problems: tuple[Diagnostic, ...] = (),
     desired: DesiredState | None = None,
 ) -> Plan:
     """The plan with its impact on people, and the verdict of the policies and the guards.
 
-    ``subject`` is whom the store takes the reader for.
+    The snapshot says whom the store takes the reader for, and which roles administer it.
     """
     effects = () if plan.is_empty else impact(before, after)
     broken = violations(plan, before, after, desired)
@@ -196,7 +196,8 @@ def _judged(
         plan.manages,
         capabilities=plan.target.capabilities,
         default_roles=plan.default_roles,
-        self_user=plan.settings.self_user or subject,
+        self_user=plan.settings.self_user or snapshot.subject,
+        administrators=frozenset(plan.renames.get(name, name) for name in snapshot.administrators),
     )
     blocking = (
         violation.diagnostic()
@@ -280,7 +281,7 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     moved = transition(plan, state)
     before = with_new_names(state, plan.renames)
     reasons += changed_includes(plan, moved.after)
-    judged = _judged(plan, before, moved.after, snapshot.subject)
+    judged = _judged(plan, before, moved.after, snapshot)
     if judged.impact != plan.impact:
         now = {u.user for u in judged.impact} ^ {u.user for u in plan.impact}
         whom = ", ".join(sorted(now)) or "the same users, in other privileges"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
+import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
+
+from provisioner.printable import is_unsafe
 
 _CODES: Final = {
     "green": "32",
@@ -14,7 +16,6 @@ _CODES: Final = {
     "bold": "1",
     "dim": "2",
 }
-_UNSAFE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,21 @@ def safe(text: str) -> str:
     """
     if text.isprintable():
         return text
-    return "".join(_escaped(c) if unicodedata.category(c) in _UNSAFE else c for c in text)
+    return "".join(_escaped(c) if is_unsafe(c) else c for c in text)
+
+
+def json_text(value: Any, *, indent: int | None = None) -> str:
+    """A value as JSON with sorted keys, readable, and safe in the manner of ``safe``."""
+    text = json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True)
+    # A line break in the text is one of the layout: those of strings are escaped already.
+    return "\n".join(line if line.isprintable() else _safe_json(line) for line in text.split("\n"))
+
+
+def _safe_json(line: str) -> str:
+    # Above U+FFFF JSON takes two numbers. DEL is the one that `json` leaves as it is.
+    return "".join(
+        json.dumps(c)[1:-1].replace("\x7f", "\\u007f") if is_unsafe(c) else c for c in line
+    )
 
 
 def _escaped(character: str) -> str:

@@ -10,7 +10,7 @@ from urllib.parse import unquote_to_bytes
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
 from provisioner.server import paging, reads, requests, writes
@@ -137,9 +137,10 @@ class _Endpoint:
             raise _not_allowed(self._methods)
         in_thread = asyncio.get_running_loop().run_in_executor
         tokens, headers = gateway.settings.tokens, request.headers
-        writes = isinstance(method, Writer)
-        subject = requests.authorised(headers, tokens, writes=writes)
+        subject = requests.authenticated(headers, tokens)
         request.scope[TRACE].login = subject.login
+        if isinstance(method, Writer):
+            requests.require_write(subject)
         call = requests.Call(
             name,
             request.scope["raw_path"].decode("ascii", "replace"),
@@ -156,7 +157,9 @@ class _Endpoint:
         if isinstance(method, Writer) and method.shape:
             body = await requests.read_body(request, settings.max_body, settings.patience)
         answer = await in_thread(gateway.threads, _answer, gateway, method, call, body)
-        return Response(answer.body, answer.status, answer.headers, _media_type(answer))
+        # Whoever reads it in a terminal finds the next prompt on a line of its own.
+        text = answer.body + b"\n" if answer.body else b""
+        return Response(text, answer.status, answer.headers, _media_type(answer))
 
 
 def _answer(gateway: Gateway, method: Method, call: requests.Call, body: bytes) -> Answer:
@@ -205,8 +208,12 @@ def _get_only(
     return answered
 
 
+def _ok() -> Response:
+    return Response(b'{"status": "ok"}\n', media_type="application/json")
+
+
 async def _alive() -> Response:
-    return JSONResponse({"status": "ok"})
+    return _ok()
 
 
 async def _contract() -> Response:
@@ -224,7 +231,7 @@ class _Readiness:
             raise unavailable("the gateway is shutting down")
         if not await asyncio.to_thread(self._gateway.database.answers):
             raise unavailable("the database does not answer")
-        return JSONResponse({"status": "ok"})
+        return _ok()
 
 
 async def _no_such_path(_: Request, __: Exception) -> Response:

@@ -73,7 +73,10 @@ class Database:
                 pool_pre_ping=not self.is_sqlite,
             )
         except ImportError as error:
-            remedy = "pip install 'provisioner[server,postgresql]'"
+            remedy = (
+                "install it with its extra `postgresql`: pip install '.[server,postgresql]' in its "
+                "folder"
+            )
             what = "the driver for PostgreSQL is not installed"
             raise InvalidInput(Diagnostic("driver-missing", what, self.shown, remedy)) from error
         if self.is_sqlite:

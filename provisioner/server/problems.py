@@ -107,7 +107,7 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     if problem.errors:
         document["errors"] = [{"pointer": at, "detail": what} for at, what in problem.errors]
     return Response(
-        json.dumps(document, ensure_ascii=False).encode(),
+        json.dumps(document, ensure_ascii=False).encode() + b"\n",
         status,
         problem.headers,
         "application/problem+json",

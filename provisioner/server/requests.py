@@ -28,6 +28,8 @@ _JSON_TYPE: Final = re.compile(
 )
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
 _EXPLAINED: Final = 20
+_DEEPEST: Final = 64
+_TOO_DEEP: Final = f"the body is nested deeper than {_DEEPEST} levels"
 _SHOWN: Final = 300
 
 
@@ -58,11 +60,11 @@ class Call:
         return ", ".join(self.headers.getlist("if-none-match")) or None
 
 
-def authorised(headers: Headers, tokens: Tokens, *, writes: bool) -> Subject:
+def authenticated(headers: Headers, tokens: Tokens) -> Subject:
     """Return who asks.
 
     Raises:
-        Problem: Nobody who is known, or nobody who may.
+        Problem: Nobody who is known.
     """
     given = headers.getlist("authorization")
     match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
@@ -70,9 +72,17 @@ def authorised(headers: Headers, tokens: Tokens, *, writes: bool) -> Subject:
     if subject is None:
         detail = "the token is not known" if match else "send `Authorization: Bearer TOKEN`"
         raise Problem("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
-    if writes and not subject.may_write:
-        raise Problem("forbidden", "this token may only read")
     return subject
+
+
+def require_write(subject: Subject) -> None:
+    """Let pass who may write.
+
+    Raises:
+        Problem: The token may only read.
+    """
+    if not subject.may_write:
+        raise Problem("forbidden", "this token may only read")
 
 
 def checked_query(items: Iterable[tuple[str, str]], known: frozenset[str]) -> dict[str, str]:
@@ -144,15 +154,27 @@ def parsed(body: bytes) -> Any:
             parse_constant=_no_number,
             parse_float=_finite,
         )
+        _require_flat(value)
         if "\\u" in text:
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError as error:
-        raise Problem("malformed", "the body is nested too deeply") from error
+        raise Problem("malformed", _TOO_DEEP) from error
     except UnicodeError as error:
         raise Problem("malformed", "the body holds text that is not Unicode") from error
     except ValueError as error:
         raise Problem("malformed", f"the body is not JSON: {str(error)[:_SHOWN]}") from error
     return value
+
+
+def _require_flat(value: Any) -> None:
+    """What follows goes through a value by recursion."""
+    level: list[Any] = [value] if isinstance(value, dict | list) else []
+    for _ in range(_DEEPEST):
+        inner = [item.values() if isinstance(item, dict) else item for item in level]
+        level = [child for items in inner for child in items if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise Problem("malformed", _TOO_DEEP)
 
 
 def require_shape(shape: str, value: Any) -> None:

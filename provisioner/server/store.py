@@ -180,6 +180,12 @@ def _save_objects(
     _insert(connection, t.INCLUDES, ("role_id", "included_id"), new_includes)
     come = [(key, new[key].user) for key in sorted(edited.users) if key in new and key not in old]
     _insert(connection, t.USERS, ("key", "login"), come)
+    stay = (key for key in sorted(edited.users) if key in new and key in old)
+    respelt = [{"a_key": k, "a_login": new[k].user} for k in stay if new[k].user != old[k].user]
+    if respelt:
+        # Who lost every role on the way and was given some again, by another spelling.
+        chosen = sa.update(t.USERS).where(t.USERS.c.key == sa.bindparam("a_key"))
+        connection.execute(chosen.values(login=sa.bindparam("a_login")), respelt)
     _insert(connection, t.ASSIGNMENTS, ("user_key", "role_id"), new_assignments)
 
 

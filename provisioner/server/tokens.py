@@ -99,7 +99,8 @@ class Tokens:
             try:
                 self._read = _Read(stamp, _subjects(self._file))
             except InvalidInput as error:
-                _log.error("the token file is broken, the former tokens stay: %s", error)
+                told = "; ".join(f"{d.place}: {d.message}" for d in error.diagnostics)
+                _log.error("the token file is broken, the former tokens stay: %s", told)
                 self._read = _Read(stamp, self._read.subjects)
             else:
                 _log.info("the token file was read again: %d tokens", len(self._read.subjects))

@@ -102,7 +102,7 @@ class MemoryBackend:
 
     def describe(self) -> Description:
         """Say what this is."""
-        return Description("memory", self._identity, self._capabilities)
+        return Description("memory", self._identity, self._capabilities, locks=True)
 
     def read(self) -> Snapshot:
         """Return a copy of everything."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from provisioner.server.app import create_app
 from provisioner.server.tokens import Tokens, digest
-from tests.http.raw_server import RawServer, reply
+from tests.http.raw_server import RawServer, hung_up, reply, stalled
 from tests.server.conftest import proxy  # noqa: F401 - a fixture
 from tests.server.running import LOGIN, WRITER, serving, settings
 
@@ -207,7 +209,7 @@ def test_a_token_that_may_only_read(panel: Shell) -> None:
     refused = panel("apply", "--auto-approve", env=reader)
     assert refused.code == 1
     assert "the server answers 403" in refused.err
-    assert "use a token that may do this" in refused.err
+    assert "use a token or a user that may do this" in refused.err
     assert roles(panel) == {}
     doctor = panel("doctor", env=reader)
     assert doctor.code == 0
@@ -239,7 +241,8 @@ def test_a_gateway_that_is_not_there(panel: Shell) -> None:
 def test_another_panel_than_the_project_says(panel: Shell) -> None:
     panel.edit("provisioner.yaml", "token_env", "panel: us-na, token_env")
     refused = panel.errors("plan", env=ENV)
-    assert "panel: this is the panel `sandbox`" in refused[0].message
+    assert "this is the panel `sandbox`" in refused[0].message
+    assert refused[0].remedy == "correct `url` or `panel` in the project file"
 
 
 GOOD: dict[str, Any] = {
@@ -270,6 +273,7 @@ GOOD: dict[str, Any] = {
     "roles": [],
     "users": [],
 }
+COMMITS = {**GOOD, "capabilities": {**GOOD["capabilities"], "state": True, "changesets": True}}
 ETAG = 'ETag: "1"'
 NOT_THE_CONTRACT: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "no ETag": ({}, (), "header ETag: it is missing"),
@@ -299,6 +303,47 @@ def test_a_reply_that_is_not_what_the_contract_says(
     assert len(refused) == 1
     assert refused[0].message.startswith(f"{server.url}/state: ")
     assert message in refused[0].message
+
+
+def test_a_commit_that_was_repeated_is_looked_up_before_it_counts_as_a_conflict(
+    panel: Shell,
+) -> None:
+    """What changed the version may have been its own first attempt."""
+    state = reply(json.dumps(COMMITS), 200, "application/json", ETAG)
+    changed = reply("{}", 412)
+    with RawServer(state, state, hung_up, changed, changed) as server:
+        panel.write("provisioner.yaml", PROJECT.format(url=server.url, more=""))
+        panel.write("roles.yaml", "version: 1\nroles: {Clerk: {privileges: []}}\n")
+        refused = panel("apply", "--auto-approve", env=ENV)
+    assert refused.code == 1
+    assert "nothing was changed" not in refused.err
+    assert "the outcome is unknown" in refused.err
+
+
+def test_ctrl_c_twice_gives_up_and_tells_the_truth(panel: Shell) -> None:
+    """The gateway never answers the changeset: once stops after it, twice gives it up."""
+    state = reply(json.dumps(COMMITS), 200, "application/json", ETAG)
+    with RawServer(state, state, stalled(b"", 20)) as server:
+        panel.write("provisioner.yaml", PROJECT.format(url=server.url, more=""))
+        panel.write("roles.yaml", "version: 1\nroles: {Clerk: {privileges: []}}\n")
+        process = subprocess.Popen(
+            [panel.program, "apply", "--auto-approve"],
+            cwd=panel.folder,
+            env=panel.environment(ENV),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while len(server.asked) < 3:
+            time.sleep(0.05)
+        for _ in range(2):
+            process.send_signal(signal.SIGINT)
+            time.sleep(0.3)
+        _, told = process.communicate(timeout=8)
+    assert process.returncode == 1
+    assert "once more gives it up" in told
+    assert "the outcome is unknown" in told
+    assert "nothing was changed" not in told
 
 
 def test_an_address_that_is_not_encrypted_must_be_meant(shell: Shell) -> None:

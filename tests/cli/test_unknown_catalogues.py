@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 import provisioner.cli.session
 from provisioner.cli.app import run
+from provisioner.model import Capabilities, State
+from provisioner.testing import MemoryBackend
 from tests.cli.panel import open_panel
 
 if TYPE_CHECKING:
+    from provisioner.backends.base import Description
     from provisioner.backends.registry import Opening
     from tests.cli.conftest import Shell
 
@@ -23,6 +28,10 @@ targets:
 UNKNOWN = (
     "the catalogue of target `us-na` is only known to the panel\n"
     "    declare `catalogue:` or use --online\n"
+)
+NOT_EXPANDED = (
+    "roles.yaml:2:30: warning: globs not expanded: `DOCS_*`; only the panel knows its catalogue\n"
+    "    declare `catalogue:` in the project file\n"
 )
 
 
@@ -70,8 +79,7 @@ def test_globs_stand_for_nothing_and_nothing_is_concluded_from_that(shell: Shell
     answer = shell("validate")
     assert answer.code == 0
     assert answer.err == (
-        "roles.yaml:2:30: warning: without a catalogue, globs stand for nothing: `DOCS_*` and "
-        "`MEMOS_*`\n"
+        f"{NOT_EXPANDED.replace('`DOCS_*`', '`DOCS_*` and `MEMOS_*`')}"
         f"warning: privilege names, policies and access tests not checked: {UNKNOWN}"
     )
 
@@ -86,26 +94,79 @@ def test_without_globs_policies_and_access_tests_are_checked(shell: Shell) -> No
 
 
 def test_what_can_be_no_name_is_refused_all_the_same(shell: Shell) -> None:
-    """By the rule that catalogues follow."""
-    sources(shell, "roles: {Clerk: {privileges: [ARDOCS VIEW]}}\n")
+    """No panel calls a privilege so."""
+    sources(shell, "roles: {Clerk: {privileges: [' ARDOCS']}}\n")
     (error,) = shell.refused("validate")
     assert error.text == (
-        "roles.yaml:2:30: error: `ARDOCS VIEW` can't be the name of a privilege\n"
-        "    names consist of letters, digits and the characters _ . : -"
+        "roles.yaml:2:30: error: ` ARDOCS` can't be the name of a privilege\n"
+        "    names have 1 to 256 printable characters, no blank at either end"
     )
 
 
-@pytest.mark.parametrize("command", ["test", "lint", "explain"])
-def test_who_relies_on_what_globs_stand_for_needs_a_catalogue(shell: Shell, command: str) -> None:
-    """An answer from roles that lack half of what they carry would be wrong."""
-    sources(shell, "roles: {Clerk: {privileges: ['DOCS_*']}}\n")
+@pytest.mark.parametrize("words", [("validate",), ("lint",), ("test",), ("access",)])
+def test_names_may_be_those_of_any_panel(shell: Shell, words: tuple[str, ...]) -> None:
+    """Other panels write them with blanks and other letters."""
+    sources(shell, "roles: {Clerk: {privileges: [menu_access on Sécurité]}}\n")
+    assert shell(*words).code == 0
+
+
+def test_roles_of_the_panel_are_not_denied(shell: Shell) -> None:
+    """Whether they exist is up to the panel, and so is what their holders can do."""
+    sources(
+        shell,
+        "users: {admin: {roles: [Admin]}}\ntests: [{user: admin, can: [DOCS_VIEW]}]\n",
+    )
+    answer = shell("validate")
+    assert answer.code == 0
+    warning = (
+        "roles.yaml:2:25: warning: role names not checked: `Admin`; only the panel knows its "
+        "roles\n    `provisioner validate --online` checks them\n"
+    )
+    assert answer.err == (
+        f"{warning}warning: privilege names and access tests not checked: {UNKNOWN}"
+    )
+    tested = shell("test")
+    assert (tested.code, tested.out) == (0, "")
+    assert tested.err.startswith(f"{warning}warning: access tests not run")
+    for words in (("lint",), ("access",), ("explain", "user", "admin")):
+        answer = shell(*words)
+        assert (answer.code, answer.err.startswith(warning)) == (0, True)
+
+
+@pytest.mark.parametrize("command", ["test", "lint", "explain", "access"])
+def test_who_relies_on_what_globs_stand_for_is_warned(shell: Shell, command: str) -> None:
+    """Nothing false is concluded from roles that lack half of what they carry."""
+    sources(
+        shell,
+        "roles: {Clerk: {privileges: ['DOCS_*']}, Other: {privileges: ['DOCS_*']}}\n"
+        "users: {ada: {roles: [Clerk, Other]}}\n"
+        "tests: [{role: Clerk, can: [DOCS_VIEW]}]\n",
+    )
     words = ("explain", "role", "Clerk") if command == "explain" else (command,)
-    (error,) = shell.refused(*words)
-    assert error.text == (
-        "roles.yaml:2:30: error: `DOCS_*` can't be expanded: globs need a catalogue, and this "
-        "target has none\n"
-        "    declare `catalogue:` in the project file, or write the names out"
-    )
+    answer = shell(*words)
+    assert (answer.code, answer.err.startswith(NOT_EXPANDED)) == (0, True)
+    assert "equal" not in answer.out
+
+
+def test_what_a_target_does_not_have_is_told(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No history is another thing than no runs yet, no locks than no lock."""
+
+    class Bare(MemoryBackend):
+        def describe(self) -> Description:
+            return replace(super().describe(), locks=False)
+
+    def opened(_: str, __: Opening) -> object:
+        return Bare(State(), capabilities=Capabilities(history=False))
+
+    sources(shell, "roles: {}\n")
+    monkeypatch.chdir(shell.folder)
+    monkeypatch.setattr(provisioner.cli.session, "open_backend", opened)
+    assert (run(["unlock"]), run(["history"])) == (0, 0)
+    assert capsys.readouterr() == ("This target has no locks.\n", "This target keeps no history.\n")
+    assert run(["history", "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out)["runs"] == []
 
 
 # With a panel that tells no catalogue: the opener gives a store in memory for the HTTP target

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from provisioner.desired.writer import write_state
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings
 from provisioner.model import Assignment, Base, Capabilities, DesiredState, Role, Snapshot, State
+from provisioner.render.style import json_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,3 +136,18 @@ def test_the_same_state_is_the_same_text(state: State) -> None:
     users = dict(list(state.assignments.items())[::-1])
     shuffled = State(roles, users, state.recorded)
     assert write_state(shuffled, CATALOGUE) == write_state(state, CATALOGUE)
+
+
+def test_text_that_plays_tricks_is_written_by_number(tmp_path: Path) -> None:
+    """In YAML and in JSON nothing of it reaches a terminal; what is readable stays."""
+    tricky = 'é \x7f\x9b31m\u202e\U000e0041 "q" \\ 漢'
+    role = Role("Clerk", tricky, id="r-1")
+    text = write_state(State({**DEFAULTS, "Clerk": role}), CATALOGUE).text
+    assert r"é \u007F\u009B31m\u202E\U000E0041 \"q\" \\ 漢" in text
+    (tmp_path / "roles.yaml").write_text(text)
+    loaded = load([str(tmp_path)], Surroundings(CATALOGUE))
+    assert (loaded.desired.roles or {})["Clerk"].role.description == tricky
+    shown = json_text({"a": [tricky]}, indent=2)
+    assert r"é \u007f\u009b31m\u202e\udb40\udc41 \"q\" \\ 漢" in shown
+    assert json.loads(shown) == {"a": [tricky]}
+    assert json_text([tricky]) == json_text([tricky]).translate({0x9B: None, 0x202E: None})

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import given
 
 from provisioner.diagnostics import Diagnostic
@@ -140,16 +138,15 @@ def test_lost_answers_are_looked_up_and_the_rest_goes_on() -> None:
     assert outcome.error is None
 
 
-@pytest.mark.parametrize("atomic", [True, False])
-def test_a_second_ctrl_c_says_what_is_unknown(*, atomic: bool) -> None:
-    """What was under way when the user would not wait any longer is neither done nor untouched."""
+def test_an_adapter_s_defect_does_not_lose_the_report() -> None:
+    """What it raised is told, and what it did all the same is found by reading."""
 
-    def interrupt(_: int, __: Write) -> None:
-        signal.raise_signal(signal.SIGINT)
+    def stumble(write: Write) -> None:
+        if isinstance(write, CreateRole) and write.role.name == "R05":
+            raise ZeroDivisionError("oops")
 
-    backend = MemoryBackend(MANY.current, atomic=atomic, fail_after=interrupt)
+    backend = Parallel(MANY.current, stumble)
     outcome = carry_out(plan_against(backend, MANY), backend)
-    assert outcome.interrupted
-    assert outcome.failed
+    assert [w.role.name for w in outcome.failed if isinstance(w, CreateRole)] == ["R05"]
     assert outcome.error is not None
-    assert [found.id for found in outcome.error.diagnostics] == ["unknown-outcome"]
+    assert outcome.error.diagnostics[0].message == "internal error: ZeroDivisionError: oops"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from provisioner.wire import shapes
 from tests.server.client import EDIT, RUN, VIEW, Client, pointers, problem, role_content
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def create(ref: str, name: str, **content: Any) -> dict[str, Any]:
@@ -179,3 +182,16 @@ def test_whatever_is_written_is_what_another_server_reads(gateway: Client, open_
         if step % 5 == 4:
             assert open_gateway().get("/state").content == gateway.get("/state").content
     assert gateway.state()["serial"] > 25
+
+
+def test_a_login_that_is_spelled_anew_stays_so_after_a_restart(
+    open_gateway: Callable[..., Client],
+):
+    gateway = open_gateway()
+    role = gateway.role()["id"]
+    gateway.give("bob", role)
+    assert gateway.commit(assign("bob"), assign("BOB", role)).status_code == 200
+    before, after = gateway.get("/state"), open_gateway().get("/state")
+    assert before.headers["ETag"] == after.headers["ETag"]
+    assert before.json() == after.json()
+    assert [user["login"] for user in after.json()["users"]] == ["BOB"]

@@ -15,11 +15,13 @@ import pytest
 
 from provisioner.server.editing import Editing
 from provisioner.server.problems import PROBLEMS
-from tests.server.client import Client, new_role, problem
+from provisioner.server.tokens import Tokens, append_token
+from tests.server.client import RUN, Client, new_role, problem
 from tests.server.running import WRITER
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 JSON = {"Content-Type": "application/json"}
 
@@ -54,6 +56,39 @@ def test_what_is_no_json_is_malformed(gateway: Client):
     ):
         assert problem(post(gateway, body)) == (400, "malformed"), body[:60]
     assert gateway.state()["serial"] == 0
+
+
+def test_a_body_is_nested_only_so_deep(open_gateway: Callable[..., Client]):
+    gateway = open_gateway()
+    for depth, expected in ((61, 201), (62, 400), (984, 400)):
+        # The body, its list of policies and a policy are three levels more.
+        document = {"run": RUN, "recorded": [], "policies": [{"id": "deep"}]}
+        nested = "[" * depth + "]" * depth
+        body = json.dumps(document).replace('"deep"', nested).encode()
+        reply = gateway.ask("POST", "/runs", data=body, headers=JSON, key=f"{depth}")
+        assert reply.status_code == expected, (depth, reply.text)
+
+
+def test_json_ends_with_a_line_break(gateway: Client):
+    for path in ("/state", "/roles", "/capabilities", "/livez", "/readyz", "/nowhere"):
+        assert gateway.get(path).content.endswith(b"}\n"), path
+    # A reply that is given again is the same to the last byte.
+    body = json.dumps(new_role()).encode()
+    first, again = (post(gateway, body, Idempotency_Key="again") for _ in range(2))
+    assert first.content == again.content
+    assert first.content.endswith(b"}\n")
+
+
+def test_a_refused_write_is_logged_with_its_login(
+    open_gateway: Callable[..., Client], tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    file = tmp_path / "tokens"
+    reader = append_token(file, "reader@example.com", may_write=False)
+    gateway = open_gateway(tokens=Tokens(file)).with_token(reader)
+    with caplog.at_level(logging.INFO):
+        assert problem(gateway.post("/roles", new_role())) == (403, "forbidden")
+        until(lambda: len(lines_of(caplog)) == 1)
+    assert lines_of(caplog)[0].split()[4] == "reader@example.com"
 
 
 def test_json_that_is_no_object_has_the_wrong_shape(gateway: Client):

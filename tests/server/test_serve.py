@@ -221,4 +221,4 @@ def test_it_ends_after_the_request_in_flight(tmp_path: Path):
 def test_without_the_extra_it_says_what_to_install(tmp_path: Path):
     (tmp_path / "starlette.py").write_text("raise ModuleNotFoundError('no', name='starlette')")
     said = refusal(tmp_path, env={**TOKEN, "PYTHONPATH": str(tmp_path)})
-    assert "pip install 'provisioner[server]'" in said
+    assert "its extra `server`: pip install '.[server]' in its folder" in said

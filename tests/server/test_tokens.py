@@ -97,7 +97,9 @@ def test_a_file_that_breaks_keeps_the_former_tokens(
             assert gateway.get("/state").status_code == 200
         file.unlink()
         assert gateway.get("/state").status_code == 200
-    assert len([r for r in caplog.records if r.name == "provisioner.server"]) == 4
+    told = [r.getMessage() for r in caplog.records if r.name == "provisioner.server"]
+    assert len(told) == 4
+    assert told[0].endswith(f"{file}:1:1: is no line for a token")
     file.write_text("# nobody\n")
     assert problem(gateway.get("/state")) == (401, "unauthorized")
 

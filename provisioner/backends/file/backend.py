@@ -58,7 +58,7 @@ class FileBackend:
 
     def describe(self) -> Description:
         """Say what this is."""
-        return Description("file", self._identity, CAPABILITIES)
+        return Description("file", self._identity, CAPABILITIES, locks=True)
 
     def read(self) -> Snapshot:
         """Read and check the whole file. A file that is gone, but has a history, is an error."""

@@ -34,7 +34,7 @@ _PROXY_LOGIN: Final = 407
 _FAILING: Final = frozenset({500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS: Final = 5
-MOST_ATTEMPTS: Final = 10
+MOST_ATTEMPTS: Final = 7
 MOST_CONNECTS: Final = 4
 
 
@@ -281,10 +281,14 @@ def _below(base: str, target: str) -> str:
 
 def _has_dots(path: str) -> bool:
     """Whether somebody on the way could take the path for that of another resource."""
+    if "." not in path and "%2" not in path:
+        return False
     return any(part in (".", "..") for part in unquote(path).split("/"))
 
 
 def _is_header(value: str) -> bool:
+    if value.isascii() and value.isprintable():
+        return True
     return all(" " <= character <= "\xff" and character != "\x7f" for character in value)
 
 

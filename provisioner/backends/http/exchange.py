@@ -6,6 +6,7 @@ import json
 import re
 import ssl
 import time
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from http.client import IncompleteRead
 from math import isfinite
@@ -16,7 +17,7 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.util import Timeout, make_headers
 
-from provisioner.backends.http.timed import POOLS, TIME
+from provisioner.backends.http.timed import POOLS, TIME, Sockets
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -70,6 +71,7 @@ class Exchange:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
+        self._sockets = Sockets()
         self._pools = _pools(settings)
         # All requests go to one place, so the pool of its connections is looked up once.
         self._pool = self._pools.connection_from_url(settings.url)
@@ -87,7 +89,7 @@ class Exchange:
             Failed: It did not work out.
         """
         settings = self._settings
-        TIME.begin(end, settings.read_timeout)
+        TIME.begin(end, settings.read_timeout, self._sockets, has_body=body is not None)
         connect = min(settings.connect_timeout, max(end - time.monotonic(), 0.001))
         try:
             reply = self._pool.urlopen(
@@ -125,7 +127,8 @@ class Exchange:
         return data
 
     def close(self) -> None:
-        """Close all connections."""
+        """Close all connections, those in use as well: what waits for an answer gets none."""
+        self._sockets.cut()
         self._pools.clear()
 
     def _explain(self, error: Exception) -> NoReturn:
@@ -147,7 +150,8 @@ class Exchange:
         over = "the proxy: " if proxied else ""
         if proxied and "407" in str(cause):
             raise Failed("the proxy wants a user name and password (407)", "final") from error
-        raise Failed(f"{over}{_connecting(error, cause)}", "not-sent") from error
+        remedy = "see that it runs, and that `url` in the project file is right"
+        raise Failed(f"{over}{_connecting(error, cause)}", "not-sent", remedy) from error
 
     def _lost(self, error: Exception, cause: BaseException) -> str:
         settings = self._settings
@@ -207,7 +211,8 @@ def tls_context(settings: HttpSettings) -> ssl.SSLContext:
 
 def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
     length = reply.headers.get("Content-Length", "")
-    if length.isdecimal() and int(length) <= most and "Content-Encoding" not in reply.headers:
+    plain = not {"Content-Encoding", "Transfer-Encoding"} & reply.headers.keys()
+    if plain and length.isdecimal() and int(length) <= most:
         return reply.read(decode_content=False)
     pieces: list[bytes] = []
     size = 0
@@ -241,9 +246,9 @@ def _parsed(status: int, headers: Mapping[str, str], data: bytes, method: str) -
 
 
 def _json(data: bytes) -> Any:
-    document = json.loads(
-        data.decode(), object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_float
-    )
+    if data.startswith(BOM_UTF8):
+        raise ValueError("it begins with a byte order mark (BOM)")
+    document = _DECODER.decode(data.decode())
     if _HALF_PAIR.search(data):
         json.dumps(document, ensure_ascii=False).encode()  # refuses half of a surrogate pair
     return document
@@ -265,6 +270,11 @@ def _no_number(text: str) -> NoReturn:
 def _float(text: str) -> float:
     number = float(text)
     return number if isfinite(number) else _no_number(text)
+
+
+_DECODER: Final = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_float
+)
 
 
 def _kind(headers: Mapping[str, str]) -> str:

@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import jmespath
 from jmespath.exceptions import JMESPathError
 from jmespath.functions import Functions
+from jmespath.visitor import TreeInterpreter
 
 from provisioner.names import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
 
 class Unusable(ValueError):
@@ -43,14 +44,61 @@ class Expression:
         """Return what the expression finds; None where there is nothing.
 
         Raises:
-            Unusable: A function in it can't take what the document holds.
+            Unusable: A function in it can't take what the document holds, or a list of it (`[]`,
+                `[*]`, `[?...]`) has an item without what is asked of each.
         """
         if self.field_name is not None:
             return document.get(self.field_name) if isinstance(document, dict) else None
         try:
-            return self.compiled.search(document)
+            return _STRICT.visit(self.compiled.parsed, document)
+        except Unusable:
+            raise
         except (JMESPathError, TypeError, ValueError) as error:
             raise Unusable(_first_line(error)) from error
+
+
+class _Strict(TreeInterpreter):
+    """Evaluates JMESPath, but never leaves out an item silently: it would look deleted.
+
+    Only the condition of a filter leaves items out.
+    """
+
+    def visit_projection(self, node: Any, value: Any) -> Any:
+        """Return what is asked of each item of a list."""
+        base = self.visit(node["children"][0], value)
+        return self._each(node, enumerate(base)) if isinstance(base, list) else None
+
+    def visit_value_projection(self, node: Any, value: Any) -> Any:
+        """Return what is asked of each value of an object."""
+        base = self.visit(node["children"][0], value)
+        return self._each(node, base.items()) if isinstance(base, dict) else None
+
+    def visit_filter_projection(self, node: Any, value: Any) -> Any:
+        """Return what is asked of each item that meets a condition."""
+        base = self.visit(node["children"][0], value)
+        if not isinstance(base, list):
+            return None
+        condition = node["children"][2]
+        chosen = [pair for pair in enumerate(base) if _is_true(self.visit(condition, pair[1]))]
+        return self._each(node, chosen)
+
+    def _each(self, node: Any, pairs: Iterable[tuple[int | str, Any]]) -> list[Any]:
+        collected = []
+        for name, element in pairs:
+            found = self.visit(node["children"][1], element)
+            if found is None:
+                raise Unusable(f"is missing in item {name}")
+            collected.append(found)
+        return collected
+
+
+def _is_true(found: object) -> bool:
+    """Whether JMESPath takes a value for true: all but null, false, and what is empty."""
+    return found is True or (found is not None and found is not False and found not in ("", [], {}))
+
+
+# It holds nothing of one evaluation, so that all threads may share it.
+_STRICT: Final = _Strict()
 
 
 def compiled(text: str) -> Expression:

@@ -126,7 +126,11 @@ class GatewayBackend:
             Request("POST", "/changesets", body=body, headers=headers, key=str(uuid4()))
         )
         if reply.status == 412:
-            raise self._moved(refusal(reply, "commit the changes").diagnostics[0].message)
+            refused = refusal(reply, "commit the changes").diagnostics
+            if reply.perhaps_repeated:
+                # An earlier attempt may be what changed the version: no certain refusal.
+                raise BackendError(refused)
+            raise self._moved(refused[0].message)
         document = self._document(reply, "Committed", "commit the changes")
         new = self._etag(reply)
         made = Base(document["lineage"], document["serial"], _digest(new))
@@ -173,6 +177,10 @@ class GatewayBackend:
     def unlock(self, *, force: bool = False) -> LockOwner | None:
         """Do nothing: there is no lock."""
         return None
+
+    def abort(self) -> None:
+        """Give up what is under way."""
+        self._client.close()
 
     def examine(self) -> Iterator[Check]:
         """Look at the connection, the gateway and the token's rights."""
@@ -247,7 +255,8 @@ class GatewayBackend:
             self._fail(reply, "contract", why)
         if self._settings.panel is not None and panel != self._settings.panel:
             why = f"this is the panel `{panel}`; the project file says `{self._settings.panel}`"
-            self._fail(reply, "panel", why)
+            remedy = "correct `url` or `panel` in the project file"
+            raise BackendError(Diagnostic("other-panel", f"{reply.url}: {why}", None, remedy))
 
     def _etag(self, reply: Reply) -> str:
         etag = reply.headers.get("ETag")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provisioner.backends.base import Description
@@ -47,10 +48,13 @@ class ObjectBackend:
         most_pages: int = MOST_PAGES,
         place: Place | None = None,
     ) -> None:
+        self._client = client
         self._profile = profile
         self._settings = settings
         self._known = Known()
-        session = Session(client, *_login(profile, settings, place))
+        login, credentials = _login(profile, settings, place)
+        self._subject = credentials.get("username")
+        session = Session(client, login, credentials)
         lists = Lists(session, settings.url, most_pages)
         self._reader = Reader(lists, profile, self._known)
         self._writer = Writer(self._reader, self.read)
@@ -74,7 +78,9 @@ class ObjectBackend:
         panel = read_panel(self._reader, self._settings.concurrency)
         self._known.learn(panel.roles, panel.users)
         users = self._profile.users
-        return panel.snapshot(self._settings.url, closed=users is not None and users.closed)
+        found = panel.snapshot(self._settings.url, closed=users is not None and users.closed)
+        administrators = self._profile.roles.administrators
+        return replace(found, subject=self._subject, administrators=administrators)
 
     def remember(
         self, state: State, role_etags: Mapping[str, str], user_etags: Mapping[str, str]
@@ -99,6 +105,10 @@ class ObjectBackend:
         self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
     ) -> None:
         """Remember nothing: the API has no room for it."""
+
+    def abort(self) -> None:
+        """Give up what is under way."""
+        self._client.close()
 
     def examine(self) -> Iterator[Check]:
         """Look at the connection, and whether everything can be read."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.expressions import Expression
     from provisioner.backends.http.profile import Listing
     from provisioner.backends.http.session import Session
+    from provisioner.errors import ProvisionerError
 
 _Read = TypeVar("_Read")
 ATTEMPTS: Final = 3
@@ -39,7 +40,11 @@ class Changed(Exception):
 
 
 class Gone(Exception):
-    """The object whose list was asked for does not exist."""
+    """The object whose list was asked for does not exist; ``refused`` is the error for that."""
+
+    def __init__(self, refused: ProvisionerError) -> None:
+        super().__init__(str(refused))
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +58,14 @@ class Item:
     value: Any
     where: str
     etag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A whole list; ``version`` is None where its pages tell none."""
+
+    items: list[Item]
+    version: object = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +83,19 @@ class Lists:
         values: Mapping[str, object] | None = None,
         identity: Callable[[Item], Hashable] | None = None,
     ) -> list[Item]:
-        """Return all items of a list, as they were at one moment as far as anybody can tell.
+        """Return all items of a list, as ``whole`` reads them."""
+        return self.whole(listing, what, values, identity).items
 
-        ``what`` completes "could not ..."; ``identity`` tells items apart.
+    def whole(
+        self,
+        listing: Listing,
+        what: str,
+        values: Mapping[str, object] | None = None,
+        identity: Callable[[Item], Hashable] | None = None,
+    ) -> Listed:
+        """Return a list, as it was at one moment as far as anybody can tell, and its version.
+
+        ``what`` completes "could not ..."; ``identity`` tells items apart, by its form as text.
 
         Raises:
             BackendError: The list could not be read whole.
@@ -86,18 +109,19 @@ class Lists:
         what: str,
         values: Mapping[str, object],
         identity: Callable[[Item], Hashable] | None,
-    ) -> list[Item]:
+    ) -> Listed:
         items: list[Item] = []
-        seen: set[Hashable] = set()
-        for page in _Pages(self, listing, what, values).each():
+        seen: set[str] = set()
+        pages = _Pages(self, listing, what, values)
+        for page in pages.each():
             for item in page:
                 if identity is not None:
-                    key = identity(item)
+                    key = str(identity(item))
                     if key in seen:
                         raise Changed(f"{item.where}: {key} is there twice")
                     seen.add(key)
                 items.append(item)
-        return items
+        return Listed(items, pages.version)
 
 
 def steadily(read: Callable[[], _Read], what: str) -> _Read:
@@ -136,7 +160,7 @@ class _Pages:
         for number in range(self.lists.most_pages):
             reply = self.lists.session.send(request)
             if reply.status == NOT_FOUND and number == 0 and self.values:
-                raise Gone(self.what)
+                raise Gone(refusal(reply, self.what))
             if reply.status >= 400:
                 raise refusal(reply, self.what)
             page = self._items(reply)
@@ -224,7 +248,10 @@ class _Pages:
         return str(found)
 
     def _linked(self, reply: Reply) -> Request | None:
-        target = next_link(reply.headers.get("Link", ""))
+        try:
+            target = next_link(reply.headers.get("Link", ""))
+        except ValueError as error:
+            bad_reply(where(reply), f"header Link: {error}")
         if target is None:
             return None
         address = urljoin(reply.url, target)

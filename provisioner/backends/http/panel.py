@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from provisioner.backends.http.held import HeldRole, HeldUser, Id
-    from provisioner.backends.http.paging import Item
+    from provisioner.backends.http.paging import Item, Listed
     from provisioner.backends.http.profile import References
     from provisioner.backends.http.reading import Reader
 
@@ -85,20 +85,32 @@ def side_by_side(work: Callable[[_In], _Out], items: Collection[_In], threads: i
 
 
 def _read(reader: Reader, threads: int) -> Panel:
-    privileges = _privileges(reader)
-    roles = _roles(reader, threads)
-    users = _users(reader, roles) if reader.profile.users else []
+    versions: list[tuple[str, object]] = []
+    privileges = _privileges(reader, versions)
+    roles = _roles(reader, threads, versions)
+    users = _users(reader, roles, versions) if reader.profile.users else []
     return Panel(tuple(roles), tuple(users), privileges)
 
 
-def _privileges(reader: Reader) -> dict[str, Privilege] | None:
+def _items(listed: Listed, what: str, versions: list[tuple[str, object]]) -> list[Item]:
+    """The items of a list, once it is of the same version as the ones before."""
+    if listed.version is not None:
+        for other, version in versions:
+            if version != listed.version:
+                raise Changed(f"the version of the {what} differs from that of the {other}")
+        versions.append((what, listed.version))
+    return listed.items
+
+
+def _privileges(reader: Reader, versions: list[tuple[str, object]]) -> dict[str, Privilege] | None:
     part = reader.profile.privileges
     if part is None:
         return None
     key = part.id or part.name
-    items = reader.lists.all_of(
+    listed = reader.lists.whole(
         part.list, "list the privileges", identity=lambda item: identity(item, key)
     )
+    items = _items(listed, "privileges", versions)
     found: dict[str, Privilege] = {}
     ids: dict[str, Id | None] = {}
     for item in items:
@@ -117,9 +129,9 @@ def _privileges(reader: Reader) -> dict[str, Privilege] | None:
     return found
 
 
-def _roles(reader: Reader, threads: int) -> list[HeldRole]:
+def _roles(reader: Reader, threads: int, versions: list[tuple[str, object]]) -> list[HeldRole]:
     part = reader.profile.roles
-    items = reader.role_items()
+    items = _items(reader.roles_listed(), "roles", versions)
     parsed = [role_of(item, part) for item in items]
     keys = _keys(part.includes, [role for role, _, _ in parsed])
     _require_distinct(
@@ -143,9 +155,11 @@ def _granted(reader: Reader, role: HeldRole) -> Sequence[Id]:
         raise Changed(f"role {role.name} is listed, and does not exist") from None
 
 
-def _users(reader: Reader, roles: Sequence[HeldRole]) -> list[HeldUser]:
+def _users(
+    reader: Reader, roles: Sequence[HeldRole], versions: list[tuple[str, object]]
+) -> list[HeldUser]:
     part = reader.users_part
-    items = reader.user_items()
+    items = _items(reader.users_listed(), "users", versions)
     keys = _keys(part.roles, roles)
     users = []
     for item in items:

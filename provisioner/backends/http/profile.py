@@ -121,7 +121,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True)
 class RolesPart:
-    """The roles. ``refuses`` says what the API looks after itself."""
+    """The roles.
+
+    ``refuses`` says what the API looks after itself. ``administrators`` names the roles that mean
+    administrative access.
+    """
 
     list: Listing
     id: Expression
@@ -140,6 +144,7 @@ class RolesPart:
     used_by: tuple[Use, ...] = ()
     refuses: frozenset[Refusal] = frozenset()
     max_name: int | None = None
+    administrators: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

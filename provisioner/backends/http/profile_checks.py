@@ -151,31 +151,43 @@ def _lists(root: Any) -> Iterator[tuple[Path, Any, frozenset[str]]]:
         yield ("roles", "used_by", index), found, _ONE_ROLE | PAGE
 
 
-def _templates(root: Any) -> Iterator[Finding]:
-    requests = list(_lists(root))
+def _requests(root: Any) -> Iterator[tuple[Path, Any, frozenset[str]]]:
+    """Everything that holds placeholders, with those that are known there."""
+    yield from _lists(root)
     for path, known in CALLS.items():
         if isinstance(found := at(root, *path), dict):
-            requests.append((path, found, known))
+            yield path, found, known
     paged = [(path, found) for path, found, _ in _lists(root)]
     for path, found in (((), root), *paged):
         if isinstance(paging := at(found, "paging"), dict):
-            requests.append(((*path, "paging"), paging, PAGE))
-    for path, found, known in requests:
+            yield (*path, "paging"), paging, PAGE
+
+
+def _templates(root: Any) -> Iterator[Finding]:
+    for path, found, known in _requests(root):
         used: set[str] = set()
         for key in ("path", "query", "body"):
             template = at(found, key)
-            used |= (names := placeholders(template))
-            for name in sorted(names - known):
-                listed = ", ".join(f"{{{each}}}" for each in sorted(known)) or "none"
-                remedy = did_you_mean(name, known) or f"known here: {listed}"
-                yield (*path, key), f"{_named(path)}: unknown placeholder {{{name}}}", remedy
-            for name in sorted(embedded_lists(template, alone=key == "body")):
-                message = f"{_named(path)}: {{{name}}} is a list and has no form as text"
-                yield (*path, key), message, f'let it stand alone in the body: "{{{name}}}"'
+            used |= placeholders(template)
+            yield from _template(template, path, key, known)
         needed = NEEDED.get(path, _NONE)
         if needed and not needed & used and {"path"} <= found.keys():
             wanted = " or ".join(f"{{{name}}}" for name in sorted(needed))
             yield path, f"{_named(path)} holds no {wanted}", f"put {wanted} where the API wants it"
+
+
+def _template(template: Any, path: Path, key: str, known: frozenset[str]) -> Iterator[Finding]:
+    names = placeholders(template)
+    for name in sorted(names - known):
+        listed = ", ".join(f"{{{each}}}" for each in sorted(known)) or "none"
+        remedy = did_you_mean(name, known) or f"known here: {listed}"
+        yield (*path, key), f"{_named(path)}: unknown placeholder {{{name}}}", remedy
+    if key != "body" and "password" in names & known:
+        message = f"{_named(path)}: {{password}} in an address would end up in logs"
+        yield (*path, key), message, "send it in `body:`"
+    for name in sorted(embedded_lists(template, alone=key == "body")):
+        message = f"{_named(path)}: {{{name}}} is a list and has no form as text"
+        yield (*path, key), message, f'let it stand alone in the body: "{{{name}}}"'
 
 
 def _paging(root: Any) -> Iterator[Finding]:

@@ -115,6 +115,7 @@ class _Builder:
             ),
             refuses=frozenset(given.get("refuses", ())),
             max_name=given.get("max_name"),
+            administrators=frozenset(map(str, given.get("administrators", ()))),
             **_expressions(given, "description", "protected", "default", "etag"),
             **_calls(given, "update", "rename"),
         )

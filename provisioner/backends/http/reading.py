@@ -12,13 +12,13 @@ from provisioner.backends.http.paging import NOT_FOUND, Gone, Item
 from provisioner.backends.http.session import bad_reply, request_of, where
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Hashable, Mapping
 
     from provisioner.backends.http.client import Reply
     from provisioner.backends.http.held import HeldRole, HeldUser, Id
     from provisioner.backends.http.known import Known
-    from provisioner.backends.http.paging import Lists
-    from provisioner.backends.http.profile import Call, Profile, References, UsersPart
+    from provisioner.backends.http.paging import Listed, Lists
+    from provisioner.backends.http.profile import Call, Listing, Profile, References, UsersPart
 
 # What an unknown id stands for: no name begins so, so it equals nothing that anybody asks for.
 UNKNOWN: Final = "\0unknown id "
@@ -51,10 +51,19 @@ class Reader:
                 return self.role(identity(item, part.id), name)
         return None
 
+    def has_role(self, id: Id) -> bool:
+        """Whether the list of roles has one now; a 404 may come from elsewhere on the way."""
+        part = self.profile.roles
+        return any(str(identity(item, part.id)) == str(id) for item in self.role_items())
+
     def role_items(self) -> list[Item]:
         """Return the list of roles as it is now, without what is listed apart."""
+        return self.roles_listed().items
+
+    def roles_listed(self) -> Listed:
+        """Return the list of roles, and its version."""
         part = self.profile.roles
-        return self.lists.all_of(
+        return self.lists.whole(
             part.list, "list the roles", identity=lambda item: identity(item, part.id)
         )
 
@@ -104,9 +113,13 @@ class Reader:
 
     def user_items(self) -> list[Item]:
         """Return the list of users as it is now."""
+        return self.users_listed().items
+
+    def users_listed(self) -> Listed:
+        """Return the list of users, and its version."""
         part = self.users_part
         key = part.id or part.login
-        return self.lists.all_of(
+        return self.lists.whole(
             part.list, "list the users", identity=lambda item: identity(item, key)
         )
 
@@ -117,22 +130,27 @@ class Reader:
         return replace(user, roles=frozenset(self.key(part.roles, each) for each in roles))
 
     def holders(self, role: HeldRole) -> list[Id]:
-        """Return the ids of the users who hold a role now."""
+        """Return the ids of the users who hold a role now.
+
+        Raises:
+            BackendError: They can't be listed; that there is no such list does not mean nobody.
+        """
         part = self.users_part
         if part.holders is None:
             users = [self.user_in(item) for item in self.user_items()]
             return [user.id for user in users if role.key in user.roles]
         key = part.id or part.login
-        items = self.lists.all_of(
-            part.holders,
-            f"list who holds {role.name}",
-            {"role": role.name, "role_id": role.id},
-            lambda item: identity(item, key),
+        items = self._about(
+            role, part.holders, f"list who holds {role.name}", lambda item: identity(item, key)
         )
         return [identity(item, key) for item in items]
 
     def use(self, role: HeldRole) -> str | None:
-        """Say what uses a role now; None if nothing does."""
+        """Say what uses a role now; None if nothing does.
+
+        Raises:
+            BackendError: It can't be known.
+        """
         if self.profile.users and (holders := self.holders(role)):
             return "1 user holds it" if len(holders) == 1 else f"{len(holders)} users hold it"
         part = self.profile.roles
@@ -142,9 +160,8 @@ class Reader:
                 keys = {self.key(part.includes, each) for each in includes or ()}
                 if role.key in keys and other.key != role.key:
                     return f"role {other.name} includes it"
-        values = {"role": role.name, "role_id": role.id}
         for use in part.used_by:
-            for item in self.lists.all_of(use.list, f"list what carries {role.name}", values):
+            for item in self._about(role, use.list, f"list what carries {role.name}"):
                 if use.refers is None or role.key in {
                     self.key(use.refers, each) for each in references(item, use.refers)
                 }:
@@ -180,6 +197,20 @@ class Reader:
         """What the profile says of users; asked only where it says something."""
         assert self.profile.users is not None  # noqa: S101
         return self.profile.users
+
+    def _about(
+        self,
+        role: HeldRole,
+        listing: Listing,
+        what: str,
+        identity: Callable[[Item], Hashable] | None = None,
+    ) -> list[Item]:
+        """A list that is asked for by a role; that there is none is an error."""
+        values = {"role": role.name, "role_id": role.id}
+        try:
+            return self.lists.all_of(listing, what, values, identity)
+        except Gone as gone:
+            raise gone.refused from None
 
     def _object(self, call: Call, values: Mapping[str, object], what: str) -> Item | None:
         reply = self.lists.session.send(request_of(call, values))

@@ -15,8 +15,8 @@ _ITEMS: Final = 3
 
 # Status: the problem's id, and what to do about it.
 _REMEDIES: Final[dict[int, tuple[str, str | None]]] = {
-    401: ("unauthorised", "check the token, or the user name and password, and what they are for"),
-    403: ("forbidden", "use a token that may do this; writing needs more than reading"),
+    401: ("unauthorised", "check the target's `token_env`, `token_file` or `password_env`"),
+    403: ("forbidden", "use a token or a user that may do this; writing needs more than reading"),
     404: ("not-found", "check `url` in the project file"),
     409: ("refused", None),
     412: ("state-moved", "plan again"),
@@ -33,7 +33,10 @@ def refusal(reply: Reply, what: str) -> ProvisionerError:
     common frameworks. 412 is a ``StateMoved``, everything else a ``BackendError``.
     """
     id, remedy = _REMEDIES.get(reply.status, ("refused", None))
-    said = _said(reply.body)
+    try:
+        said = _said(reply.body)
+    except RecursionError:
+        said = ""  # nested beyond reason
     answer = f"the server answers {reply.status}" + (f": {said}" if said else "")
     message = f"{reply.url}: could not {what}: {answer}"
     kind = StateMoved if reply.status == 412 else BackendError
@@ -61,9 +64,9 @@ def _said(body: Any) -> str:
 
 
 def _flat(value: Any) -> str:
-    if isinstance(value, list | tuple):
-        return ", ".join(map(_flat, value))
-    return str(value)
+    if isinstance(value, list):
+        return ", ".join(str(item)[:_SHOWN] for item in value[:_ITEMS])
+    return str(value)[:_SHOWN]
 
 
 def _cut(text: str) -> str:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import unquote
 from uuid import uuid4
 
-from provisioner.backends.http.client import Request, refusal
+from provisioner.backends.http.client import LostReply, Request, refusal
 from provisioner.backends.http.expressions import Unusable
 from provisioner.backends.http.template import Unfillable, filled, filled_path, filled_text
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import BackendError
+from provisioner.errors import BackendError, ProvisionerError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -44,12 +44,19 @@ class Session:
         if self._login is None:
             return self._client.send(request)
         token = self._valid_token(refused=None)
-        reply = self._client.send(_with_token(request, token))
-        if reply.status != UNAUTHORIZED:
-            return reply
-        # Refused before anything was done, so sending it again is no second time.
-        token = self._valid_token(refused=token)
-        return self._client.send(_with_token(request, token))
+        first = self._client.send(_with_token(request, token))
+        if first.status != UNAUTHORIZED:
+            return first
+        # This attempt was refused before anything was done; one before it may have got through.
+        try:
+            token = self._valid_token(refused=token)
+            second = self._client.send(_with_token(request, token))
+        except ProvisionerError as error:
+            if first.perhaps_repeated and request.method != "GET":
+                raise LostReply(error.diagnostics) from error
+            raise
+        repeated = first.perhaps_repeated or second.perhaps_repeated
+        return replace(second, perhaps_repeated=repeated)
 
     def _valid_token(self, *, refused: str | None) -> str:
         with self._guard:

@@ -52,6 +52,10 @@ class Subject(Protocol[HeldT]):
         """Return the object as an answer shows it; None if it does not."""
         ...
 
+    def is_gone(self, held: HeldT) -> bool:
+        """Whether the list of all objects of its kind lacks the object now."""
+        ...
+
     def difference(self, found: HeldT | None, wanted: HeldT | None) -> str | None:
         """Say in which way two are not the same; None if they are."""
         ...
@@ -125,6 +129,9 @@ class Runner(Generic[HeldT]):
                 if not (reply.perhaps_repeated and reply.status in _AMBIGUOUS):
                     raise error
             found = self.subject.read(step.before)
+            # A 404 may come from anybody on the way; of an answer that is lost it proves nothing.
+            if found is None and not self.subject.is_gone(step.before):
+                break
             if self.subject.difference(found, step.after) is None:
                 return found
             if self.subject.difference(found, step.before):

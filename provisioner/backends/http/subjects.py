@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from provisioner.backends.http.held import text
 from provisioner.backends.http.reading import UNKNOWN
 
 if TYPE_CHECKING:
@@ -32,10 +33,16 @@ class RoleSubject:
         item = self.reader.item_in(reply, call)
         return self.reader.role_in(item) if item else None
 
+    def is_gone(self, held: HeldRole) -> bool:
+        """Whether the list of roles lacks the role now."""
+        return not self.reader.has_role(held.id)
+
     def difference(self, found: HeldRole | None, wanted: HeldRole | None) -> str | None:
         """Say in which way two roles are not the same."""
         if found is None or wanted is None:
             return None if found is wanted else _presence(found)
+        if _compared(found) == _compared(wanted):
+            return None
         known = self.reader.known
         told = [
             _value("its name", found.name, wanted.name),
@@ -62,12 +69,22 @@ class UserSubject:
         item = self.reader.item_in(reply, call)
         return self.reader.user_in(item) if item else None
 
+    def is_gone(self, held: HeldUser) -> bool:
+        """Whether the list of users lacks the user now."""
+        part = self.reader.users_part
+        logins = (text(item, part.login, "a login") for item in self.reader.user_items())
+        return all(login.casefold() != held.folded for login in logins)
+
     def difference(self, found: HeldUser | None, wanted: HeldUser | None) -> str | None:
         """Say in which way what two users hold is not the same."""
         if found is None or wanted is None:
             return None if found is wanted else _presence(found)
         known = self.reader.known
         return _set("roles", _names(known, found.roles), _names(known, wanted.roles))
+
+
+def _compared(role: HeldRole) -> tuple[object, ...]:
+    return role.name, role.description, role.protected, role.privileges, role.includes
 
 
 def role_values(role: HeldRole, known: Known, uses: Iterable[str]) -> dict[str, object]:

@@ -7,35 +7,65 @@ hold a request for ever. Here every receive is given what is left of the request
 from __future__ import annotations
 
 import io
+import socket
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 if TYPE_CHECKING:
-    import socket
-
     from typing_extensions import Buffer
 
 
 _RECORD: Final = 16_384
 
 
+class Sockets:
+    """The open sockets of one client, to be cut when nobody will wait any longer."""
+
+    def __init__(self) -> None:
+        self._guard = threading.Lock()
+        self._open: WeakSet[_Socket] = WeakSet()
+        self._is_cut = False
+
+    def add(self, sock: _Socket) -> None:
+        """Remember a socket; cut it, if all are."""
+        with self._guard:
+            self._open.add(sock)
+        if self._is_cut:
+            sock.cut()
+
+    def cut(self) -> None:
+        """Make every receive end, now and from now on."""
+        self._is_cut = True
+        with self._guard:
+            found = list(self._open)
+        for sock in found:
+            sock.cut()
+
+
 class Time(threading.local):
     """What the request of this thread has left, and whether any of it was sent.
 
-    ``end`` is on the clock of ``time.monotonic``; ``silence`` is in seconds.
+    ``end`` is on the clock of ``time.monotonic``; ``silence`` is in seconds; ``sockets`` are those
+    of the client that makes the request.
     """
 
     end: float = 0.0
     silence: float = 0.0
     is_sent: bool = False
+    sockets: Sockets | None = None
+    has_body: bool = False
+    head: bytes = b""
 
-    def begin(self, end: float, silence: float) -> None:
-        """A request begins."""
-        self.end, self.silence, self.is_sent = end, silence, False
+    def begin(self, end: float, silence: float, sockets: Sockets, *, has_body: bool) -> None:
+        """A request begins; ``has_body`` says whether something is sent after its head."""
+        self.end, self.silence, self.is_sent, self.sockets = end, silence, False, sockets
+        self.has_body, self.head = has_body, b""
 
     def left(self) -> float:
         """Seconds until the next receive must have brought something.
@@ -74,6 +104,15 @@ class _Socket:
 
     def __init__(self, sock: Any) -> None:
         self._socket = sock
+        if TIME.sockets is not None:
+            TIME.sockets.add(self)
+
+    def cut(self) -> None:
+        """End whatever waits for this socket."""
+        # TLS within TLS, to a server behind an encrypted proxy, is no socket but has one.
+        inner = getattr(self._socket, "socket", self._socket)
+        with suppress(OSError):
+            inner.shutdown(socket.SHUT_RDWR)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._socket, name)
@@ -82,6 +121,11 @@ class _Socket:
         return io.BufferedReader(_Reader(self._socket))
 
     def sendall(self, data: Any) -> None:
+        if TIME.has_body:
+            # The head waits for the body, so that a small request is one packet and not two.
+            TIME.has_body, TIME.head = False, bytes(data)
+            return
+        data, TIME.head = TIME.head + bytes(data), b""
         TIME.is_sent = True
         # Encrypted, each of its parts would begin a timeout of its own.
         for start in range(0, len(data), _RECORD):
@@ -98,14 +142,15 @@ class _Connection(HTTPConnection):
 class _SecureConnection(HTTPSConnection):
     def _tunnel(self) -> None:
         """Ask the proxy for a tunnel; its answer has to be there in time, too."""
-        plain, end = self.sock, TIME.end
+        plain, end, has_body = self.sock, TIME.end, TIME.has_body
         self.sock = _Socket(plain)
+        TIME.has_body = False
         TIME.end = min(end, time.monotonic() + float(self.timeout or 0))
         try:
             super()._tunnel()
         finally:
             # So far, only the proxy was told something.
-            TIME.end, TIME.is_sent = end, False
+            TIME.end, TIME.is_sent, TIME.has_body = end, False, has_body
             if self.sock is not None:
                 self.sock = plain
 

@@ -164,19 +164,23 @@ class _Request:
 
     def _earlier(self, view: View, against: str) -> Holdings:
         from provisioner.desired.load import Surroundings, load
+        from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 
         project = view.project
-        surroundings = Surroundings(view.catalogue, project.ignore, project.external)
+        surroundings = Surroundings(
+            view.catalogue, project.ignore, project.external, lenient=view.desired is not None
+        )
         if against.startswith("-") or not os.path.lexists(against):
             from provisioner.desired.revisions import load_revision
 
             sources = self._given["sources"] or project.sources
-            earlier = load_revision(against, sources, surroundings, without=project.file)
+            loaded = load_revision(against, sources, surroundings, without=project.file)
         elif against.casefold().endswith(".csv"):
             return self._from_sheet(against)
         else:
-            earlier = load((against,), surroundings, without=project.file).desired
-        state = declared_state(earlier, view.catalogue, self._as_of)
+            loaded = load((against,), surroundings, without=project.file)
+        output.warn(w for w in loaded.warnings if w.id == GLOB_WITHOUT_CATALOGUE)
+        state = declared_state(loaded.desired, view.catalogue, self._as_of)
         return self._holdings(with_new_names(state, _renames(view, state)))
 
     def _from_sheet(self, file: str) -> Holdings:

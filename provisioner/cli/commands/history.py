@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 @options.manner
 def history(config: str | None, target: str | None) -> int:
     """List the runs that changed the target, oldest first. Run 0 is the state before any."""
-    entries = open_session(config, target).backend.history()
+    backend = open_session(config, target).backend
+    entries = backend.history()
     if output.wants_json():
         rows = [asdict(entry) for entry in entries]
         output.result_json({"format": "provisioner-history", "version": 1, "runs": rows})
@@ -48,8 +49,10 @@ def history(config: str | None, target: str | None) -> int:
     if cells:
         columns = ("run", "at", "by", "command", "what")
         output.result(table_text(columns, cells, output.style_of(sys.stdout)))
-    else:
+    elif backend.describe().capabilities.history:
         output.note("No runs yet.")
+    else:
+        output.note("This target keeps no history.")
     return 0
 
 

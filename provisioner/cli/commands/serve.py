@@ -83,7 +83,7 @@ def serve(  # noqa: PLR0913 - one for each option
         if (error.name or "").partition(".")[0] not in _EXTRA:
             raise
         what = f"the server needs what is not installed: {error.name}"
-        remedy = "pip install 'provisioner[server]'"
+        remedy = "install it with its extra `server`: pip install '.[server]' in its folder"
         raise InvalidInput(Diagnostic("extra-missing", what, None, remedy)) from error
     _set_up_logging()
     # The command line does without; a process that stays must not.

@@ -18,8 +18,11 @@ def unlock(force: bool, config: str | None, target: str | None) -> int:
     The lock of a run that is still alive is left alone (exit code 4), unless --force. Even then
     nothing is overwritten: a run whose state has moved on stops with a conflict.
     """
-    owner = open_session(config, target).backend.unlock(force=force)
-    if owner is None:
+    backend = open_session(config, target).backend
+    owner = backend.unlock(force=force)
+    if owner is None and not backend.describe().locks:
+        output.result("This target has no locks.\n")
+    elif owner is None:
         output.result("There is no lock.\n")
     else:
         output.result(

@@ -13,7 +13,6 @@ from provisioner.cli.session import (
     load_for_targets,
     open_project,
 )
-from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access_tests import run_access_tests
 from provisioner.engine.chains import declared_state
@@ -42,11 +41,6 @@ class _Checked:
     loaded: Loaded
     catalogue: Catalogue
     missing: tuple[Diagnostic, ...] = ()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether the roles carry all that they shall: no glob was left out."""
-        return GLOB_WITHOUT_CATALOGUE not in {warning.id for warning in self.loaded.warnings}
 
 
 @command("validate")
@@ -83,8 +77,9 @@ def validate(
         desired, catalogue = checked.loaded.desired, checked.catalogue
         warnings |= dict.fromkeys(checked.loaded.warnings)
         broken |= dict.fromkeys(checked.missing)
-        if checked.is_whole:
+        if checked.loaded.is_testable:
             failed |= dict.fromkeys(_failed_tests(desired, catalogue, as_of))
+        if checked.loaded.is_whole:
             broken |= dict.fromkeys(_broken_policies(desired, catalogue, as_of))
     if failed:
         raise InvalidInput([*failed, *broken])
@@ -114,7 +109,11 @@ def _checked(
 
 
 def _with_warning(checked: _Checked, targets: list[str]) -> _Checked:
-    what = "privilege names" if checked.is_whole else "privilege names, policies and access tests"
+    what = "privilege names"
+    if not checked.loaded.is_whole:
+        what = "privilege names, policies and access tests"
+    elif not checked.loaded.is_testable and checked.loaded.desired.rules.get("tests"):
+        what = "privilege names and access tests"
     of = quoted(targets)
     message = (
         f"{what} not checked: the catalogue of target{'s' * (len(targets) > 1)} {of} is only known "
