@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import pty
-import select
 import shutil
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import pytest
 
 from provisioner import schemas
 from provisioner.render.style import safe
+from tests.waiting import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -263,7 +263,7 @@ def _read(terminal: int, until: str | None) -> bytes:
     deadline = time.monotonic() + PATIENCE
     with suppress(OSError):  # Linux's way of saying that nobody is at the other end any more
         while until is None or until.encode() not in shown:
-            ready, _, _ = select.select([terminal], [], [], deadline - time.monotonic())
+            ready = is_readable(terminal, deadline - time.monotonic())
             assert ready, f"still waiting after {PATIENCE} s; so far:\n{shown.decode()}"
             shown += os.read(terminal, 65536)
     return shown

@@ -142,7 +142,7 @@ def test_a_write_that_may_be_repeated_is_repeated(request_: Request, answer: Any
     assert len({(asked.body, asked.headers.get("idempotency-key")) for asked in server.asked}) == 1
     with RawServer(answer) as server, pytest.raises(LostReply) as error:
         client(server.url).send(request_)
-    assert "after 7 attempts" in told(error)
+    assert "after 10 attempts" in told(error)
 
 
 def test_a_server_that_is_busy_is_asked_again_whatever_is_asked() -> None:

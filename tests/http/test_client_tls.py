@@ -14,7 +14,7 @@ import trustme
 
 from provisioner.backends.http.client import NotSent, Request
 from provisioner.errors import BackendError, InvalidInput
-from tests.http.scripted_server import ScriptedServer, client_of, json_reply, reply, sending
+from tests.http.scripted_server import ScriptedServer, client_of, json_reply, sending
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -122,14 +122,6 @@ def test_old_versions_of_tls_are_refused(authority, trusted) -> None:
         tls.maximum_version = ssl.TLSVersion.TLSv1_1
     message, _ = certificate_problem(tls, ca_file=trusted)
     assert "TLS" in message
-
-
-def test_a_server_without_tls_is_named_as_such(trusted: Path) -> None:
-    with (
-        ScriptedServer(sending(reply(400))) as server,
-        pytest.raises(BackendError, match=r"SSL|TLS"),
-    ):
-        client_of(server.url.replace("http:", "https:"), ca_file=trusted).send(GET)
 
 
 def test_a_handshake_that_breaks_off_is_tried_again(trusted) -> None:

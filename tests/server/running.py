@@ -13,7 +13,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -30,6 +29,7 @@ from provisioner import catalogue
 from provisioner.server.listening import Address, bound, url_of
 from provisioner.server.settings import Settings
 from provisioner.server.tokens import Tokens
+from tests.waiting import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -124,7 +124,7 @@ def served(
     with process:
         try:
             assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+            ready = is_readable(process.stdout, PATIENCE)
             line = process.stdout.readline().strip() if ready else ""
             assert line.startswith("provisioner serve: http"), (line, log.read_text())
             yield Served(line.split()[2], line, process, log)

@@ -34,7 +34,7 @@ _PROXY_LOGIN: Final = 407
 _FAILING: Final = frozenset({500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS: Final = 5
-MOST_ATTEMPTS: Final = 7
+MOST_ATTEMPTS: Final = 10
 MOST_CONNECTS: Final = 4
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import subprocess
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ import urllib3
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.desired.load import read_document
 from provisioner.model import State
+from tests.waiting import is_readable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def served(folder: Path) -> Iterator[FlaskAppBuilder]:
     with process:
         try:
             assert process.stdout is not None
-            ready, _, _ = select.select([process.stdout], [], [], PATIENCE)
+            ready = is_readable(process.stdout, PATIENCE)
             line = process.stdout.readline() if ready else b""
             assert line, (folder / "server.log").read_text()
             yield FlaskAppBuilder(f"http://127.0.0.1:{json.loads(line)['port']}")
