@@ -202,7 +202,8 @@ class FaultyProxy:
                 answer = _Answer(200, [("Content-Type", "text/html")], page)
             case Fault.BAD_JSON:
                 json = [("Content-Type", "application/json")]
-                answer = _Answer(200, json, answer.body[: half or 1] + b"}")
+                # Half of a text can be a whole one by chance; with this byte it never is.
+                answer = _Answer(200, json, answer.body[:half] + b"\xff")
             case Fault.ERROR_500_AFTER | Fault.ERROR_502_AFTER:
                 answer = _Answer(int(fault.name[6:9]), [], b"")
         connection.sendall(_bytes(answer))
