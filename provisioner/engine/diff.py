@@ -17,7 +17,9 @@ def field_changes(before: Role, after: Role) -> tuple[FieldChange, ...]:
     """Return the fields of a role that differ, in the order in which they are shown."""
     from deepdiff import DeepDiff
 
-    difference = DeepDiff(_content(before), _content(after), view="tree")
+    difference = DeepDiff(
+        _content(before), _content(after), view="tree", ignore_private_variables=False
+    )
     changed = {
         item.path(output_format="list")[0] for items in difference.values() for item in items
     }
@@ -29,7 +31,13 @@ def field_changes(before: Role, after: Role) -> tuple[FieldChange, ...]:
 
 
 def _content(role: Role) -> dict[str, Any]:
-    return {name: getattr(role, name) for name in (*_SCALARS, *_SETS)}
+    """Return a role's fields, its sets as the keys of mappings.
+
+    deepdiff finds its way through a set by parsing Python, and CPython 3.11 can't do that in two
+    threads at once: it fails with a SystemError (github.com/python/cpython/issues/106905).
+    """
+    scalars = {name: getattr(role, name) for name in _SCALARS}
+    return scalars | {name: dict.fromkeys(getattr(role, name)) for name in _SETS}
 
 
 def _field_change(name: str, before: Any, after: Any) -> FieldChange:

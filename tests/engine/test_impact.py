@@ -230,6 +230,27 @@ def test_deepdiff_sees_what_set_arithmetic_sees(
     assert found == expected
 
 
+def test_fields_are_compared_without_parsing_python(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CPython 3.11 can't parse in two threads at once (its issue 106905); plans are made in many."""
+
+    def refuse(*_args: object, **_options: object) -> None:
+        raise AssertionError("comparing two roles parsed Python")
+
+    before = Role("R", "old", frozenset({"A", "B"}), frozenset({"One"}), protected=True)
+    after = Role("R", "new", frozenset({"B", "__C"}), frozenset(), protected=False)
+    field_changes(before, after)  # What is imported late is compiled now.
+    with monkeypatch.context() as patch:
+        patch.setattr("builtins.compile", refuse)
+        changes = field_changes(before, after)
+    assert [c.field for c in changes] == ["description", "protected", "privileges", "includes"]
+
+
+def test_a_name_python_would_call_private_is_seen() -> None:
+    """deepdiff leaves such keys out unless told otherwise."""
+    [change] = field_changes(role("R"), role("R", "__A"))
+    assert (change.field, change.added, change.removed) == ("privileges", ("__A",), ())
+
+
 def test_equal_roles_have_no_field_changes() -> None:
     """Name and id are not content."""
     assert field_changes(role("One", "A", id="1"), role("Two", "A", id="2")) == ()
