@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.model import Capabilities
+from provisioner.engine.plan import make_plan, recheck
+from provisioner.model import Capabilities, Snapshot
 from tests.engine.build import (
     FULL,
     SHIPPED,
@@ -156,3 +157,46 @@ def test_administrative_access_changes_hands_in_two_applies() -> None:
     both = replace(it, desired=desired(*ROLES, users={"ada": "Full Access, Security"}))
     assert blockers(both.plan()) == []
     assert blockers(it.plan(current=apply(both))) == []
+
+
+@pytest.mark.parametrize(
+    ("held", "given", "subject", "blocked"),
+    [
+        ({"ada": "Admin"}, {"ada": "Clerk"}, None, True),
+        ({"ada": "Boss"}, {"ada": "Clerk"}, None, True),
+        ({"ada": "Admin", "bob": "Admin"}, {"bob": "Admin"}, "Ada", True),
+        ({"ada": "Admin", "bob": "Admin"}, {"bob": "Admin"}, None, False),
+        ({"ada": "Admin"}, {"ada": "Admin, Boss"}, "ada", False),
+    ],
+)
+def test_a_store_may_have_administrators_of_its_own(
+    held: dict[str, str], given: dict[str, str], subject: str | None, blocked: bool
+) -> None:
+    """Roles that the store says mean administrative access, held or carried."""
+    roles = (role("Admin", "A"), role("Boss", includes=("Admin",)), role("Clerk"))
+    it = world(stored(*roles, users=held), desired(*roles, users=given))
+    snapshot = Snapshot(it.current, subject=subject, administrators=frozenset({"Admin"}))
+    plan = make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+    assert blockers(plan) == (["lockout"] if blocked else [])
+    assert all("`Admin`" in remedy for remedy in remedies(plan))
+
+
+def test_a_plan_that_became_a_lockout_is_stale() -> None:
+    """Bob lost Admin after the plan was made, so that Ada is the last one."""
+    roles = (role("Admin", "A"), role("Clerk"))
+    it = world(
+        stored(*roles, ada="Admin", bob="Admin"),
+        desired(*roles, users={"ada": "Clerk", "bob": "Admin"}),
+    )
+    admins = frozenset({"Admin"})
+    plan = make_plan(
+        it.desired,
+        Snapshot(it.current, administrators=admins),
+        it.settings,
+        it.as_of,
+        it.target,
+        it.catalogue,
+    )
+    assert blockers(plan) == []
+    now = Snapshot(stored(*roles, ada="Admin"), administrators=admins)
+    assert any("nobody would have administrative access" in why for why in recheck(plan, now))
