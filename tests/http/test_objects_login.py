@@ -9,10 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from provisioner.backends.http.client import LostReply, NotSent, Reply, Request
+from provisioner.backends.http.expressions import compiled
 from provisioner.backends.http.objects import ObjectBackend
+from provisioner.backends.http.profile import Call, Login
 from provisioner.backends.http.profile_loading import load_profile
+from provisioner.backends.http.session import Session
 from provisioner.backends.http.settings import Secret
 from provisioner.desired.load import read_document
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole
 from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import Place, Role
@@ -162,3 +167,48 @@ def test_without_login_nothing_is_sent_along(tmp_path: Path) -> None:
     with JsonServer(SmallPanel()) as server:
         opened(server, PROFILE, tmp_path).read()
         assert all("Authorization" not in asked.headers for asked in server.asked)
+
+
+@pytest.mark.parametrize("again", ["answered", "not sent"])
+def test_a_change_that_may_have_happened_stays_so_over_a_second_login(again: str) -> None:
+    """Lost, then a 401 at the repetition, then a refusal that its own effect may have caused."""
+    client = SentTwice(again)
+    session = Session(client, Login(Call("POST", "/login"), compiled("token")))  # type: ignore[arg-type]
+    change = Request("PUT", "/roles/1", repeatable=True)
+    if again == "answered":
+        reply = session.send(change)
+        assert (reply.status, reply.perhaps_repeated) == (412, True)
+    else:
+        with pytest.raises(LostReply, match="nobody answers"):
+            session.send(change)
+
+
+class SentTwice:
+    """A client whose first change was perhaps carried out before its token ran out."""
+
+    def __init__(self, again: str) -> None:
+        self.again, self.changes = again, 0
+
+    def send(self, request: Request) -> Reply:
+        if request.path == "/login":
+            return Reply("/login", 200, {}, {"token": f"t{self.changes}"})
+        self.changes += 1
+        if self.changes == 1:
+            return Reply("/roles/1", 401, {}, None, perhaps_repeated=True)
+        if self.again == "not sent":
+            raise NotSent(Diagnostic("no-answer", "nobody answers"))
+        return Reply("/roles/1", 412, {}, None)
+
+
+def test_who_logs_in_and_what_administers_is_told(tmp_path: Path) -> None:
+    panel = Guarded()
+    with JsonServer(panel) as server:
+        assert handle(server, tmp_path).read().subject == "ci"
+        panel.good.add("given")
+        assert handle(server, tmp_path, token=Secret("given")).read().subject is None
+    profile = deepcopy(PROFILE)
+    profile["roles"]["administrators"] = ["Admin"]
+    with JsonServer(SmallPanel()) as server:
+        snapshot = opened(server, profile, tmp_path).read()
+    assert snapshot.subject is None
+    assert snapshot.administrators == {"Admin"}

@@ -104,6 +104,9 @@ WRONG = {
     ),
     "no id": (("/roles", "data", 1, "id"), None, "data[1].id: is missing"),
     "an id that is none": (("/roles", "data", 1, "id"), True, "data[1].id: is true or false"),
+    "an id twice, once as text": (("/roles", "data", 1, "id"), "1", "data[1]: 1 is there twice"),
+    "a user's id twice": (("/people", "data", 1, "id"), "1", "data[1]: 1 is there twice"),
+    "a privilege's id twice": (("/perms", "data", 1, "id"), "1", "data[1]: 1 is there twice"),
     "an id twice": (("/roles", "data", 1, "id"), 1, "data[1]: 1 is there twice"),
     "a description that is a list": (("/roles", "data", 0, "text"), [], "data[0].text: is a list"),
     "privileges that are no list": (
@@ -208,3 +211,51 @@ def test_a_list_that_fails_fails_the_read(tmp_path: Path, path: str) -> None:
         with pytest.raises(BackendError, match="not for you") as caught:
             opened(server, apart(), tmp_path).read()
         assert path in str(caught.value)
+
+
+@pytest.mark.parametrize("roles", [[{"id": 1}, {"name": "Wide"}], [{"id": 1}, None]])
+def test_an_item_without_its_reference_is_an_error_and_not_left_out(
+    tmp_path: Path, roles: list[Any]
+) -> None:
+    profile = deepcopy(PROFILE)
+    profile["users"]["roles"] = {"ids": "roles[].id"}
+    panel = filled_panel()
+    panel.people[1]["roles"] = []
+    panel.meddle = change("/people", "data", 0, "roles", to=roles)
+    with JsonServer(panel) as server, pytest.raises(BackendError) as caught:
+        opened(server, profile, tmp_path).read()
+    assert "data[0].roles[].id: is missing in item 1" in str(caught.value)
+
+
+def versions(profile: dict[str, Any], *parts: str) -> dict[str, Any]:
+    profile = deepcopy(profile)
+    for part in parts:
+        profile[part]["list"]["paging"] = {"style": "none", "version": "v"}
+    return profile
+
+
+@pytest.mark.parametrize("parts", [("roles", "users"), ("privileges", "roles")])
+@pytest.mark.parametrize("rounds", [0, 1, 2, 9])
+def test_lists_of_different_versions_are_read_again(
+    tmp_path: Path, parts: tuple[str, ...], rounds: int
+) -> None:
+    panel = filled_panel()
+    last = {"users": "/people", "roles": "/roles"}[parts[1]]
+    read = []
+
+    def meddle(asked: Asked, act: Callable[[], Answer]) -> Answer:
+        answer = act()
+        if asked.path == last:
+            read.append(asked)
+        changed = asked.path == last and len(read) <= rounds
+        return Answer(200, {**answer.body, "v": 2 if changed else 1})
+
+    panel.meddle = meddle
+    with JsonServer(panel) as server:
+        backend = opened(server, versions(PROFILE, *parts), tmp_path)
+        if rounds < 3:
+            assert set(backend.read().state.roles) == {"Base", "Wide"}
+        else:
+            with pytest.raises(BackendError, match=r"3 times: the version of the"):
+                backend.read()
+    assert len(read) == min(rounds + 1, 3)

@@ -375,3 +375,44 @@ def test_what_can_not_be_is_refused_before_anything_is_sent(store: Store) -> Non
         with pytest.raises((BackendError, StateMoved), match=message):
             store.backend.write(write)
     assert store.asked("POST", "PUT", "PATCH", "DELETE") == []
+
+
+@only["plain"]
+def test_a_lost_deletion_is_not_done_because_of_a_404_on_the_way(store: Store) -> None:
+    """A proxy without a backend answers 404 as well; the list of roles knows better."""
+    spare = store.role("Spare")
+    store.panel.meddle = lambda asked, _: (
+        {"DELETE": LOST, "GET": Answer(404, "<html>no backend</html>")}.get(asked.method)
+        if asked.path == "/roles/3" and asked in deletions_and_after(store)
+        else None
+    )
+    with pytest.raises(BackendError):
+        store.backend.write(DeleteRole(spare))
+    assert 3 in store.panel.roles
+
+
+def deletions_and_after(store: Store) -> list[Asked]:
+    asked = store.server.asked
+    first = next((n for n, each in enumerate(asked) if each.method == "DELETE"), len(asked))
+    return asked[first:]
+
+
+@pytest.mark.parametrize("part", ["holders", "used_by"])
+def test_a_list_of_uses_that_is_not_there_is_an_error(tmp_path: Path, part: str) -> None:
+    profile = last_role_by_remove()
+    nowhere = {"path": "/roles/{role_id}/nowhere", "items": "data"}
+    if part == "holders":
+        profile["users"]["holders"] = nowhere
+    else:
+        profile["roles"]["used_by"] = [nowhere]
+    panel = SmallPanel()
+    panel.add("Spare", 3)
+    panel.meddle = lambda asked, _: (
+        Answer(404, {"message": "no such list"}) if asked.path.endswith("/nowhere") else None
+    )
+    with JsonServer(panel) as server:
+        backend = opened(server, profile, tmp_path)
+        spare = backend.read().state.roles["Spare"]
+        with pytest.raises(BackendError, match="no such list"):
+            backend.write(DeleteRole(spare))
+    assert 1 in panel.roles

@@ -299,3 +299,19 @@ def test_every_key_is_documented() -> None:
 def test_every_placeholder_is_documented() -> None:
     known = set().union(*CALLS.values(), *LISTS.values(), PAGE)
     assert known - set(re.findall(r"\{([a-z_]+)\}", documentation())) == set()
+
+
+@pytest.mark.parametrize("path", ["/login/{password}", "/{username}/{password}"])
+def test_a_password_belongs_into_the_body_only(tmp_path: Path, path: str) -> None:
+    login = f"login:\n  token: token\n  body: {{p: '{{password}}'}}\n  path: '{path}'\n"
+    line = (SMALLEST + login).count("\n")
+    message = "login: {password} in an address would end up in logs"
+    assert (f"{line}:9", message) in problems(tmp_path, SMALLEST + login)
+
+
+def test_roles_that_administer_are_named(tmp_path: Path) -> None:
+    named = SMALLEST.replace("  name: name\n", "  name: name\n  administrators: [Root, Ops]\n")
+    assert load(tmp_path, named).roles.administrators == {"Root", "Ops"}
+    assert load(tmp_path, SMALLEST).roles.administrators == frozenset()
+    fab = load_profile("flask-appbuilder", tmp_path, read_document)
+    assert fab.roles.administrators == {"Admin"}

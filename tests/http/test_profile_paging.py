@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.expressions import compiled
+from provisioner.backends.http.expressions import Unusable, compiled
+from provisioner.backends.http.links import MOST, next_link
 from provisioner.backends.http.paging import Item, Lists
 from provisioner.backends.http.profile import Call, Listing, Paging
 from provisioner.backends.http.session import Session
@@ -235,3 +236,36 @@ def test_a_link_never_leads_elsewhere(base: str, link: str, message: str) -> Non
         listing = Listing(Call("GET", "/things"), BY_LINK, compiled("items"))
         with pytest.raises(BackendError, match=message):
             lists.all_of(listing, "list the things")
+
+
+def test_a_header_link_that_is_too_long_is_refused() -> None:
+    """Also text that takes a careless pattern for ever: then this test does not end."""
+    answer = Answer(200, {"items": []}, {"Link": "<" * 9000})
+    why = "header Link: is longer than 8192 characters"
+    with JsonServer(lambda _: answer) as server, pytest.raises(BackendError, match=why):
+        read(server, BY_LINK)
+    for header in ("<" * MOST, '<a>"' * (MOST // 4), "<a>;" * (MOST // 4)):
+        assert next_link(header) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "document", "found"),
+    [
+        ("[].id", [{"id": 1}, {"name": "x"}], None),
+        ("[*].id", [{"id": 1}, None], None),
+        ("[]", [1, None], None),
+        ("[1:].id", [{"id": 1}, {}], None),
+        ("*.id", {"a": {"id": 1}, "b": {}}, None),
+        ("[?on].id", [{"id": 1, "on": True}, {"on": True}], None),
+        ("[?on].id", [{"id": 1, "on": True}, {"on": False}, None], [1]),
+        ("[].id", [{"id": 0}, {"id": ""}], [0, ""]),
+        ("[].ids[]", [{"ids": [1]}, {"ids": []}], [1]),
+        ("join('.', [a, b])", {"a": "x", "b": "y"}, "x.y"),
+    ],
+)
+def test_only_a_filter_leaves_items_out(text: str, document: Any, found: Any) -> None:
+    if found is not None:
+        assert compiled(text).of(document) == found
+    else:
+        with pytest.raises(Unusable, match="is missing in item"):
+            compiled(text).of(document)
