@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.phrases import counted
 from provisioner.render.explain import short_place, via_words
-from provisioner.render.style import Style, safe
+from provisioner.render.style import Style, paragraph, safe
 from provisioner.sheet import sheet_text
 
 if TYPE_CHECKING:
@@ -31,15 +30,15 @@ def access_text(
     for names, row in _alike(rows, by):
         mark = "  (sensitive)" if by == "privilege" and row.name in sensitive else ""
         head = _listed(names, _NAMES if not every else None)
-        lines += [style.paint(line, "bold") for line in _wrapped(head + mark, style, 0)]
+        lines += [style.paint(line, "bold") for line in paragraph(head + mark, style)]
         limit = None if every else _NAMES
         if by != "role" and row.roles:
             title = "roles" if by == "user" else f"carried by {counted(len(row.roles), 'role')}"
-            lines += _wrapped(f"{title}: {_listed(row.roles, limit)}", style, 4)
+            lines += paragraph(f"{title}: {_listed(row.roles, limit)}", style, 4)
         if by != "user":
             verb = "holds it" if len(row.users) == 1 else "hold it"
             text = f"{counted(len(row.users), 'user')} {verb}: {_listed(row.users, limit)}"
-            lines += _wrapped(text if row.users else "nobody holds it", style, 4)
+            lines += paragraph(text if row.users else "nobody holds it", style, 4)
         if by != "privilege":
             lines += _privileges(row.privileges, sensitive, style)
         lines.append("")
@@ -62,7 +61,7 @@ def _privileges(names: Sequence[str], sensitive: frozenset[str], style: Style) -
     note = f", {grave} of them sensitive (*)" if grave else ""
     marked = ", ".join(safe(name) + "*" * (name in sensitive) for name in names)
     title = f"{counted(len(names), 'privilege')}{note}:"
-    return [f"    {title}", *_wrapped(marked, style, 6)]
+    return [f"    {title}", *paragraph(marked, style, 6)]
 
 
 def difference_text(
@@ -77,17 +76,17 @@ def difference_text(
         groups.setdefault(key, ([], item))[0].append(item.name)
     for names, item in groups.values():
         head = _listed(names, None if every else _NAMES)
-        lines += [style.paint(line, "bold") for line in _wrapped(head, style, 0)]
+        lines += [style.paint(line, "bold") for line in paragraph(head, style)]
         for symbol, changed in (("+", item.gained), ("-", item.lost)):
             if changed:
-                first, *rest = _wrapped(_listed(changed, limit), style, 6)
+                first, *rest = paragraph(_listed(changed, limit), style, 6)
                 lines += [f"    {style.symbol(symbol)} {first[6:]}", *rest]
         lines.append("")
     end = f"{compared}: "
     end += (
         f"{counted(len(found), by)} differ{'s' * (len(found) == 1)}." if found else "no difference."
     )
-    lines += _wrapped(end, style, 0)
+    lines += paragraph(end, style)
     return "\n".join(lines) + "\n"
 
 
@@ -95,18 +94,6 @@ def _listed(names: Sequence[str], limit: int | None) -> str:
     shown = ", ".join(map(safe, names[:limit]))
     more = len(names) - limit if limit is not None else 0
     return f"{shown} and {more:,} more (-v shows them all)" if more > 0 else shown
-
-
-def _wrapped(text: str, style: Style, indent: int) -> list[str]:
-    margin = " " * indent
-    return wrap(
-        text,
-        style.width,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
 
 
 def review_csv(lines: Iterable[Attestation], by: By, sensitive: frozenset[str]) -> str:

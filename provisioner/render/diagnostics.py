@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.model import Place
-from provisioner.render.style import Style, safe
+from provisioner.render.style import Style, safe, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,32 +13,27 @@ if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic
 
 
-_WHOLE_WORDS: Final[Any] = {"break_long_words": False, "break_on_hyphens": False}
+_MARGIN: Final = "    "
 
 
-def diagnostic_lines(found: Diagnostic, style: Style, *, wrapped: bool = False) -> Iterator[str]:
+def diagnostic_lines(found: Diagnostic, style: Style, *, fold: bool = False) -> Iterator[str]:
     """A finding: ``place: error: message``, the remedy on a line of its own.
 
-    ``wrapped`` breaks the message into lines of the style's width; without it a finding is one
+    ``fold`` breaks the message into lines of the style's width; without it a finding is one
     line for whoever searches or jumps to places.
     """
     color = "red" if found.severity == "error" else "yellow"
     place = f"{safe(str(found.place))}: " if found.place is not None else ""
     start, message = f"{place}{found.severity}: ", safe(found.message)
     lines = [start + message]
-    if wrapped:
-        lines = wrap(start + message, style.width, subsequent_indent="    ", **_WHOLE_WORDS)
+    if fold:
+        lines = wrapped(start + message, style.width, rest=_MARGIN)
     painted = style.paint(place, "bold") + style.paint(f"{found.severity}:", color, "bold") + " "
     yield painted + lines[0].removeprefix(start) if lines[0].startswith(start) else lines[0]
     yield from lines[1:]
     if found.remedy:
-        yield from wrap(
-            safe(found.remedy),
-            style.width if wrapped else 2**20,
-            initial_indent="    ",
-            subsequent_indent="    ",
-            **_WHOLE_WORDS,
-        )
+        width = style.width if fold else 2**20
+        yield from wrapped(safe(found.remedy), width, first=_MARGIN, rest=_MARGIN)
 
 
 def diagnostic_document(found: Diagnostic) -> dict[str, Any]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.explain import Everything, Explanation, Held, NotHeld
 from provisioner.engine.phrases import counted
-from provisioner.render.style import Style, safe
+from provisioner.render.style import Style, paragraph, safe, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 _OFFERS: Final = 10
 _OTHERS: Final = 10
-_WORDS: Final[Any] = {"break_long_words": False, "break_on_hyphens": False}
 
 
 def explanation_text(found: Explanation, style: Style, *, every: bool = False) -> str:
@@ -80,9 +78,7 @@ def _placed(
 ) -> list[str]:
     """Text with its place at the right edge, or below where both do not fit on a line."""
     start = first.rjust(indent) if first else " " * indent
-    lines = wrap(
-        text, style.width, initial_indent=start, subsequent_indent=" " * indent + "  ", **_WORDS
-    )
+    lines = wrapped(text, style.width, first=start, rest=" " * indent + "  ")
     where = short_place(place)
     if not where:
         return lines
@@ -94,12 +90,6 @@ def _placed(
     return lines
 
 
-def _paragraph(text: str, style: Style, indent: int = 0) -> list[str]:
-    return wrap(
-        text, style.width, initial_indent=" " * indent, subsequent_indent=" " * indent, **_WORDS
-    )
-
-
 def _verb(found: Explanation) -> str:
     return "holds" if found.kind == "user" else "carries"
 
@@ -108,7 +98,7 @@ def _held(found: Explanation, held: Held, style: Style) -> Iterator[str]:
     count = len(held.chains)
     ways = "one way" if held.total == 1 else f"{held.total:,} ways" if held.total else "many ways"
     head = f"{safe(found.subject)} {_verb(found)} {safe(found.privilege or '')}, {ways}:"
-    for line in _paragraph(head, style):
+    for line in paragraph(head, style):
         yield style.paint(line, "bold")
     for number, chain in enumerate(held.chains, 1):
         yield ""
@@ -121,7 +111,7 @@ def _held(found: Explanation, held: Held, style: Style) -> Iterator[str]:
         left = (
             f"Only the {count} shortest are shown. There are more: stored includes run in circles."
         )
-        yield from _paragraph(left, style)
+        yield from paragraph(left, style)
     elif held.total > count:
         yield ""
         yield f"Left out: {held.total - count:,} more, none of them shorter."
@@ -134,12 +124,12 @@ def _needs_text(found: Explanation, needs: Needs, style: Style) -> Iterator[str]
         yield ""
         names = ", ".join(map(safe, needs.always))
         text = f"It has no effect: it requires {names}, which {who} does not have."
-        for line in _paragraph(text, style):
+        for line in paragraph(text, style):
             yield style.paint(line, "yellow")
     for case, name in needs.sometimes:
         yield ""
         text = f"For {safe(case)} it also requires {safe(name)}, which {who} does not have."
-        yield from _paragraph(text, style)
+        yield from paragraph(text, style)
 
 
 def _not_held(found: Explanation, answer: NotHeld, style: Style, *, every: bool) -> Iterator[str]:
@@ -186,7 +176,7 @@ def _everything(found: Explanation, answer: Everything, style: Style) -> Iterato
         how = "through" if found.kind == "user" else "also by including"
         names = ", ".join(map(safe, answer.carried_by))
         head += f", {how} {names}"
-    for line in _paragraph(head + ".", style):
+    for line in paragraph(head + ".", style):
         yield style.paint(line, "bold")
     path: Chain | None = None
     for group in answer.groups:
@@ -200,7 +190,7 @@ def _everything(found: Explanation, answer: Everything, style: Style) -> Iterato
         yield style.paint("Without effect, since something is missing that they require:", "yellow")
         for need in answer.idle:
             text = f"{safe(need.privilege)} requires {', '.join(map(safe, need.always))}"
-            yield from _paragraph(text, style, 4)
+            yield from paragraph(text, style, 4)
     if answer.ended:
         yield ""
         yield "Ended:"
@@ -222,9 +212,9 @@ def _group(group: Group, style: Style) -> Iterator[str]:
         what = safe(group.pattern) if group.pattern else "by name"
         what += f" in the set {safe(group.set_name)}" if group.set_name else ""
         yield from _placed(f"{what}:", group.place, style, indent=4)
-        yield from _paragraph(", ".join(map(safe, group.privileges)), style, 6)
+        yield from paragraph(", ".join(map(safe, group.privileges)), style, 6)
     else:
-        yield from _paragraph(", ".join(map(safe, group.privileges)), style, 4)
+        yield from paragraph(", ".join(map(safe, group.privileges)), style, 4)
 
 
 def revocation_text(found: Revocation, style: Style) -> str:
@@ -233,14 +223,14 @@ def revocation_text(found: Revocation, style: Style) -> str:
     if not found.cuts:
         return f"{who} does not hold {what}; there is nothing to cut.\n"
     number = "one edge" if len(found.cuts) == 1 else f"these {len(found.cuts)} edges"
-    head = _paragraph(f"To take {what} from {who}, cut {number}; fewer do not suffice:", style)
+    head = paragraph(f"To take {what} from {who}, cut {number}; fewer do not suffice:", style)
     lines = [style.paint(line, "bold") for line in head]
     for index, cut in enumerate(found.cuts, 1):
         lines += ["", *_cut(index, cut, style)]
     lines.append("")
     if found.also:
         lost = ", ".join(map(safe, found.also))
-        lines += _paragraph(f"{who} also loses: {lost}", style)
+        lines += paragraph(f"{who} also loses: {lost}", style)
     else:
         lines.append(f"{who} loses nothing else.")
     lines += _others(found)
@@ -249,7 +239,7 @@ def revocation_text(found: Revocation, style: Style) -> str:
             f"There are more than {found.compared:,} equally small ways; of those looked at, this "
             "one takes the least from others."
         )
-        lines += _paragraph(text, style)
+        lines += paragraph(text, style)
     lines.append("Nothing was changed.")
     return "\n".join(lines) + "\n"
 
@@ -265,9 +255,7 @@ def _cut(index: int, cut: Cut, style: Style) -> Iterator[str]:
         return
     for other in cut.others[:_OTHERS]:
         text = f"takes from {safe(other.user)}: {', '.join(map(safe, other.lost))}"
-        yield from wrap(
-            text, style.width, initial_indent=" " * 7, subsequent_indent=" " * 9, **_WORDS
-        )
+        yield from wrapped(text, style.width, first=" " * 7, rest=" " * 9)
     if len(cut.others) > _OTHERS:
         yield f"       and from {len(cut.others) - _OTHERS:,} more; --format json lists all"
 

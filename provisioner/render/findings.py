@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 from provisioner.engine.phrases import counted
 from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style, safe
+from provisioner.render.style import Style, safe, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +23,7 @@ def lint_text(findings: Sequence[Diagnostic], files: Sequence[str], style: Style
     lines = []
     for finding in findings:
         shown = replace(finding, message=f"{finding.message} [{finding.id}]")
-        lines += [*diagnostic_lines(shown, style, wrapped=True), ""]
+        lines += [*diagnostic_lines(shown, style, fold=True), ""]
     number = counted(len(findings), "finding") if findings else "No findings"
     lines.append(f"{number} in {counted(len(files), 'file')}.")
     return "\n".join(lines) + "\n"
@@ -50,7 +49,7 @@ def access_tests_text(results: Sequence[TestResult], style: Style, *, every: boo
         if every:
             lines += _ending(result, style)
         for failure in result.failures:
-            lines += [*diagnostic_lines(failure, style, wrapped=True), ""]
+            lines += [*diagnostic_lines(failure, style, fold=True), ""]
     failed = sum(bool(result.failures) for result in results)
     if not results:
         lines.append("No access tests.")
@@ -66,13 +65,7 @@ def access_tests_text(results: Sequence[TestResult], style: Style, *, every: boo
 def _ending(result: TestResult, style: Style) -> Iterator[str]:
     mark, color = ("failed", "red") if result.failures else ("passed", "green")
     text = f"{mark}  {_shown(result.place)}{safe(result.title)}"
-    first, *rest = wrap(
-        text,
-        style.width,
-        subsequent_indent=" " * 8,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    first, *rest = wrapped(text, style.width, rest=" " * 8)
     yield style.paint(mark, color) + first.removeprefix(mark)
     yield from rest
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, Final
 
 from provisioner.printable import is_unsafe
@@ -35,6 +36,27 @@ class Style:
     def symbol(self, symbol: str) -> str:
         """``+``, ``~`` or ``-`` in the colour that people know from other tools."""
         return self.paint(symbol, {"+": "green", "-": "red"}.get(symbol, "yellow"))
+
+
+def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """Break text at blanks into lines of a width, words kept whole.
+
+    ``first`` begins the first line, ``rest`` the others.
+    """
+    return wrap(
+        text,
+        width,
+        initial_indent=first,
+        subsequent_indent=rest,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def paragraph(text: str, style: Style, indent: int = 0) -> list[str]:
+    """Break text at blanks into lines that all begin with so many blanks."""
+    margin = " " * indent
+    return wrapped(text, style.width, first=margin, rest=margin)
 
 
 def safe(text: str) -> str:

@@ -16,7 +16,7 @@ from provisioner.engine.writes import (
     Write,
 )
 from provisioner.render.diagnostics import diagnostic_lines
-from provisioner.render.style import Style, safe
+from provisioner.render.style import Style, safe, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -249,9 +249,7 @@ def _wrap_names(text: str, width: int) -> list[str]:
 
 
 def _at_blanks(text: str, width: int) -> list[str]:
-    return textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False) or [
-        text
-    ]
+    return wrapped(text, max(width, 20)) or [text]
 
 
 def _indented(lines: Iterable[str], by: int) -> Iterator[str]:
@@ -313,7 +311,7 @@ def _violations(plan: Plan, style: Style) -> Iterator[str]:
     if passing:
         yield ""
     for found in passing:
-        yield from diagnostic_lines(found, style, wrapped=True)
+        yield from diagnostic_lines(found, style, fold=True)
 
 
 def _notes(plan: Plan, style: Style) -> Iterator[str]:
@@ -344,18 +342,12 @@ def _blockers(plan: Plan, style: Style) -> Iterator[str]:
         yield ""
         yield style.paint("This plan can't be applied:", "red", "bold")
         for blocker in plan.blockers:
-            yield from diagnostic_lines(blocker, style, wrapped=True)
+            yield from diagnostic_lines(blocker, style, fold=True)
         yield ""
 
 
 def _wrapped(text: str, style: Style, indent: int = 0) -> list[str]:
-    return textwrap.wrap(
-        text,
-        max(style.width, 40),
-        subsequent_indent=" " * indent,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+    return wrapped(text, max(style.width, 40), rest=" " * indent)
 
 
 def _count(number: int, noun: str) -> str:

@@ -226,6 +226,8 @@ def test_the_doctor_finds_a_healthy_project_healthy(first_run: Shell) -> None:
     answer = first_run("doctor")
     assert answer.code == 0
     assert "error" not in answer.out
+    assert "ok       sources: 1 file, " in answer.out
+    assert max(map(len, answer.out.splitlines())) <= 80
     assert first_run.files() == before
 
 
@@ -245,7 +247,7 @@ def test_the_doctor_finds_what_is_wrong(
     first_run.write(file, content)
     answer = first_run("doctor")
     assert answer.code == 1
-    assert complaint in answer.out
+    assert complaint in " ".join(answer.out.split())
 
 
 def test_the_doctor_sees_a_held_lock(first_run: Shell) -> None:
@@ -253,7 +255,7 @@ def test_the_doctor_sees_a_held_lock(first_run: Shell) -> None:
     with first_run.lock_held() as holder:
         answer = first_run("doctor")
     assert answer.code == 0
-    assert f"process {holder.pid}" in answer.out
+    assert f"process {holder.pid}" in " ".join(answer.out.split())
 
 
 @pytest.mark.parametrize("name", ["bash", "zsh", "fish"])

@@ -213,7 +213,7 @@ def test_a_token_that_may_only_read(panel: Shell) -> None:
     assert roles(panel) == {}
     doctor = panel("doctor", env=reader)
     assert doctor.code == 0
-    assert "warning  rights: the token is for reader@example.com: read only" in doctor.out
+    assert "warning  rights: the token of reader@example.com: read only" in doctor.out
 
 
 def test_a_wrong_token_or_none(panel: Shell) -> None:

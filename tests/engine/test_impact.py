@@ -231,7 +231,7 @@ def test_deepdiff_sees_what_set_arithmetic_sees(
 
 
 def test_fields_are_compared_without_parsing_python(monkeypatch: pytest.MonkeyPatch) -> None:
-    """CPython 3.11 can't parse in two threads at once (its issue 106905); plans are made in many."""
+    """CPython 3.11 can't parse in two threads at once (its issue 106905); programs plan in many."""
 
     def refuse(*_args: object, **_options: object) -> None:
         raise AssertionError("comparing two roles parsed Python")

@@ -62,11 +62,12 @@ def _failure(error: ProvisionerError) -> Check:
 
 
 def _rights(told: Mapping[str, Any]) -> Check:
-    who = f"the token is for {told['login']}" if told["login"] else "the token is for nobody"
-    scopes = " and ".join(told["scopes"])
-    if "write" in told["scopes"]:
-        return Check("rights", "ok", f"{who}: {scopes}")
-    return Check("rights", "warning", f"{who}: {scopes} only; `apply` will be refused")
+    who = f"the token of {told['login']}" if told["login"] else "a token of no particular user"
+    if len(told["scopes"]) > 1:
+        return Check("rights", "ok", f"{who}: read and write")
+    [only] = told["scopes"]
+    refused = {"read": "`apply`", "write": "reading"}[only]
+    return Check("rights", "warning", f"{who}: {only} only; {refused} will be refused")
 
 
 def _connection(settings: HttpSettings) -> Iterator[Check]:

@@ -12,15 +12,18 @@ from provisioner.backends.base import Check, Examinable
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import open_session
+from provisioner.engine.phrases import counted
 from provisioner.errors import ProvisionerError
-from provisioner.render.style import safe
+from provisioner.render.style import safe, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sized
 
     from provisioner.cli.session import Session
+    from provisioner.render.style import Style
 
 
+_COLORS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 NEW: Final = "not there yet; the first apply makes it"
 # What a plan does without a capability of its target; what is not listed has no alternative.
 WITHOUT: Final = {
@@ -50,11 +53,16 @@ def doctor(config: str | None, target: str | None) -> int:
         output.result_json({"format": "provisioner-doctor", "version": 1, "checks": rows})
     else:
         style = output.style_of(sys.stdout)
-        colors = {"ok": "green", "warning": "yellow", "error": "red"}
         for check in checks:
-            status = style.paint(f"{check.status:<7}", colors[check.status])
-            output.result(f"{status}  {check.what}: {safe(check.detail)}\n")
+            output.result("".join(f"{line}\n" for line in _lines(check, style)))
     return 1 if any(check.status == "error" for check in checks) else 0
+
+
+def _lines(check: Check, style: Style) -> list[str]:
+    text, margin = f"{check.what}: {safe(check.detail)}", " " * 9
+    first, *rest = wrapped(text, style.width, first=margin, rest=margin)
+    status = style.paint(f"{check.status:<7}", _COLORS[check.status])
+    return [f"{status}  {first.strip()}", *rest]
 
 
 def _checks(config: str | None, target: str | None) -> Iterator[Check]:
@@ -87,8 +95,12 @@ def _sources(session: Session) -> Iterator[Check]:
         yield from _errors("sources", error)
     else:
         desired = loaded.desired
-        detail = f"{len(desired.files)} files, {len(desired.roles or ())} roles"
-        yield Check("sources", "ok", f"{detail}, {len(desired.users or ())} users")
+        found = (
+            (desired.files, "file"),
+            (desired.roles or (), "role"),
+            (desired.users or (), "user"),
+        )
+        yield Check("sources", "ok", _counts(*found))
 
 
 def _target(session: Session) -> Iterator[Check]:
@@ -118,13 +130,20 @@ def _target(session: Session) -> Iterator[Check]:
         return
     state, base = snapshot.state, snapshot.base
     where = f"serial {base.serial}" if base.lineage else NEW if can["recording"] else "read"
-    yield Check("state", "ok", f"{where}, {len(state.roles)} roles, {len(state.assignments)} users")
+    found = _counts((state.roles, "role"), (state.assignments, "user"))
+    yield Check("state", "ok", f"{where}, {found}")
     if can["history"]:
-        yield Check("history", "ok", f"{max(len(runs) - 1, 0)} runs")
+        yield Check("history", "ok", counted(max(len(runs) - 1, 0), "run"))
     catalogue = session.catalogue_for(snapshot)
-    yield Check("catalogue", "ok", f"{catalogue.name}, {len(catalogue.privileges)} privileges")
+    yield Check(
+        "catalogue", "ok", f"{catalogue.name}, {_counts((catalogue.privileges, 'privilege'))}"
+    )
     owner = session.backend.owner()
     if owner is not None:
         yield Check(
             "lock", "warning", f"held by {owner.by}, process {owner.pid}, since {owner.since}"
         )
+
+
+def _counts(*found: tuple[Sized, str]) -> str:
+    return ", ".join(counted(len(things), noun) for things, noun in found)
