@@ -227,7 +227,19 @@ def test_a_wrong_token_or_none(panel: Shell) -> None:
     doctor = panel("doctor", env={"PANEL_TOKEN": "wrong-token"})
     assert doctor.code == 1
     assert "error    reachable: http" in doctor.out
-    assert "the server answers 401" in doctor.out
+    assert "the server answers 401" in " ".join(doctor.out.split())
+
+
+def test_the_doctor_reads_the_sources_as_a_plan_would(panel: Shell) -> None:
+    """Against the panel's own catalogue; where that can't be had, it says so."""
+    panel.edit("roles.yaml", "ARDOCS_VIEW", "ARDOCS_VUE")
+    told = panel("doctor", env=ENV)
+    assert told.code == 1
+    assert "error    sources: roles.yaml:" in told.out
+    assert "there is no privilege `ARDOCS_VUE` in the catalogue" in " ".join(told.out.split())
+    unseen = panel("doctor", env={"PANEL_TOKEN": "wrong-token"})
+    assert "privileges unchecked, for no catalogue is known" in " ".join(unseen.out.split())
+    assert "error    sources" not in unseen.out
 
 
 def test_a_gateway_that_is_not_there(panel: Shell) -> None:

@@ -121,7 +121,8 @@ class ObjectBackend:
     def snapshot(self, number: int) -> State:
         """Refuse: no state of an earlier run is kept."""
         message = f"the state after run {number} is not kept: {self._settings.url} has no history"
-        raise BackendError(Diagnostic("history-not-kept", message))
+        remedy = "to go back, apply the sources as they were, from git"
+        raise BackendError(Diagnostic("history-not-kept", message, None, remedy))
 
     def owner(self) -> LockOwner | None:
         """Return nobody: there is no lock."""

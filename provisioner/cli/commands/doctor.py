@@ -17,9 +17,10 @@ from provisioner.errors import ProvisionerError
 from provisioner.render.style import safe, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sized
+    from collections.abc import Generator, Iterator, Sized
 
     from provisioner.cli.session import Session
+    from provisioner.model import Snapshot
     from provisioner.render.style import Style
 
 
@@ -33,7 +34,7 @@ WITHOUT: Final = {
     "descriptions": "descriptions stay in the sources",
     "renames": "a rename becomes a new role and a deletion; that of a held role is blocked",
     "protection": "`protected` is not kept: nothing holds up the deletion of such a role",
-    "history": "`history` and `rollback` are not there",
+    "history": "no `history` or `rollback`: to go back, apply the sources as they were, from git",
     "versions": "what changes between a look and a write, a moment later, can be overwritten",
     "whole_roles": "a new role is made empty first, then filled",
     "recording": "what is managed is listed under `adopted:` in the project file",
@@ -74,8 +75,8 @@ def _checks(config: str | None, target: str | None) -> Iterator[Check]:
         yield from _errors("project", error)
         return
     yield Check("project", "ok", str(session.project.file or "no project file; the defaults apply"))
-    yield from _sources(session)
-    yield from _target(session)
+    snapshot = yield from _target(session)
+    yield from _sources(session, snapshot)
 
 
 def _errors(what: str, error: ProvisionerError) -> Iterator[Check]:
@@ -85,35 +86,36 @@ def _errors(what: str, error: ProvisionerError) -> Iterator[Check]:
         yield Check(what, "error", f"{place}{found.message}{remedy}")
 
 
-def _sources(session: Session) -> Iterator[Check]:
+def _sources(session: Session, snapshot: Snapshot | None) -> Iterator[Check]:
+    """Read the sources as a plan would, or without the panel's catalogue if it can't be had."""
     if not session.project.sources:
         yield Check("sources", "warning", "none listed; name them on the command line")
         return
+    catalogue = session.catalogue_for(snapshot)
     try:
-        loaded = session.load((), session.catalogue_for(), lenient=True)
+        loaded = session.load((), catalogue, lenient=snapshot is None)
     except ProvisionerError as error:
         yield from _errors("sources", error)
     else:
         desired = loaded.desired
-        found = (
-            (desired.files, "file"),
-            (desired.roles or (), "role"),
-            (desired.users or (), "user"),
-        )
-        yield Check("sources", "ok", _counts(*found))
+        roles, users = desired.roles or (), desired.users or ()
+        found = _counts((desired.files, "file"), (roles, "role"), (users, "user"))
+        unseen = "" if catalogue.known else "; privileges unchecked, for no catalogue is known"
+        yield Check("sources", "ok", f"{found}{unseen}")
 
 
-def _target(session: Session) -> Iterator[Check]:
+def _target(session: Session) -> Generator[Check, None, Snapshot | None]:
+    """Look at the target; return what it holds, if that can be read."""
     if isinstance(session.backend, Examinable):
         for check in session.backend.examine():
             yield check
             if check.status == "error":
-                return
+                return None
     try:
         description = session.backend.describe()
     except ProvisionerError as error:
         yield from _errors("target", error)
-        return
+        return None
     yield Check("target", "ok", f"{session.target.name} ({description.identity})")
     can = asdict(description.capabilities)
     yield Check(
@@ -127,7 +129,7 @@ def _target(session: Session) -> Iterator[Check]:
         runs = session.backend.history()
     except ProvisionerError as error:
         yield from _errors("state", error)
-        return
+        return None
     state, base = snapshot.state, snapshot.base
     where = f"serial {base.serial}" if base.lineage else NEW if can["recording"] else "read"
     found = _counts((state.roles, "role"), (state.assignments, "user"))
@@ -143,6 +145,7 @@ def _target(session: Session) -> Iterator[Check]:
         yield Check(
             "lock", "warning", f"held by {owner.by}, process {owner.pid}, since {owner.since}"
         )
+    return snapshot
 
 
 def _counts(*found: tuple[Sized, str]) -> str:
