@@ -39,12 +39,27 @@ COMMANDS: Final = {
     "schema": ("schema", "Print a JSON Schema, for editors and other tools"),
     "completion": ("completion", "Print the completion script of a shell"),
 }
+# Options of commands that many tools have before the command; either place is good.
+EITHER_PLACE: Final = frozenset({"--config", "--target"})
 ERROR: Final = 1
 INTERRUPTED: Final = 130
 
 
 class LazyGroup(click.Group):
     """A group that imports a command's module when the command is used."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put what may stand in either place behind the command."""
+        moved: list[str] = []
+        rest = list(args)
+        while rest and rest[0].partition("=")[0] in EITHER_PLACE:
+            taken = 1 if "=" in rest[0] else 2
+            moved, rest = moved + rest[:taken], rest[taken:]
+        if moved and rest[:1] in ([], ["--"]):
+            ctx.fail(f"a command is missing behind `{' '.join(moved)}`")
+        if moved and not rest[0].startswith("-"):
+            rest[1:1] = moved
+        return super().parse_args(ctx, rest)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """The names, in the order of the table."""
@@ -86,7 +101,7 @@ def provisioner() -> None:
     """Billing roles and privileges as code.
 
     YAML in git says who may do what in a billing panel. `plan` shows exactly what would change and
-    for whom; `apply` changes it.
+    for whom; `apply` changes it. `--config` and `--target` may stand before the command as well.
     """
 
 

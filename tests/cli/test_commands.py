@@ -65,6 +65,10 @@ def test_the_version(shell: Shell) -> None:
         (("plan", "--format", "xml"), "'xml' is not one of 'text', 'json'"),
         (("plan", "--max-deletes", "-1"), "--max-deletes"),
         (("apply", "--auto-approve", "--lock-timeout", "nan", "x"), "--lock-timeout"),
+        (("--target",), "a command is missing behind `--target`"),
+        (("--target", "x", "--", "plan"), "a command is missing behind `--target x`"),
+        (("--target", "x", "--nope", "plan"), "No such option '--nope'"),
+        (("--target", "x", "schema", "roles"), "No such option '--target'"),
         (("rollback",), "Missing argument 'RUN'"),
         (("rollback", "first"), "RUN"),
         (("show",), "Missing argument 'PLAN'"),
@@ -80,6 +84,29 @@ def test_bad_usage_is_an_error(shell: Shell, words: tuple[str, ...], message: st
     assert message in answer.err
     assert "internal error" not in answer.err
     assert "Traceback" not in answer.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--target", "other", "roles"),
+        ("--target=other", "roles"),
+        ("--config", "project.yaml", "--target", "other", "roles"),
+        ("--target", "nowhere", "roles", "--target", "other"),
+    ],
+    ids=" ".join,
+)
+def test_the_target_may_stand_before_the_command(shell: Shell, words: tuple[str, ...]) -> None:
+    """As in many tools; what stands behind the command counts more."""
+    shell.write(
+        "provisioner.yaml", "version: 1\ntargets: {other: {backend: file, path: other.json}}\n"
+    )
+    shell.write("project.yaml", "version: 1\ntargets: {other: {backend: file, path: other.json}}\n")
+    answer = shell(*words)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out == shell("roles", "--target", "other").out
+    assert shell("--target", "other", "--help").out == shell("--help").out
+    assert "there is no target `nowhere`" in shell("--target", "nowhere", "roles").err
 
 
 def test_bad_usage_is_json_where_json_was_asked_for(shell: Shell) -> None:
