@@ -241,5 +241,6 @@ def _begin_sqlite(connection: sa.Connection) -> None:
 def _first_line(error: Exception) -> str:
     origin = getattr(error, "orig", None) or error.__cause__ or error
     origin = getattr(origin, "orig", None) or origin
-    text = str(origin).strip() or type(origin).__name__
+    told = getattr(origin, "strerror", None) or str(origin).strip()
+    text = told or type(origin).__name__
     return text.splitlines()[0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import socket
 import ssl
@@ -50,9 +51,15 @@ def bound(address: Address) -> socket.socket:
     try:
         listening = socket.create_server((address.host, address.port), family=family)
     except (OSError, OverflowError) as error:
-        why = getattr(error, "strerror", None) or str(error)
+        # Python repeats the address behind what the system says.
+        why = (getattr(error, "strerror", None) or str(error)).partition(" (while ")[0]
         what = f"can't listen on {address.host} port {address.port}: {why}"
-        remedy = "choose another --port; 0 picks a free one"
+        is_port = getattr(error, "errno", None) in (errno.EADDRINUSE, errno.EACCES)
+        remedy = (
+            "choose another --port; 0 picks a free one"
+            if is_port
+            else "--host is an address or a name of this machine"
+        )
         raise InvalidInput(Diagnostic("listen", what, None, remedy)) from error
     # Connections inherit it. asyncio sets it itself, but only where the socket names its protocol;
     # without, a reply in two parts waits 40 ms for the acknowledgement of the first.

@@ -121,7 +121,10 @@ def test_what_can_t_be_used_is_one_clear_error(
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         said = in_process("--port", port)
-        assert f"can't listen on 127.0.0.1 port {port}: " in said
+        assert f"can't listen on 127.0.0.1 port {port}: Address already in use\n" in said
+        assert "choose another --port" in said
+    said = in_process("--port", "0", "--host", "192.0.2.1")  # for documentation, RFC 5737
+    assert said.endswith("--host is an address or a name of this machine\n")
     for words, expected in (
         (("--database", "text"), "file is not a database"),
         (("--database", "postgresql://ada:secret@127.0.0.1:1/x"), "can't open the database"),
