@@ -82,6 +82,23 @@ class _Strict(TreeInterpreter):
         chosen = [pair for pair in enumerate(base) if _is_true(self.visit(condition, pair[1]))]
         return self._each(node, chosen)
 
+    def visit_flatten(self, node: Any, value: Any) -> Any:
+        """Return a list, the items of lists in it in their places.
+
+        Where such lists are what was asked of each item, one may be empty; elsewhere an empty list
+        is an item that is not what is due, and would be gone.
+        """
+        source = node["children"][0]
+        base = self.visit(source, value)
+        if not isinstance(base, list):
+            return None
+        merged: list[Any] = []
+        for number, element in enumerate(base):
+            if element == [] and not source["type"].endswith("projection"):
+                raise Unusable(f"is an empty list in item {number}")
+            merged += element if isinstance(element, list) else [element]
+        return merged
+
     def _each(self, node: Any, pairs: Iterable[tuple[int | str, Any]]) -> list[Any]:
         collected = []
         for name, element in pairs:
