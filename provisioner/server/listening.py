@@ -83,6 +83,9 @@ def serve(
     """
     config = uvicorn.Config(
         app,
+        # Whatever else is installed: it bounds what a request may hold before its body.
+        http="h11",
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,

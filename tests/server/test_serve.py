@@ -8,7 +8,9 @@ import socket
 import sqlite3
 import subprocess
 import threading
+from contextlib import closing, suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -70,6 +72,19 @@ def test_it_says_where_it_listens_serves_and_ends_well(tmp_path: Path):
     assert database.stat().st_mode & 0o777 == 0o600
     with served(tmp_path, "--panel", "sandbox") as gateway, Client(gateway.url, WRITER) as client:
         assert client.get(f"/roles/{role['id']}").json() == role
+
+
+def test_a_head_without_end_fills_no_memory(tmp_path: Path):
+    """Whoever sends it needs no token."""
+    with served(tmp_path) as gateway:
+        address = urlsplit(gateway.url)
+        peer = socket.create_connection((address.hostname, address.port), PATIENCE)
+        with closing(peer), suppress(ConnectionError):
+            peer.sendall(b"GET /state HTTP/1.1\r\nX: ")
+            for _ in range(1000):
+                peer.sendall(b"x" * 1_000_000)
+            pytest.fail("a head of 1 GB was taken")
+        assert gateway.stop() == 0
 
 
 def test_a_token_is_made_used_and_revoked(tmp_path: Path):
