@@ -90,4 +90,5 @@ def say_what_is_unknown(state: State, desired: DesiredState, catalogue: Catalogu
     )
     if unknown:
         names = ", ".join(f"`{name}`" for name in unknown)
-        output.note(f"Not known from the sources: what {names} carry; see --diff, --current.")
+        verb = "carries" if len(unknown) == 1 else "carry"
+        output.note(f"Not known from the sources: what {names} {verb}; see --diff, --current.")
