@@ -38,9 +38,10 @@ test: $(DEV) $(FAB_INSTALLED) ## Run the tests (more options: make test ARGS="-k
 thorough: $(DEV) ## Run the property tests long, on new random examples (not part of the checks)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n auto tests/engine tests/policies $(ARGS)
 
-soak: $(DEV) ## Bad networks and garbled answers with new random numbers (not part of the checks)
-	PROVISIONER_SOAK_FROM=$$(date +%s) PROVISIONER_SOAK_RUNS=5000 \
-		$(BIN)/pytest -n auto tests/http/test_bad_networks.py tests/http/test_garbled_answers.py $(ARGS)
+SOAKED := tests/http/test_bad_networks.py tests/http/test_garbled_answers.py tests/server/test_contract.py
+soak: $(DEV) ## Bad networks, garbled answers and requests, at random and long (not part of the checks)
+	PROVISIONER_SOAK_FROM=$$(date +%s) PROVISIONER_SOAK_RUNS=5000 HYPOTHESIS_PROFILE=thorough \
+		$(BIN)/pytest -n auto $(SOAKED) $(ARGS)
 
 lint: $(DEV) ## Look for mistakes
 	$(BIN)/ruff check .

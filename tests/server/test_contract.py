@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import hypothesis
@@ -94,6 +95,8 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         yield url, reader
 
 
+# Requests of each kind; `make soak` sends many more.
+REQUESTS = 15 * int(os.environ.get("PROVISIONER_SOAK_RUNS", "500")) // 500
 # What the contract can't say in a schema: cursors, names by Unicode's rules, references, versions.
 REFUSALS = ["400", "404", "409", "412", "422"]
 CHECKS = {
@@ -126,7 +129,9 @@ class Auth:
 
 
 @GENERATED.parametrize()
-@hypothesis.settings(max_examples=15, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate])
+@hypothesis.settings(
+    max_examples=REQUESTS, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate]
+)
 def test_any_request_is_answered_by_the_contract(case: Any, running: Any):
     case.call_and_validate(base_url=running[0])
 
