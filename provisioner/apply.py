@@ -16,7 +16,7 @@ from provisioner.engine.plan import in_force, plan_steps, recheck, transition
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
-from provisioner.outcome import Outcome, held_roles, read_again, unknown
+from provisioner.outcome import Outcome, held_roles, read_again, with_unknown_outcome
 from provisioner.write_steps import write_steps
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def _commit(
         # The answer may have been lost after the store had acted.
         state = read_again(backend)
         if state is None:
-            raise unknown(error, "all of it, or nothing, took place") from error
+            raise with_unknown_outcome(error, "all of it, or nothing, took place") from error
         if not _arrived(transition(plan, snapshot.state), state):
             raise
     for write in writes:

@@ -1,4 +1,4 @@
-"""What an apply did: which writes were made, which failed, which were not tried."""
+"""What an apply did: which writes were made, which failed or may have, which were not tried."""
 
 from __future__ import annotations
 
@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 class Outcome:
     """What an apply did. ``error`` says why it broke off, ``failed`` are the writes it broke at.
 
-    The three groups together are exactly the plan's writes.
+    ``unknown`` are writes that may have taken place, in a store that can't be read to find out. The
+    four groups together are exactly the plan's writes.
     """
 
     applied: tuple[Write, ...] = ()
     failed: tuple[Write, ...] = ()
+    unknown: tuple[Write, ...] = ()
     not_tried: tuple[Write, ...] = ()
     error: ProvisionerError | None = None
     interrupted: bool = False
@@ -37,7 +39,7 @@ class Outcome:
     @property
     def is_complete(self) -> bool:
         """Whether everything was applied."""
-        return not self.failed and not self.not_tried
+        return not self.failed and not self.unknown and not self.not_tried
 
 
 def read_again(backend: Backend) -> State | None:
@@ -48,7 +50,7 @@ def read_again(backend: Backend) -> State | None:
         return None
 
 
-def unknown(error: ProvisionerError, what: str) -> ProvisionerError:
+def with_unknown_outcome(error: ProvisionerError, what: str) -> ProvisionerError:
     """Return the same error, saying that its outcome could not be found out."""
     message = f"the outcome is unknown: {what}, and the target can't be read to find out"
     remedy = "plan again once it can be reached: the plan shows what is missing"

@@ -11,12 +11,12 @@ from __future__ import annotations
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from provisioner.errors import Conflict, ProvisionerError
-from provisioner.outcome import Outcome, defect, happened, read_again, unknown
+from provisioner.outcome import Outcome, defect, happened, read_again, with_unknown_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -59,9 +59,7 @@ def write_steps(
             applied += ended.applied
             if not ended.is_complete:
                 rest = (*ended.not_tried, *later)
-                return Outcome(
-                    tuple(applied), ended.failed, rest, ended.error, interrupted=ended.interrupted
-                )
+                return replace(ended, applied=tuple(applied), not_tried=rest)
     return Outcome(tuple(applied))
 
 
@@ -80,40 +78,45 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor | None]:
 def _write_step(writes: tuple[Write, ...], writer: _Writer, progress: Progress) -> Outcome:
     applied: set[Write] = set()
     failed: dict[Write, ProvisionerError] = {}
-    while not failed and (pending := [w for w in writes if w not in applied]):
+    unknown: dict[Write, ProvisionerError] = {}
+    while not (failed or unknown) and (pending := [w for w in writes if w not in applied]):
         if writer.stopped():
             break
         made, errors = writer.run(pending, progress)
         applied.update(made)
-        failed = _looked_up(errors, writer.backend)
-        for write in errors.keys() - failed.keys():
+        failed, unknown = _looked_up(errors, writer.backend)
+        for write in errors.keys() - failed.keys() - unknown.keys():
             applied.add(write)
             progress.wrote(write)
+    errors = failed | unknown
     return Outcome(
         tuple(write for write in writes if write in applied),
         tuple(write for write in writes if write in failed),
-        tuple(write for write in writes if write not in applied and write not in failed),
-        _together([failed[write] for write in writes if write in failed]),
+        tuple(write for write in writes if write in unknown),
+        tuple(write for write in writes if write not in applied and write not in errors),
+        _together([errors[write] for write in writes if write in errors]),
         interrupted=writer.stopped() and len(applied) < len(writes),
     )
 
 
 def _looked_up(
     failed: dict[Write, ProvisionerError], backend: Backend
-) -> dict[Write, ProvisionerError]:
-    """What failed for certain. A refusal is certain; after anything else, the store is asked."""
-    if all(isinstance(error, Conflict) for error in failed.values()):
-        return failed  # or nothing failed
-    state = read_again(backend)
-    found: dict[Write, ProvisionerError] = {}
+) -> tuple[dict[Write, ProvisionerError], dict[Write, ProvisionerError]]:
+    """What failed for certain, and what nobody knows of.
+
+    A refusal is certain; after anything else, the store is asked.
+    """
+    certain: dict[Write, ProvisionerError] = {}
+    others: dict[Write, ProvisionerError] = {}
     for write, error in failed.items():
-        if isinstance(error, Conflict):
-            found[write] = error
-        elif state is None:
-            found[write] = unknown(error, "this write may have taken place")
-        elif not happened(write, state):
-            found[write] = error
-    return found
+        (certain if isinstance(error, Conflict) else others)[write] = error
+    if not others:
+        return certain, {}
+    state = read_again(backend)
+    if state is None:
+        what = "what is listed so may have taken place"
+        return certain, {w: with_unknown_outcome(error, what) for w, error in others.items()}
+    return certain | {w: error for w, error in others.items() if not happened(w, state)}, {}
 
 
 def _together(errors: list[ProvisionerError]) -> ProvisionerError | None:

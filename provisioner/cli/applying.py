@@ -175,15 +175,23 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
             output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n"
         )
         return
-    total = len(outcome.applied) + len(outcome.failed) + len(outcome.not_tried)
-    lines = [f"The apply broke off. {len(outcome.applied)} of {total} writes were made."]
+    groups = {
+        "done": outcome.applied,
+        "failed": outcome.failed,
+        "unknown": outcome.unknown,
+        "not tried": outcome.not_tried,
+    }
+    made, total = len(outcome.applied), sum(map(len, groups.values()))
+    lines = [f"The apply broke off. {made:,} of {total:,} writes were made."]
     if outcome.is_complete:
         lines = [
-            f"All {total} writes were made, but the target could not be told to remember the run."
+            f"All {total:,} writes were made, but the target could not be told to remember the run."
         ]
-    lines += [f"  done:      {write_line(write)}" for write in outcome.applied]
-    lines += [f"  failed:    {write_line(write)}" for write in outcome.failed]
-    lines += [f"  not tried: {write_line(write)}" for write in outcome.not_tried]
+    elif outcome.unknown:
+        lines[0] += f" Of {len(outcome.unknown):,} it is not known."
+    lines += [
+        f"  {f'{group}:':<10} {write_line(w)}" for group, some in groups.items() for w in some
+    ]
     if not outcome.is_complete:
         lines.append("Plan again to go on: what is done is not repeated.")
     output.result("\n".join(lines) + "\n")
@@ -202,6 +210,7 @@ def _document(outcome: Outcome, digest: str) -> dict[str, Any]:
         "interrupted": outcome.interrupted,
         "applied": [write_line(write) for write in outcome.applied],
         "failed": [write_line(write) for write in outcome.failed],
+        "unknown": [write_line(write) for write in outcome.unknown],
         "not_tried": [write_line(write) for write in outcome.not_tried],
         "errors": [diagnostic_document(error) for error in errors],
     }

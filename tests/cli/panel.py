@@ -12,6 +12,7 @@ target's keys say what it is like::
     holds: {ada: [Viewer]}
     knows: [ada]                       its users
     fails: true                        it can't be read
+    dies_at: 2                         the answer to this write is lost, and nothing works after it
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from provisioner.testing import MemoryBackend
 
 if TYPE_CHECKING:
     from provisioner.backends.registry import Opening
+    from provisioner.engine.writes import Write
     from provisioner.model import Snapshot
 
 
@@ -32,6 +34,15 @@ class Panel(MemoryBackend):
     """A store in memory that may be out of reach."""
 
     fails = False
+    dies_at: int | None = None
+    writes = 0
+
+    def write(self, write: Write) -> None:
+        super().write(write)
+        self.writes += 1
+        if self.writes == self.dies_at:
+            self.fails = True
+            raise BackendError(Diagnostic("no-answer", "the connection was lost", "panel:here"))
 
     def read(self) -> Snapshot:
         if self.fails:
@@ -58,9 +69,11 @@ def open_panel(opening: Opening) -> Panel:
     backend = Panel(
         state,
         capabilities=Capabilities(**able),
+        atomic=able.get("atomic", True),
         identity="panel:here",
         catalogue=catalogue,
         users=told.get("knows", ()),
     )
     backend.fails = told.get("fails", False)
+    backend.dies_at = told.get("dies_at")
     return backend

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import yaml
 
+from provisioner import schemas
 from provisioner.backends.base import Run
 from provisioner.backends.file import document
 from provisioner.model import Assignment, Role, State
@@ -17,6 +18,29 @@ if TYPE_CHECKING:
 FIRST = "examples/roles.yaml"
 SECOND = "examples/second-run/roles.yaml"
 NO_CHANGES = "No changes. The target matches the sources."
+
+
+def test_a_write_that_nobody_knows_of_is_listed_as_such(panel: Shell) -> None:
+    """Its answer was lost, and the panel can't be asked any more."""
+    panel.write(
+        "provisioner.yaml",
+        "version: 1\ntargets:\n  here: {backend: panel, lacks: [atomic], dies_at: 2}\n",
+    )
+    panel.write("roles.yaml", "version: 1\nroles: {A: {}, B: {}, C: {}}\n")
+    broken = panel("apply", "--auto-approve", "roles.yaml")
+    assert broken.code == 1
+    assert broken.out.splitlines()[-5:] == [
+        "The apply broke off. 1 of 3 writes were made. Of 1 it is not known.",
+        '  done:      create role "A"',
+        '  unknown:   create role "B"',
+        '  not tried: create role "C"',
+        "Plan again to go on: what is done is not repeated.",
+    ]
+    assert "the connection was lost" in broken.err
+    assert "error: the outcome is unknown: what is listed so may have taken place" in broken.err
+    told = panel("apply", "--auto-approve", "roles.yaml", "--format", "json").document
+    assert schemas.valid("results", told)
+    assert (told["failed"], told["unknown"]) == ([], ['create role "B"'])
 
 
 def test_a_newcomer_gets_through_the_first_day(first_run: Shell) -> None:

@@ -58,7 +58,7 @@ def check_exact(
     outcome: Outcome, writes: list[Write], start: State, backend: MemoryBackend
 ) -> None:
     """The report names every write of the plan once, and the applied ones are the store's state."""
-    assert [*outcome.applied, *outcome.failed, *outcome.not_tried] == writes
+    assert [*outcome.applied, *outcome.failed, *outcome.unknown, *outcome.not_tried] == writes
     assert oracle.known(backend.read().state, start) == oracle.known(
         replay(start, outcome.applied), start
     )
@@ -247,9 +247,13 @@ def test_an_outcome_that_can_not_be_found_out() -> None:
     backend = Dead(CREATES.current, atomic=False)
     outcome = carry_out(plan_against(backend, CREATES), backend)
     assert outcome.error is not None
-    told = " ".join(found.message for found in outcome.error.diagnostics)
     assert "Lead" in backend.handle()._store.state.roles
-    assert not outcome.failed or "unknown" in told or "may have" in told
+    assert outcome.error.diagnostics[-1].id == "unknown-outcome"
+    writes = plan_writes(CREATES.plan(), CREATES.current)
+    assert (outcome.applied, outcome.failed) == ((), ())
+    assert [*outcome.unknown, *outcome.not_tried] == writes
+    assert outcome.unknown == (writes[0],)
+    assert not outcome.is_complete
 
 
 @pytest.mark.parametrize("atomic", [True, False])

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Description
     from provisioner.engine.writes import Write
-    from provisioner.model import State
+    from provisioner.model import Snapshot, State
     from provisioner.testing.strategies import World
 
 MANY = world(stored(role("Old")), desired(*(role(f"R{number:02d}", "A") for number in range(20))))
@@ -99,13 +99,44 @@ def test_after_a_failure_nothing_more_begins_and_nothing_is_left_out_of_the_repo
     writes = plan_writes(plan, MANY.current)
     assert outcome.failed
     assert len(outcome.not_tried) >= 8
-    assert sorted(map(repr, (*outcome.applied, *outcome.failed, *outcome.not_tried))) == sorted(
-        map(repr, writes)
-    )
+    assert sorted(
+        map(repr, (*outcome.applied, *outcome.failed, *outcome.unknown, *outcome.not_tried))
+    ) == sorted(map(repr, writes))
     made = {w.role.name for w in outcome.applied if isinstance(w, CreateRole)}
     assert made == backend.read().state.roles.keys() - MANY.current.roles.keys()
     assert outcome.error is not None
     assert outcome.error.exit_code == 1
+
+
+def test_what_nobody_knows_of_is_told_from_what_failed() -> None:
+    """One is refused for certain, one may have been made, and then nothing can be read."""
+
+    class Gone(Parallel):
+        gone = False
+
+        def read(self) -> Snapshot:
+            if self.gone:
+                raise lost
+            return super().read()
+
+    lost = BackendError(Diagnostic("no-answer", "nobody answers"))
+    together = threading.Barrier(2, timeout=10)
+
+    def fail(write: Write) -> None:
+        if isinstance(write, CreateRole) and write.role.name in {"R00", "R01"}:
+            together.wait()
+            backend.gone = True
+            raise StateMoved(Diagnostic("moved", "R00")) if write.role.name == "R00" else lost
+
+    backend = Gone(MANY.current, fail)
+    outcome = carry_out(plan_against(backend, MANY), backend)
+    names = {
+        group: [w.role.name for w in writes if isinstance(w, CreateRole)]
+        for group, writes in (("failed", outcome.failed), ("unknown", outcome.unknown))
+    }
+    assert names == {"failed": ["R00"], "unknown": ["R01"]}
+    assert outcome.error is not None
+    assert [d.id for d in outcome.error.diagnostics] == ["moved", "no-answer", "unknown-outcome"]
 
 
 def test_grow_does_not_begin_when_something_failed_to_shrink() -> None:

@@ -174,15 +174,13 @@ def content(state: State, known: State) -> object:
 
 
 def possible_ends(start: State, outcome: Outcome | ProvisionerError, plan: Plan) -> list[State]:
-    """The states that a report allows: one, unless it says that an outcome is unknown."""
+    """The states that a report allows: one, unless it lists writes as unknown."""
     if isinstance(outcome, ProvisionerError):
         unknown = any(found.id == "unknown-outcome" for found in outcome.diagnostics)
         return [start, *([end_of(plan, start)] if unknown else [])]
-    told = outcome.error.diagnostics if outcome.error else ()
     ends = [replay(start, outcome.applied)]
-    if any(found.id == "unknown-outcome" for found in told):
-        for write in outcome.failed:
-            ends += [replay(end, [write]) for end in list(ends)]
+    for write in outcome.unknown:
+        ends += [replay(end, [write]) for end in list(ends)]
     return ends
 
 
