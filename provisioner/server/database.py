@@ -160,7 +160,7 @@ class Database:
                 self._migrate(connection)
                 seed(connection)
         except (exc.DBAPIError, exc.TimeoutError, Busy, CommitFailed, OSError) as error:
-            what = f"can't open the database: {_first_line(error)}"
+            what = f"can't open the database: {first_line(error)}"
             raise BackendError(Diagnostic("database", what, self.shown)) from error
 
     def close(self) -> None:
@@ -238,7 +238,8 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """What the driver or the system says, without what SQLAlchemy puts around it."""
     origin = getattr(error, "orig", None) or error.__cause__ or error
     origin = getattr(origin, "orig", None) or origin
     told = getattr(origin, "strerror", None) or str(origin).strip()

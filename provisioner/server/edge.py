@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.requests import ClientDisconnect
 
+from provisioner.server.database import first_line
 from provisioner.server.problems import Problem, problem_for, problem_response, unavailable
 
 if TYPE_CHECKING:
@@ -64,8 +65,7 @@ class Edge:
             trace.status = _GONE
         except Exception as error:  # noqa: BLE001 - the outermost edge
             problem = problem_for(error)
-            if problem is None or problem.status >= 500:
-                _log.error("request %s failed", trace.request_id, exc_info=_worth_telling(error))
+            _note(trace.request_id, problem, error)
             if not trace.status:
                 found = problem or Problem("internal-error", "a defect of the gateway")
                 response = problem_response(found, trace.request_id)
@@ -82,6 +82,10 @@ class Edge:
             )
 
 
-def _worth_telling(error: Exception) -> Exception | None:
-    """The error with its traceback, unless it says all that there is to say itself."""
-    return None if isinstance(error, Problem) else error
+def _note(request_id: str, problem: Problem | None, error: Exception) -> None:
+    """Log what is not the client's fault: a defect whole, what was foreseen on one line."""
+    if problem is None:
+        _log.error("request %s failed", request_id, exc_info=error)
+    elif problem.status >= 500:
+        why = "" if error is problem else f" ({first_line(error)})"
+        _log.error("request %s failed: %s%s", request_id, problem.detail, why)

@@ -111,7 +111,7 @@ def test_reads_see_one_version_while_others_write(
 
 
 def test_a_database_that_is_locked_for_too_long_is_unavailable(
-    open_gateway: Callable[..., Client], database: str
+    open_gateway: Callable[..., Client], database: str, caplog: pytest.LogCaptureFixture
 ):
     gateway = open_gateway(patience=0.3)
     role = gateway.role()
@@ -125,6 +125,11 @@ def test_a_database_that_is_locked_for_too_long_is_unavailable(
         assert "Retry-After" in refused.headers
         assert gateway.state() == before
     other.close()
+    # One line, and no traceback that leads nowhere.
+    (told,) = [each for each in caplog.records if each.name == "provisioner.server"]
+    assert "is locked for too long; nothing was changed" in told.getMessage()
+    assert "\n" not in told.getMessage()
+    assert not told.exc_info
     assert gateway.put(path, content).status_code == 200
 
 
