@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from provisioner.engine.writes import Write
     from tests.http.faults import Chooser
 
-AT_A_TIME = 5
+AT_A_TIME = 8
 RUN = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test")
 SETTINGS = Settings(safety=Safety(max_change_percent=None), adopt=True, allow_lockout=True)
 
@@ -85,18 +85,22 @@ class Silent:
 def reached(
     scene: Scene, url: str | None = None, *, changesets: bool = True, patience: float = 30.0
 ) -> Iterator[Backend]:
-    """The panel, over a URL, by a client in a hurry: waits are a twentieth of the usual ones."""
-    told = HttpSettings(
+    """The panel; over a URL of a bad network, by a client in a hurry.
+
+    It waits a twentieth of the usual time before it repeats something, and not long for an answer;
+    long enough, though, for a machine that is busy otherwise.
+    """
+    settings = HttpSettings(
         url or scene.url,
         Secret("writing-token-for-tests"),
         changesets=changesets,
         concurrency=4,
-        read_timeout=0.2,
-        reply_timeout=0.2,
         total_timeout=patience,
     )
-    client = Client(told, sleep=lambda seconds: time.sleep(seconds / 20))
-    yield scene.reached(client, told)
+    if url is not None:
+        settings = replace(settings, read_timeout=0.5, reply_timeout=0.5)
+    client = Client(settings, sleep=lambda seconds: time.sleep(seconds / 20))
+    yield scene.reached(client, settings)
     client.close()
 
 
@@ -153,9 +157,9 @@ def plan_for(scene: Scene, backend: Backend, desired: DesiredState) -> Plan:
 
 
 def carried_out(plan: Plan, backend: Backend) -> Outcome | ProvisionerError:
-    told = backend.describe()
-    plan = replace(plan, target=replace(plan.target, identity=told.identity))
     try:
+        told = backend.describe()
+        plan = replace(plan, target=replace(plan.target, identity=told.identity))
         return apply_plan(
             plan,
             backend,
