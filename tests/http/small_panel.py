@@ -178,9 +178,9 @@ class SmallPanel:
                 self.roles[made] |= self.kept(asked.body)
                 return Answer(201, {"id": made})
             case method, "roles", id, *rest:
-                return self.on_role(asked, method, self.roles.get(int(id)), rest)
+                return self.on_role(asked, method, self.roles.get(number_in(id)), rest)
             case method, "people", id, *rest:
-                return self.on_person(asked, method, self.people.get(int(id)), rest)
+                return self.on_person(asked, method, self.people.get(number_in(id)), rest)
         return Answer(405, {"message": "no"})
 
     def on_role(self, asked: Asked, method: str, role: Any, rest: list[str]) -> Answer:
@@ -262,6 +262,10 @@ class SmallPanel:
     def person(self, person: dict[str, Any]) -> tuple[dict[str, Any], str]:
         shown = {k: v for k, v in person.items() if k != "version"}
         return shown | {"roles": self.titles(person["roles"])}, f'"v{person["version"]}"'
+
+
+def number_in(id: str) -> int:
+    return int(id) if id.isdecimal() else -1
 
 
 def opened(server: JsonServer, profile: dict[str, Any], folder: Path) -> ObjectBackend:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -201,6 +202,16 @@ def test_a_role_deleted_between_two_lists_is_no_contradiction(tmp_path: Path) ->
         assert set(opened(server, apart(), tmp_path).read().state.roles) == {"Base"}
 
 
+def test_a_role_that_is_listed_and_never_found_is_named_by_both_requests(tmp_path: Path) -> None:
+    panel = filled_panel(apart=True)
+    panel.meddle = change("/roles", "data", 1, "id", to=9)
+    with JsonServer(panel) as server, pytest.raises(BackendError) as caught:
+        opened(server, apart(), tmp_path).read()
+    (found,) = caught.value.diagnostics
+    assert f"GET {server.url}/roles: data[1]: role Wide is listed, but" in found.message
+    assert f"{server.url}/roles/9/perms" in found.message
+
+
 @pytest.mark.parametrize("path", ["/perms", "/roles", "/people", "/roles/2/perms"])
 def test_a_list_that_fails_fails_the_read(tmp_path: Path, path: str) -> None:
     panel = filled_panel(apart=True)
@@ -256,6 +267,7 @@ def test_lists_of_different_versions_are_read_again(
         if rounds < 3:
             assert set(backend.read().state.roles) == {"Base", "Wide"}
         else:
-            with pytest.raises(BackendError, match=r"3 times: the version of the"):
+            place = f"GET {server.url}{last}: the version of the {parts[1]}"
+            with pytest.raises(BackendError, match=rf"3 times: {re.escape(place)}"):
                 backend.read()
     assert len(read) == min(rounds + 1, 3)

@@ -212,8 +212,9 @@ def test_pages_without_an_end_are_given_up(paging: Paging) -> None:
         return Answer(200, {"items": [{"id": number}], "next": f"k{number}", "total": 10**6})
 
     with JsonServer(endless) as server:
-        with pytest.raises(BackendError, match="there is no end after 50 pages"):
+        with pytest.raises(BackendError, match="there is no end after 50 pages") as caught:
             read(server, paging)
+        assert f"GET {server.url}/things?" in str(caught.value)
         assert len(server.asked) == 50
 
 

@@ -62,9 +62,13 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """A whole list; ``version`` is None where its pages tell none."""
+    """A whole list; ``where`` is the request for its last page.
+
+    ``version`` is None where the pages tell none.
+    """
 
     items: list[Item]
+    where: str
     version: object = None
 
 
@@ -121,7 +125,7 @@ class Lists:
                         raise Changed(f"{item.where}: {key} is there twice")
                     seen.add(key)
                 items.append(item)
-        return Listed(items, pages.version)
+        return Listed(items, pages.where, pages.version)
 
 
 def steadily(read: Callable[[], _Read], what: str) -> _Read:
@@ -149,6 +153,7 @@ class _Pages:
     listing: Listing
     what: str
     values: Mapping[str, object]
+    where: str = ""
     count: int = 0
     total: int | None = None
     version: object = None
@@ -163,6 +168,7 @@ class _Pages:
                 raise Gone(refusal(reply, self.what))
             if reply.status >= 400:
                 raise refusal(reply, self.what)
+            self.where = where(reply)
             page = self._items(reply)
             self._compare(reply, first=number == 0)
             self.count += len(page)
@@ -173,7 +179,7 @@ class _Pages:
                     raise Changed(f"{where(reply)}: {self.count} of {self.total} items came")
                 return
             request = following
-        bad_reply(self.what, f"there is no end after {self.lists.most_pages} pages")
+        bad_reply(self.where, f"there is no end after {self.lists.most_pages} pages")
 
     def _request(self, number: int = 0, cursor: str | None = None) -> Request:
         call, paging = self.listing.call, self.listing.paging

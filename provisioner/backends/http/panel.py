@@ -97,7 +97,8 @@ def _items(listed: Listed, what: str, versions: list[tuple[str, object]]) -> lis
     if listed.version is not None:
         for other, version in versions:
             if version != listed.version:
-                raise Changed(f"the version of the {what} differs from that of the {other}")
+                why = f"the version of the {what} differs from that of the {other}"
+                raise Changed(f"{listed.where}: {why}")
         versions.append((what, listed.version))
     return listed.items
 
@@ -138,7 +139,8 @@ def _roles(reader: Reader, threads: int, versions: list[tuple[str, object]]) -> 
         (item, part.name.text, role.name) for item, (role, _, _) in zip(items, parsed, strict=True)
     )
     apart = part.privileges.list is not None
-    listed = side_by_side(lambda each: _granted(reader, each[0]), parsed if apart else (), threads)
+    each = [(item, role) for item, (role, _, _) in zip(items, parsed, strict=True)] if apart else ()
+    listed = side_by_side(lambda pair: _granted(reader, *pair), each, threads)
     roles = []
     for index, (item, (role, granted, includes)) in enumerate(zip(items, parsed, strict=True)):
         told = listed[index] if apart else granted or ()
@@ -148,11 +150,13 @@ def _roles(reader: Reader, threads: int, versions: list[tuple[str, object]]) -> 
     return roles
 
 
-def _granted(reader: Reader, role: HeldRole) -> Sequence[Id]:
+def _granted(reader: Reader, item: Item, role: HeldRole) -> Sequence[Id]:
     try:
         return reader.granted(role)
-    except Gone:
-        raise Changed(f"role {role.name} is listed, and does not exist") from None
+    except Gone as gone:
+        refused = gone.refused.diagnostics[0].message
+        why = f"role {role.name} is listed, but its privileges are not found: {refused}"
+        raise Changed(f"{item.where}: {why}") from None
 
 
 def _users(
