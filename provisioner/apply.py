@@ -3,7 +3,7 @@
 Before the first write, and under the backend's lock, the store is read again and the plan checked
 against it: what no longer fits is refused whole. Where the store can commit, all writes go at once;
 elsewhere object by object in the order of ``engine.order``, and what was done, what failed and what
-was not tried is reported exactly.
+was not tried is reported exactly. A run that broke off stands in the history like any other.
 """
 
 from __future__ import annotations
@@ -20,14 +20,15 @@ from provisioner.outcome import Outcome, held_roles, read_again, with_unknown_ou
 from provisioner.write_steps import write_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import date
+    from typing import Any
 
     from provisioner.backends.base import Backend, Run
     from provisioner.engine.order import Step, Transition
     from provisioner.engine.plan import Plan
     from provisioner.engine.writes import Write
-    from provisioner.model import Snapshot, State
+    from provisioner.model import Kind, Snapshot, State
     from provisioner.write_steps import Progress
 
 
@@ -124,13 +125,38 @@ def _write(
     stopped: Callable[[], bool],
 ) -> Outcome:
     outcome = write_steps(steps, backend, progress, stopped)
-    if not outcome.is_complete:
-        return outcome
-    try:
-        backend.record(run, state.recorded | plan.manages, in_force(plan))
-    except ProvisionerError as error:
-        return replace(outcome, error=error)
+    if outcome.is_complete:
+        return _recorded(outcome, backend, run, state.recorded | plan.manages, in_force(plan))
+    reachable = not outcome.unknown
+    if outcome.applied and reachable and backend.describe().capabilities.history:
+        broken = replace(run, summary=_broken_off(outcome, run.summary))
+        return _recorded(outcome, backend, broken, state.recorded, state.policies)
     return outcome
+
+
+def _recorded(
+    outcome: Outcome,
+    backend: Backend,
+    run: Run,
+    kinds: frozenset[Kind],
+    policies: tuple[Mapping[str, Any], ...],
+) -> Outcome:
+    """The outcome, once the store remembers the run; with one error more where it does not."""
+    try:
+        backend.record(run, kinds, policies)
+    except ProvisionerError as error:
+        before = outcome.error
+        if before is None:
+            return replace(outcome, error=error)
+        both = type(before)([*before.diagnostics, *error.diagnostics])
+        return replace(outcome, error=both)
+    return outcome
+
+
+def _broken_off(outcome: Outcome, summary: str) -> str:
+    made = len(outcome.applied)
+    total = made + len(outcome.failed) + len(outcome.not_tried)
+    return f"broken off after {made:,} of {total:,} writes: {summary}"
 
 
 def _arrived(planned: Transition, state: State) -> bool:

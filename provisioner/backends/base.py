@@ -47,9 +47,10 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One finished run, for the history. ``at`` is UTC in ISO 8601, ``by`` is ``user@host``.
+    """One run, for the history. ``at`` is UTC in ISO 8601, ``by`` is ``user@host``.
 
-    ``operation`` is the command; ``summary`` one line for people; ``plan`` the digest of the plan.
+    ``operation`` is the command; ``plan`` the digest of the plan; ``summary`` one line for people,
+    which also says so when the run broke off after some of its writes.
     """
 
     at: str
@@ -166,8 +167,9 @@ class Backend(Protocol):
     def record(
         self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
     ) -> None:
-        """Remember, after ``write`` calls, the run, the kinds it manages and the policies in force.
+        """Remember, after ``write`` calls, the run, the kinds managed and the policies in force.
 
+        After a run that broke off, kinds and policies are those from before it.
         Does nothing where the store has neither history nor room for that.
         """
         ...

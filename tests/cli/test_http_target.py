@@ -10,6 +10,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from starlette.responses import JSONResponse
 
 from provisioner.server.app import create_app
 from provisioner.server.tokens import Tokens, digest
@@ -59,10 +60,14 @@ class Counted:
     def __init__(self, app: Any) -> None:
         self.app = app
         self.asked: list[str] = []
+        self.refused = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             self.asked.append(f"{scope['method']} {scope['path']}")
+            if self.refused and self.refused in self.asked[-1]:
+                await JSONResponse({"title": "not today"}, 403)(scope, receive, send)
+                return
         await self.app(scope, receive, send)
 
 
@@ -94,6 +99,28 @@ def roles(shell: Shell) -> dict[str, list[str]]:
         for role in listed
         if role["name"] in {"Clerk", "Bookkeeper", "Left", "Right"}
     }
+
+
+def test_a_run_that_broke_off_stands_in_the_history(
+    panel: Shell,
+    counted: Counted,
+    proxy: Proxy,  # noqa: F811
+) -> None:
+    """Object by object, what was changed until then has an author, and can be taken back."""
+    panel.write(
+        "provisioner.yaml", PROJECT.format(url=proxy.add(counted), more=", changesets: false")
+    )
+    counted.refused = "/users/"
+    broken = panel("apply", "--auto-approve", env=ENV)
+    assert broken.code == 1
+    assert "The apply broke off. 1 of 2 writes were made." in broken.out
+    assert roles(panel) == {"Clerk": ["ARDOCS_VIEW"]}
+    (run,) = panel("history", "--format", "json", env=ENV).document["runs"][1:]
+    summary = "broken off after 1 of 2 writes: 1 added, 1 reassigned"
+    assert (run["run"]["operation"], run["run"]["summary"]) == ("apply", summary)
+    assert summary[:30] in panel("history", env=ENV).out
+    assert panel("rollback", "0", "--auto-approve", env=ENV).code == 0
+    assert roles(panel) == {}
 
 
 def test_the_daily_round(panel: Shell, counted: Counted) -> None:

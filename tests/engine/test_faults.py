@@ -76,6 +76,25 @@ def check_goes_on(it: World, backend: MemoryBackend) -> None:
     assert plan_against(healed, it).is_empty
 
 
+def check_remembered(outcome: Outcome, backend: MemoryBackend) -> None:
+    """The history has a run that broke off, as far as it came, if it changed anything.
+
+    What the store manages is not what that run would have made of it.
+    """
+    entries = [entry for entry in backend.history() if entry.run]
+    if outcome.is_complete:
+        assert len(entries) == 1
+        return
+    made = len(outcome.applied)
+    total = made + len(outcome.failed) + len(outcome.not_tried)
+    told = [f"broken off after {made} of {total} writes: a test"] if made else []
+    assert [entry.run.summary for entry in entries if entry.run] == told
+    state, start = backend.read().state, backend.snapshot(0)
+    assert (state.recorded, state.policies) == (start.recorded, start.policies)
+    if made:
+        assert backend.snapshot(entries[-1].number) == state
+
+
 def check_stale_afterwards(it: World, outcome: Outcome, backend: MemoryBackend) -> None:
     """A plan whose apply broke off is not applied a second time."""
     plan = it.plan(base=MemoryBackend(it.current).read().base)
@@ -100,6 +119,7 @@ def test_a_write_that_fails(it: World) -> None:
         assert not outcome.is_complete
         assert not outcome.interrupted
         check_exact(outcome, writes, it.current, backend)
+        check_remembered(outcome, backend)
         check_stale_afterwards(it, outcome, backend)
         check_goes_on(it, backend)
 
@@ -139,6 +159,7 @@ def test_a_stop_between_two_writes(it: World, count: int) -> None:
     assert outcome.error is None
     assert outcome.interrupted == (count < len(writes))
     check_exact(outcome, writes, it.current, backend)
+    check_remembered(outcome, backend)
     check_goes_on(it, backend)
 
 
@@ -206,7 +227,7 @@ class Forgetful(MemoryBackend):
     def record(
         self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
     ) -> None:
-        raise lost()
+        raise BackendError(Diagnostic("not-recorded", "the run could not be recorded"))
 
 
 def test_a_run_that_can_not_be_recorded() -> None:
@@ -215,6 +236,28 @@ def test_a_run_that_can_not_be_recorded() -> None:
     outcome = carry_out(plan_against(backend, CREATES), backend)
     assert list(outcome.applied) == plan_writes(CREATES.plan(), CREATES.current)
     assert isinstance(outcome.error, BackendError)
+
+
+def test_a_run_that_broke_off_and_can_not_be_recorded_either() -> None:
+    """Both errors are told, the one that broke it off first."""
+    backend = Forgetful(CREATES.current, atomic=False, fail_on=at(1))
+    outcome = carry_out(plan_against(backend, CREATES), backend)
+    assert len(outcome.applied) == len(outcome.failed) == 1
+    assert outcome.error is not None
+    assert [d.id for d in outcome.error.diagnostics] == ["connection-lost", "not-recorded"]
+    backend = Forgetful(CREATES.current, atomic=False)
+    outcome = carry_out(
+        plan_against(backend, CREATES), backend, stopped=lambda: bool(backend.states)
+    )
+    assert outcome.interrupted
+    assert isinstance(outcome.error, BackendError)
+
+
+def test_where_nobody_knows_what_took_place_nothing_is_recorded() -> None:
+    """The history would tell less than was done, and a store that is gone would be asked again."""
+    backend = Dead(CREATES.current, atomic=False)
+    carry_out(plan_against(backend, CREATES), backend)
+    assert [entry.number for entry in backend.history()] == [0]
 
 
 def test_a_run_whose_last_answer_is_lost_is_recorded() -> None:
