@@ -188,6 +188,20 @@ CREATES = world(
 )
 
 
+def test_a_commit_with_a_defect_of_its_adapter_is_looked_up() -> None:
+    """What no adapter should raise must not lose the report of what the store did."""
+
+    def fail(*_: object) -> None:
+        raise ValueError("a defect")
+
+    backend = MemoryBackend(CREATES.current, fail_after=fail)
+    assert carry_out(plan_against(backend, CREATES), backend).is_complete
+    backend = MemoryBackend(CREATES.current, fail_on=fail)
+    with pytest.raises(BackendError, match="internal error: ValueError: a defect"):
+        carry_out(plan_against(backend, CREATES), backend)
+    assert backend.read().state == CREATES.current
+
+
 @given(worlds() | rollbacks())
 def test_a_commit_whose_answer_is_lost(it: World) -> None:
     """All of it took place: an unknown outcome is found out by reading, and reported as done."""

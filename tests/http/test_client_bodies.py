@@ -52,8 +52,13 @@ def json_bytes(body: bytes, **headers: str) -> bytes:
         chunked(b'{"a":1}', end=b""),
         chunked(b'{"a":', end=b"7\r\n1}"),
         chunked(b'{"a":1}', end=b"zz\r\n"),
+        chunked(b'{"a":1}', end=b"-5\r\n"),
+        WHOLE.replace(b"Content-Length: ", b"Content-Length: " + b"9" * 5000),
     ],
-    ids=["a byte", "half", "chunks", "no last chunk", "inside a chunk", "a broken chunk"],
+    ids=[
+        *("a byte", "half", "chunks", "no last chunk", "inside a chunk", "a broken chunk"),
+        *("a chunk of less than nothing", "a length of thousands of digits"),
+    ],
 )
 def test_what_is_cut_off_is_lost(cut: bytes) -> None:
     failing(cut, ends=True)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import pytest
 
 from provisioner.backends.http.client import Request
-from provisioner.errors import ProvisionerError
+from provisioner.errors import BackendError, ProvisionerError
 from tests.http.raw_server import RawServer, reply
 from tests.http.scripted_server import client_of
 from tests.http.small_api import Answer, Asked, JsonServer
@@ -137,6 +137,23 @@ def assert_whole_or_refused(url: str, path: str, document: Any) -> None:
         assert {login: set(held.roles) for login, held in found.assignments.items()} == given
     elif path == "/runs":
         assert len(found) == len(document["items"])
+
+
+@pytest.mark.parametrize(("member", "value"), [("number", 7), ("lineage", "of-another-store")])
+def test_the_state_of_another_run_is_not_what_was_asked_for(
+    gateway_url: str, member: str, value: object
+) -> None:
+    """A rollback to it would delete what it does not hold."""
+    gateway = Client(gateway_url, WRITER)
+    gateway.role("Inner", privileges=[VIEW])
+    paths = ("/state", "/capabilities", "/runs/0/state")
+    told = {path: gateway.get(path).json() for path in paths}
+    told["/runs/0/state"] |= {member: value}
+    with JsonServer(lambda asked: Answer(200, told[asked.path], {"ETag": '"1"'})) as server:
+        backend = opened(server.url)
+        backend.read()
+        with pytest.raises(BackendError, match=rf"/runs/0/state: {member}: "):
+            backend.snapshot(0)
 
 
 @pytest.mark.parametrize("kind", ["inline", "apart"])

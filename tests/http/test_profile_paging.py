@@ -226,6 +226,7 @@ def test_pages_without_an_end_are_given_up(paging: Paging) -> None:
         ("/panel", "/other/things", "is not below"),
         ("/panel", "/panelist/things", "is not below"),
         ("/panel", "/panel/things?start=0", "one that came before"),
+        ("", "http://[", "header Link: Invalid IPv6 URL"),
     ],
 )
 def test_a_link_never_leads_elsewhere(base: str, link: str, message: str) -> None:
@@ -246,7 +247,8 @@ def test_a_header_link_that_is_too_long_is_refused() -> None:
     with JsonServer(lambda _: answer) as server, pytest.raises(BackendError, match=why):
         read(server, BY_LINK)
     for header in ("<" * MOST, '<a>"' * (MOST // 4), "<a>;" * (MOST // 4)):
-        assert next_link(header) is None
+        with pytest.raises(ValueError, match="is no list of links"):
+            next_link(header)
 
 
 @pytest.mark.parametrize(
@@ -266,6 +268,7 @@ def test_a_header_link_that_is_too_long_is_refused() -> None:
         ("[].id", [[{"id": 1}], []], None),
         ("ids[]", {"ids": [[]]}, None),
         ("join('.', [a, b])", {"a": "x", "b": "y"}, "x.y"),
+        ("sort_by(a, &n)[].n", {"a": [{"n": 2}, {"n": 1}]}, [1, 2]),
     ],
 )
 def test_only_a_filter_leaves_items_out(text: str, document: Any, found: Any) -> None:
@@ -274,3 +277,9 @@ def test_only_a_filter_leaves_items_out(text: str, document: Any, found: Any) ->
     else:
         with pytest.raises(Unusable, match=r"(is missing|is an empty list) in item"):
             compiled(text).of(document)
+
+
+@pytest.mark.parametrize("text", ["floor(to_number('1e999'))", "ceil(n)"])
+def test_a_number_without_an_end_is_an_error(text: str) -> None:
+    with pytest.raises(Unusable, match="infinity"):
+        compiled(text).of({"n": float("inf")})

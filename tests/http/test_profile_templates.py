@@ -84,6 +84,11 @@ def test_expressions_find_and_put_together() -> None:
         ("lenght(items)", "calls `lenght`", "did you mean length?"),
         ("a[?contains(@)]", "`contains` takes 2 arguments, not 1", None),
         ("items[1:2].{a: nope(b)}", "calls `nope`", "there are: "),
+        ("&id", "`&` makes an expression an argument", None),
+        ("items[].{a: &id}", "`&` makes an expression an argument", None),
+        ("(" * 490 + "id" + ")" * 490, "is nested too deeply", None),
+        ("!" * 900 + "id", "is nested too deeply", None),
+        ("id" + "|@" * 490, "is nested too deeply", None),
     ],
 )
 def test_what_is_wrong_with_an_expression_is_said_before_it_is_used(
@@ -105,8 +110,28 @@ def test_what_is_wrong_with_an_expression_is_said_before_it_is_used(
         ('<b>; rel="prev"; rel="next"', None),
         ('<b>; title="next"', None),
         ("", None),
-        ("nonsense, next", None),
+        (" , <a>; rel=prev; , <b>;rel=next ;", "b"),
+        ('<a>; nofollow; rel="prev", <b>; rel="next"', "b"),
     ],
 )
 def test_the_next_link_is_found_in_the_header(header: str, target: str | None) -> None:
     assert next_link(header) == target
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "nonsense, next",
+        '</x?c=2>; rel="next',
+        '</x?c=2; rel="next"',
+        '/x?c=2; rel="next"',
+        '</x?c=2>, rel="next"',
+        "</x?c=2>; rel='next'",
+        '<a>; rel="prev", /x; rel="next"',
+        '<a> <b>; rel="next"',
+    ],
+)
+def test_a_header_that_is_no_list_of_links_is_no_end_of_the_list(header: str) -> None:
+    """What it may say of a further page must not be lost: what is there would look deleted."""
+    with pytest.raises(ValueError, match="is no list of links from"):
+        next_link(header)

@@ -31,6 +31,7 @@ Certainty = Literal["not-sent", "final", "lost", "lost-for-good"]
 _PIECE: Final = 1 << 16
 _SHOWN: Final = 200
 _SHORTEST: Final = 4
+_DIGITS: Final = 20
 _ABOUT_OURS: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _OWN: Final = "if it comes from your own authority, name that with `ca_file`"
 # Codes of OpenSSL, see its X509_STORE_CTX_get_error(3).
@@ -109,7 +110,8 @@ class Exchange:
                 reply.close()
                 raise
             reply.release_conn()
-        except (exceptions.HTTPError, OSError) as error:
+        except (exceptions.HTTPError, OSError, ValueError) as error:
+            # ValueError: urllib3 reads sizes of chunks that are none, such as -5.
             self._explain(error)
         is_json = _is_json(reply.headers)
         if not (is_json and 200 <= reply.status < 300):
@@ -212,6 +214,9 @@ def tls_context(settings: HttpSettings) -> ssl.SSLContext:
 def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
     length = reply.headers.get("Content-Length", "")
     plain = not {"Content-Encoding", "Transfer-Encoding"} & reply.headers.keys()
+    if length.isdecimal() and len(length) > _DIGITS:
+        # Python refuses to read thousands of digits; then nobody knows where the reply ends.
+        raise Failed(f"the reply's length is no number of bytes ({length[:_DIGITS]}...)", "lost")
     if plain and length.isdecimal() and int(length) <= most:
         return reply.read(decode_content=False)
     pieces: list[bytes] = []

@@ -53,8 +53,10 @@ class Expression:
             return _STRICT.visit(self.compiled.parsed, document)
         except Unusable:
             raise
-        except (JMESPathError, TypeError, ValueError) as error:
+        except (JMESPathError, TypeError, ValueError, ArithmeticError, LookupError) as error:
             raise Unusable(_first_line(error)) from error
+        except RecursionError as error:
+            raise Unusable("is nested too deeply") from error
 
 
 class _Strict(TreeInterpreter):
@@ -126,10 +128,13 @@ def compiled(text: str) -> Expression:
     """
     try:
         parsed = jmespath.compile(text)
+        calls = list(_calls(parsed.parsed))
     except JMESPathError as error:
         raise Unusable(f"`{text}` is no JMESPath: {_first_line(error)}") from error
+    except RecursionError as error:
+        raise Unusable(f"`{text[:50]}...` is nested too deeply") from error
     table: dict[str, Any] = Functions.FUNCTION_TABLE
-    for name, arguments in _calls(parsed.parsed):
+    for name, arguments in calls:
         if name not in table:
             known = sorted(table)
             remedy = did_you_mean(name, known) or f"there are: {', '.join(known)}"
@@ -143,6 +148,7 @@ def compiled(text: str) -> Expression:
     return Expression(text, parsed, parsed.parsed["value"] if is_field else None)
 
 
+_DEEPEST: Final = 50
 _KINDS: Final = {
     bool: "true or false",
     int: "a number",
@@ -158,13 +164,20 @@ def described(found: object) -> str:
     return "is missing" if found is None else f"is {_KINDS[type(found)]}"
 
 
-def _calls(node: Any) -> Iterator[tuple[str, int]]:
+def _calls(node: Any, depth: int = 0, *, argument: bool = False) -> Iterator[tuple[str, int]]:
     if not isinstance(node, dict):
         return  # the numbers of a slice
-    if node["type"] == "function_expression":
+    if depth > _DEEPEST:
+        raise RecursionError
+    if node["type"] == "expref" and not argument:
+        raise Unusable(
+            "`&` makes an expression an argument of a function, and is nothing elsewhere"
+        )
+    is_call = node["type"] == "function_expression"
+    if is_call:
         yield node["value"], len(node["children"])
     for child in node["children"]:
-        yield from _calls(child)
+        yield from _calls(child, depth + 1, argument=is_call)
 
 
 def _first_line(error: Exception) -> str:

@@ -165,6 +165,11 @@ class GatewayBackend:
             remedy = "choose a number that `provisioner history` lists with a state"
             raise BackendError(Diagnostic("history-not-kept", message, None, remedy))
         document = self._document(reply, "RunState", f"read the state after run {number}")
+        if document["number"] != number:
+            self._fail(reply, "number", f"it is {document['number']}, and {number} was asked for")
+        lineage = self._last[1].base.lineage if self._last else None
+        if lineage is not None and document["lineage"] != lineage:
+            self._fail(reply, "lineage", "the run is one of another store than the state")
         try:
             return state_of(document)
         except Contradiction as error:

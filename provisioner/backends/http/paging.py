@@ -260,9 +260,13 @@ class _Pages:
             bad_reply(where(reply), f"header Link: {error}")
         if target is None:
             return None
-        address = urljoin(reply.url, target)
+        try:
+            address = urljoin(reply.url, target)
+            parts = urlsplit(address)
+        except ValueError as error:
+            bad_reply(where(reply), f"header Link: {error}")
         self._require_new(address, reply)
-        base, parts = urlsplit(self.lists.url.rstrip("/")), urlsplit(address)
+        base = urlsplit(self.lists.url.rstrip("/"))
         inside = parts.path == base.path or parts.path.startswith(f"{base.path}/")
         # The token would go along; it is not for others.
         if (parts.scheme, parts.netloc) != (base.scheme, base.netloc) or not inside:
