@@ -18,12 +18,13 @@ Each carries its diagnostics: one or many, all that the run found. No click here
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from provisioner.diagnostics import Diagnostic, sort_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class ProvisionerError(Exception):
@@ -36,6 +37,11 @@ class ProvisionerError(Exception):
             diagnostics = (diagnostics,)
         self.diagnostics = tuple(sorted(set(diagnostics), key=sort_key))
         super().__init__("; ".join(d.message for d in self.diagnostics))
+
+    def with_messages(self, change: Callable[[str], str]) -> Self:
+        """Return the same error, its messages changed."""
+        changed = [replace(found, message=change(found.message)) for found in self.diagnostics]
+        return type(self)(changed)
 
 
 class InvalidInput(ProvisionerError):

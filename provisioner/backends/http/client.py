@@ -23,6 +23,7 @@ from provisioner.errors import BackendError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from provisioner.backends.http.discretion import Discretion
     from provisioner.backends.http.settings import HttpSettings
 
 __all__ = ["Client", "LostReply", "NotSent", "Reply", "Request", "refusal"]
@@ -128,6 +129,11 @@ class Client:
                 message = f"{request.method} {url}: the header {name} can't be sent as it is"
                 raise NotSent(Diagnostic("bad-header", message))
         return _Sending(self._means, request, url).run()
+
+    @property
+    def discretion(self) -> Discretion:
+        """What takes the target's secrets out of messages."""
+        return self._means.exchange.discretion
 
     def close(self) -> None:
         """Close all connections; who waits to repeat a request gives up."""
@@ -242,7 +248,8 @@ class _Sending:
             target = urljoin(self.url, location) if location else ""
         except ValueError:
             target = ""
-        shown = on_one_line(target or location) or "nowhere"
+        found = self.means.exchange.discretion.message(target or location)
+        shown = on_one_line(found) or "nowhere"
         self.redirects += 1
         if self.request.method not in _SAFE:
             # 302 and 303 are also how a server says: done, now look there.
@@ -266,7 +273,9 @@ class _Sending:
 
     def fail(self, why: str, remedy: str | None) -> NoReturn:
         times = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        message = f"{self.request.method} {self.url}: {why}{times}"
+        message = self.means.exchange.discretion.message(
+            f"{self.request.method} {self.url}: {why}{times}"
+        )
         found = Diagnostic("no-answer", message, None, remedy)
         if self.request.method in _SAFE:
             raise BackendError(found)

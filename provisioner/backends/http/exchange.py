@@ -17,6 +17,7 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.util import Timeout, make_headers
 
+from provisioner.backends.http.discretion import Discretion
 from provisioner.backends.http.timed import POOLS, TIME, Sockets
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -30,8 +31,8 @@ Certainty = Literal["not-sent", "final", "lost", "lost-for-good"]
 
 _PIECE: Final = 1 << 16
 _SHOWN: Final = 200
-_SHORTEST: Final = 4
 _DIGITS: Final = 20
+_LOOKED_THROUGH: Final = 1 << 16
 _ABOUT_OURS: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _OWN: Final = "if it comes from your own authority, name that with `ca_file`"
 # Codes of OpenSSL, see its X509_STORE_CTX_get_error(3).
@@ -72,6 +73,7 @@ class Exchange:
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
+        self.discretion = Discretion(settings)
         self._sockets = Sockets()
         self._pools = _pools(settings)
         # All requests go to one place, so the pool of its connections is looked up once.
@@ -90,6 +92,7 @@ class Exchange:
             Failed: It did not work out.
         """
         settings = self._settings
+        self.discretion.learn(headers.get("Authorization", "").partition(" ")[2])
         TIME.begin(end, settings.read_timeout, self._sockets, has_body=body is not None)
         connect = min(settings.connect_timeout, max(end - time.monotonic(), 0.001))
         try:
@@ -113,20 +116,7 @@ class Exchange:
         except (exceptions.HTTPError, OSError, ValueError) as error:
             # ValueError: urllib3 reads sizes of chunks that are none, such as -5.
             self._explain(error)
-        is_json = _is_json(reply.headers)
-        if not (is_json and 200 <= reply.status < 300):
-            data = self._masked(data, headers)  # it may be shown, and may repeat what was sent
-        return _parsed(reply.status, reply.headers, data, method)
-
-    def _masked(self, data: bytes, sent: Mapping[str, str]) -> bytes:
-        """Return what a server says without the secrets that it was told."""
-        settings = self._settings
-        secrets = [sent.get("Authorization", "").partition(" ")[2]]
-        secrets += [each.reveal() for each in (settings.token, settings.password) if each]
-        for secret in secrets:
-            if len(secret) >= _SHORTEST:
-                data = data.replace(secret.encode(), b"***")
-        return data
+        return _parsed(reply.status, reply.headers, data, method, self.discretion)
 
     def close(self) -> None:
         """Close all connections, those in use as well: what waits for an answer gets none."""
@@ -230,8 +220,13 @@ def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
     return b"".join(pieces)
 
 
-def _parsed(status: int, headers: Mapping[str, str], data: bytes, method: str) -> Raw:
-    """Read the body as JSON. Only a good reply must have one; what refuses may say it in prose."""
+def _parsed(
+    status: int, headers: Mapping[str, str], data: bytes, method: str, discretion: Discretion
+) -> Raw:
+    """Read the body as JSON. Only a good reply must have one; what refuses may say it in prose.
+
+    What is not a good reply may be shown, and may repeat what was sent.
+    """
     is_good = 200 <= status < 300
     if not data:
         if is_good and status not in (204, 205) and method not in ("HEAD", "DELETE", "PUT", "POST"):
@@ -240,14 +235,16 @@ def _parsed(status: int, headers: Mapping[str, str], data: bytes, method: str) -
     if not _is_json(headers):
         if is_good:
             kind = on_one_line(_kind(headers)) or "no type"
-            raise Failed(f"the reply is not JSON ({kind}: {_start(data)})", "lost")
-        return Raw(status, headers, _start(data))
+            raise Failed(f"the reply is not JSON ({kind}: {_start(data, discretion)})", "lost")
+        return Raw(status, headers, _start(data, discretion))
     try:
-        return Raw(status, headers, _json(data))
+        document = _json(data)
+        return Raw(status, headers, document if is_good else discretion.cleaned(document))
     except (ValueError, RecursionError) as error:
         if is_good:
-            raise Failed(f"the reply is not JSON: {_shown(error)}", "lost") from error
-        return Raw(status, headers, _start(data))
+            why = on_one_line(discretion.message(str(error)))
+            raise Failed(f"the reply is not JSON: {why}", "lost") from error
+        return Raw(status, headers, _start(data, discretion))
 
 
 def _json(data: bytes) -> Any:
@@ -264,7 +261,7 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice[:50]!r} is there twice")
+        raise ValueError(f"{twice!r} is there twice")
     return document
 
 
@@ -328,9 +325,10 @@ def _shown(error: BaseException) -> str:
     return on_one_line(text) or type(error).__name__
 
 
-def _start(data: bytes) -> str:
+def _start(data: bytes, discretion: Discretion) -> str:
     """The beginning of a text from a server, on one line, for a message."""
-    return on_one_line(data[: 4 * _SHOWN].decode("utf-8", "replace"))
+    text = data[:_LOOKED_THROUGH].decode("utf-8", "replace")
+    return on_one_line(discretion.cleaned(text)[: 4 * _SHOWN])
 
 
 def on_one_line(text: str) -> str:

@@ -15,6 +15,7 @@ from uuid import uuid4
 from provisioner.backends.base import Description
 from provisioner.backends.http.changesets import changeset_of
 from provisioner.backends.http.client import Request, refusal
+from provisioner.backends.http.discretion import discreet
 from provisioner.backends.http.examining import examine_gateway
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Unfit
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Check, HistoryEntry, LockOwner, Run
     from provisioner.backends.http.client import Client, Reply
+    from provisioner.backends.http.discretion import Discretion
     from provisioner.backends.http.objects import ObjectBackend
     from provisioner.backends.http.settings import HttpSettings
     from provisioner.engine.writes import Write
@@ -65,11 +67,18 @@ class GatewayBackend:
         self._versions: tuple[dict[str, str], dict[str, str]] = ({}, {})
         self._etags: dict[str | None, str] = {}
 
+    @property
+    def discretion(self) -> Discretion:
+        """What takes the target's secrets out of messages."""
+        return self._client.discretion
+
+    @discreet
     def describe(self) -> Description:
         """Say what this is; asks the gateway what it can do, unless it has told already."""
         capabilities = capabilities_of(self._capabilities(), atomic=self._commits())
         return Description("http", self._settings.url, capabilities, self._settings.threads)
 
+    @discreet
     def read(self) -> Snapshot:
         """Read everything, in one request where the gateway offers that."""
         if self._told is not None and not self._told["state"]:
@@ -103,6 +112,7 @@ class GatewayBackend:
         """Hold nothing: the gateway compares versions, which is what serialises two applies."""
         return nullcontext()
 
+    @discreet
     def commit(self, base: Base, writes: tuple[Write, ...], after: State, run: Run) -> Base:
         """Send everything as one changeset, bound to the version that was read.
 
@@ -137,10 +147,12 @@ class GatewayBackend:
         self._etags[made.digest] = new
         return made
 
+    @discreet
     def write(self, write: Write) -> None:
         """Carry out one write on its object."""
         self._objects().write(write)
 
+    @discreet
     def record(
         self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
     ) -> None:
@@ -151,12 +163,14 @@ class GatewayBackend:
             reply = self._client.send(Request("POST", "/runs", body=body, key=str(uuid4())))
             self._document(reply, "Recorded", "record the run")
 
+    @discreet
     def history(self) -> tuple[HistoryEntry, ...]:
         """Return the runs, oldest first; none where the gateway keeps none."""
         if not self._capabilities()["history"]:
             return ()
         return tuple(entry_of(item) for item in self._items("/runs", "RunPage", "list the runs"))
 
+    @discreet
     def snapshot(self, number: int) -> State:
         """Return the state after that run, as the gateway kept it."""
         reply = self._client.send(Request("GET", f"/runs/{number}/state"))
@@ -191,12 +205,14 @@ class GatewayBackend:
         """Look at the connection, the gateway and the token's rights."""
         return examine_gateway(self, self._settings)
 
+    @discreet
     def whoami(self) -> Mapping[str, Any]:
         """Return the login (or None) and the scopes of the token."""
         reply = self._client.send(Request("GET", "/whoami"))
         document: Mapping[str, Any] = self._document(reply, "Subject", "ask who the token is for")
         return document
 
+    @discreet
     def about(self) -> Mapping[str, Any]:
         """Return the contract version, the panel, the product and its capabilities."""
         reply = self._client.send(Request("GET", "/capabilities"))
@@ -249,7 +265,8 @@ class GatewayBackend:
             self._require_ours(reply, document)
         if not shapes.valid(shape, document):
             for found in shapes.violations(shape, document):
-                self._fail(reply, found.json_path.removeprefix("$."), found.message[:200])
+                why = self.discretion.message(found.message)[:200]
+                self._fail(reply, found.json_path.removeprefix("$."), why)
             self._fail(reply, "the body", "some text in it has no JSON form")
         return document
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provisioner.backends.base import Description
+from provisioner.backends.http.discretion import discreet
 from provisioner.backends.http.examining import examine_api
 from provisioner.backends.http.known import Known, held_of
 from provisioner.backends.http.paging import MOST_PAGES, Lists
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Check, HistoryEntry, LockOwner, Run
     from provisioner.backends.http.client import Client
+    from provisioner.backends.http.discretion import Discretion
     from provisioner.backends.http.profile import Login, Profile
     from provisioner.backends.http.settings import HttpSettings
     from provisioner.engine.writes import Write
@@ -64,11 +66,17 @@ class ObjectBackend:
         """Whether the API speaks our whole gateway contract, not only its objects."""
         return self._profile.contract == "gateway"
 
+    @property
+    def discretion(self) -> Discretion:
+        """What takes the target's secrets out of messages."""
+        return self._client.discretion
+
     def describe(self) -> Description:
         """Say what this is; the profile tells it, so nothing is asked."""
         capabilities = self._profile.capabilities()
         return Description("http", self._settings.url, capabilities, self._settings.threads)
 
+    @discreet
     def read(self) -> Snapshot:
         """Read everything.
 
@@ -88,6 +96,7 @@ class ObjectBackend:
         """Take in what another way of reading has shown; ETags are by role id and folded login."""
         self._known.learn(*held_of(state, role_etags, user_etags))
 
+    @discreet
     def write(self, write: Write) -> None:
         """Carry out one write on its object; see the protocol for what it promises."""
         self._writer.write(write)
