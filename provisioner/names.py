@@ -11,6 +11,8 @@ from difflib import get_close_matches
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from provisioner.printable import is_blank
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -35,6 +37,8 @@ def flaw(name: str) -> tuple[str, str] | None:  # noqa: PLR0911 - one for each r
         return f"has {len(name)} characters", f"use at most {MAX_ROLE_NAME}"
     for character in name:
         kind = _FORBIDDEN_CLASSES.get(unicodedata.category(character))
+        if kind is None and is_blank(character):
+            kind = "invisible character"
         if kind:
             return f"holds the {kind} U+{ord(character):04X}", "remove it"
     if name != name.strip():

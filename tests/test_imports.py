@@ -30,6 +30,7 @@ VOCABULARY = (
     "import provisioner.globs",
     "import provisioner.model",
     "import provisioner.names",
+    "import provisioner.printable",
 )
 HEAVY = (
     "load confusable_homoglyphs",

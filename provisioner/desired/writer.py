@@ -151,7 +151,7 @@ def _escaped(character: str) -> str:
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if needs_quotes(text) or not text.isprintable() else None
+    style = '"' if needs_quotes(text) or any(map(is_unsafe, text)) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

@@ -11,7 +11,10 @@ from provisioner.server.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_ETAG: Final = re.compile(r'(W/)?("[\x21\x23-\x7e\x80-\xff]*")')
+_TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
+_ETAG: Final = re.compile(_TAG)
+# RFC 9110, 5.6.1: elements of a list may be empty.
+_ETAGS: Final = re.compile(rf"[ \t,]*(?:{_TAG}[ \t]*(?:,[ \t,]*|$))*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,14 +30,15 @@ def require_match(if_match: str | None, etag: str) -> None:
     """Let pass a request whose `If-Match` fits the ETag (RFC 9110, 13.1.1: strong comparison).
 
     Raises:
-        Problem: It does not fit, or is missing.
+        Problem: It does not fit, or is missing. What is no list of ETags fits nothing.
     """
     if if_match is None:
         detail = "say by If-Match which version the change was made from"
         raise Problem("precondition-required", detail)
     if if_match.strip() == "*":
         return
-    if etag not in [tag for weak, tag in _ETAG.findall(if_match) if not weak]:
+    tags = _ETAG.findall(if_match) if _ETAGS.fullmatch(if_match) else []
+    if etag not in tags:
         raise Problem("precondition-failed", "it has changed since it was read; read it again")
 
 
@@ -42,4 +46,8 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
     """Whether `If-None-Match` names the ETag (RFC 9110, 13.1.2: weak comparison)."""
     if if_none_match is None:
         return False
-    return if_none_match.strip() == "*" or etag in [t for _, t in _ETAG.findall(if_none_match)]
+    if if_none_match.strip() == "*":
+        return True
+    if not _ETAGS.fullmatch(if_none_match):
+        return False
+    return etag in [tag.removeprefix("W/") for tag in _ETAG.findall(if_none_match)]

@@ -179,7 +179,10 @@ def _path_parameters(request: Request) -> dict[str, str]:
     """The path's parameters; a login from the bytes, for the server decodes them leniently."""
     parameters: dict[str, str] = dict(request.path_params)
     if "login" in parameters:
-        raw = request.scope["raw_path"].partition(b"?")[0].partition(_USERS)[2]
+        before, _, raw = request.scope["raw_path"].partition(b"?")[0].partition(_USERS)
+        if b"%" in before:
+            # Decoded, the path has its login in another place than as it was sent.
+            raise Problem("not-found", "there is no such path")
         try:
             parameters["login"] = unquote_to_bytes(raw).decode()
         except UnicodeDecodeError as error:

@@ -212,6 +212,11 @@ def _url(location: str) -> URL:
     except (exc.ArgumentError, ValueError) as error:
         raise InvalidInput(Diagnostic("database-url", f"--database {wrong}")) from error
     match url.get_backend_name():
+        case "postgresql" | "postgres" if "@" in (url.host or ""):
+            # What stands before it may be the end of a password.
+            why = "holds an `@` in the password or host"
+            remedy = "write it as %40 there"
+            raise InvalidInput(Diagnostic("database-url", f"--database {why}", None, remedy))
         case "postgresql" | "postgres":
             return url.set(drivername="postgresql+psycopg")
         case "sqlite" if url.database and url.database != ":memory:":

@@ -474,6 +474,14 @@ NAMES = [
         "remove it",
     ),
     Mistake(
+        "a blank that is none",
+        role("privileges: []", name='"Full Access\ufe0f"'),
+        "3:3",
+        "bad-role-name",
+        r"the name `Full Access\ufe0f` holds the invisible character U+FE0F",
+        "remove it",
+    ),
+    Mistake(
         "a name that turns the line around",
         role("privileges: []", name='"\u202eViewer"'),
         "3:3",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -201,6 +202,18 @@ def test_a_bad_page_fails_the_whole_list(paging: Paging, bad: Answer, message: s
             read(server, paging)
         assert message in str(caught.value)
         assert f"{server.url}/things" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["next", "nextt"])
+def test_a_page_that_must_name_the_next_and_does_not_is_no_end(name: str) -> None:
+    paging = replace(BY_CURSOR, next=compiled(name), explicit=True)
+    with JsonServer(cursors) as server:
+        if name == "next":
+            assert read(server, paging) == [1, 2, 3, 4, 5, 6, 7]
+            return
+        with pytest.raises(BackendError, match="nextt is missing, so nobody knows") as caught:
+            read(server, paging)
+        assert f"GET {server.url}/things?" in str(caught.value)
 
 
 @pytest.mark.parametrize("paging", [BY_PAGE, BY_OFFSET, BY_CURSOR], ids=lambda paging: paging.style)

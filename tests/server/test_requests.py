@@ -115,6 +115,12 @@ def test_a_body_that_is_too_large_is_refused(open_gateway: Callable[..., Client]
     assert problem(post(gateway, b" " * 1000)) == (400, "malformed")
 
 
+def test_a_body_of_very_many_parts_is_refused_before_it_fills_the_memory(gateway: Client):
+    body = b'{"writes":[' + b"{}," * 3_000_000 + b"{}]}"
+    refused = post(gateway, body)
+    assert problem(refused) == (413, "too-large")
+
+
 def test_a_body_that_does_not_come_is_not_waited_for(open_gateway: Callable[..., Client]):
     gateway = open_gateway(patience=0.3)
     address = urlsplit(gateway.url)

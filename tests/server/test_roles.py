@@ -88,8 +88,11 @@ def test_a_role_may_change_the_case_of_its_name(gateway: Client):
     assert gateway.put(f"/roles/{role['id']}/name", {"name": "SALES"}).json()["name"] == "SALES"
 
 
+BLANK = ("Full Access\ufe0f", "Full\u034f Access", "Full\u2800Access", "\u3164")
+
+
 def test_a_bad_name_is_refused(gateway: Client):
-    for name in (" blank", "blank ", "a\nb", "a\u200bb", "e\u0301", "a\u2028b", "\u00a0x"):
+    for name in (" blank", "blank ", "a\nb", "a\u200bb", "e\u0301", "a\u2028b", "\u00a0x", *BLANK):
         refused = gateway.post("/roles", new_role(name))
         assert problem(refused) == (422, "invalid"), name
         assert pointers(refused) == ["/name"]
@@ -176,7 +179,9 @@ def test_a_write_without_if_match_is_refused(gateway: Client):
 def test_an_if_match_that_does_not_fit_is_refused(gateway: Client):
     role = gateway.role()
     path = f"/roles/{role['id']}"
-    for match in ('"other"', "nonsense", f"W/{role['etag']}", "W/*", '"a", "b"'):
+    etag = role["etag"]
+    garbled = (f"{etag}x", f"x{etag}", f"w/{etag}", f"X/{etag}", f"W /{etag}", f'"a" {etag}')
+    for match in ('"other"', "nonsense", f"W/{etag}", "W/*", '"a", "b"', *garbled, f"[{etag}]"):
         refused = gateway.put(path, role_content(description="x"), match)
         assert problem(refused) == (412, "precondition-failed"), match
     assert gateway.get(path).json() == role

@@ -143,6 +143,7 @@ def test_what_can_t_be_used_is_one_clear_error(
     for words, expected in (
         (("--database", "text"), "file is not a database"),
         (("--database", "postgresql://ada:secret@127.0.0.1:1/x"), "can't open the database"),
+        (("--database", "postgresql://u:in@secret@127.0.0.1/x"), "write it as %40 there"),
         (("--database", "mysql://x/y"), "no URL of a SQLite or PostgreSQL database"),
         (("--database", "text/below"), "can't open the database"),
         (("--tokens", "tokens"), "tokens:1:1: error: is no line for a token"),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
+import json
+from contextlib import closing
+from http.client import HTTPConnection
+from urllib.parse import quote, urlsplit
 
 from provisioner.wire import shapes
 from tests.server.client import Client, pointers, problem
+from tests.server.running import WRITER, bearer
 
 
 def test_a_user_is_given_roles_and_loses_them(gateway: Client):
@@ -69,3 +73,16 @@ def test_a_role_that_does_not_exist_is_not_given(gateway: Client):
         assert problem(refused) == (422, "invalid")
         assert pointers(refused) == ["/roles/1"]
     assert gateway.listed("/users") == []
+
+
+def test_the_login_of_a_path_is_where_it_was_sent(gateway: Client):
+    """A proxy's rule for one path must not let another one through."""
+    role = gateway.role()
+    parts = urlsplit(gateway.url)
+    headers = {**bearer(WRITER), "If-Match": "*", "Content-Type": "application/json"}
+    for path in ("/%75sers/a/users/victim", "/%75sers/zed"):
+        with closing(HTTPConnection(parts.netloc)) as raw:  # others correct the path
+            raw.request("PUT", parts.path + path, json.dumps({"roles": [role["id"]]}), headers)
+            reply = raw.getresponse()
+            assert (reply.status, json.load(reply)["detail"]) == (404, "there is no such path")
+    assert gateway.get("/users/victim").json()["roles"] == []

@@ -229,6 +229,10 @@ class _Pages:
     def _following(self, reply: Reply, page: list[Item], number: int) -> Request | None:
         """The request for the next page; None after the last."""
         paging = self.listing.paging
+        if paging.explicit and paging.next and paging.next.text not in reply.body:
+            bad_reply(
+                where(reply), f"{paging.next.text} is missing, so nobody knows if more follows"
+            )
         match paging.style:
             case "none":
                 return None

@@ -43,7 +43,8 @@ class Paging:
     """How an API cuts its lists into pages.
 
     ``query`` goes along with the request of each page. ``total`` finds the number of all items,
-    ``version`` the version of the whole list, ``next`` the cursor of the next page.
+    ``version`` the version of the whole list, ``next`` the cursor of the next page. ``explicit``:
+    the last page has ``next`` as well, so one without it is no page.
     """
 
     style: Style = "none"
@@ -53,6 +54,7 @@ class Paging:
     next: Expression | None = None
     total: Expression | None = None
     version: Expression | None = None
+    explicit: bool = False
 
 
 @dataclass(frozen=True, slots=True)

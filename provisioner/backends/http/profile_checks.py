@@ -6,6 +6,7 @@ be missing, so that all problems of a profile are reported at once.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.backends.http.expressions import Unusable, compiled
@@ -100,6 +101,7 @@ WRITTEN: Final[Mapping[str, frozenset[str]]] = {
     "includes": _INCLUDES,
     "privileges": _PRIVILEGES,
 }
+_FIELD: Final = re.compile(r"[A-Za-z_]\w*")
 _BY_STYLE: Final = {"page": "page", "offset": "offset", "cursor": "cursor"}
 _EITHER: Final = "give it `replace`, or `add` and `remove`"
 
@@ -206,6 +208,9 @@ def _paging(root: Any) -> Iterator[Finding]:
             yield place, message, f"put {{{name}}} into `query:`"
         if style == "cursor" and at(paging, "next") is None:
             yield place, "paging by cursor needs `next`", "say where the next cursor stands"
+        if at(paging, "explicit") and not _FIELD.fullmatch(str(at(paging, "next"))):
+            message = f"{_named(path)}: `explicit` needs the name of a field in `next`"
+            yield place, message, "leave `explicit` out, or say where the next cursor stands"
         if "size" in used and at(paging, "size") is None:
             yield place, f"{_named(path)}: {{size}} is used, and `size` is missing", "add `size:`"
 

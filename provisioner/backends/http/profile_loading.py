@@ -152,6 +152,7 @@ def _paging(given: Mapping[str, Any]) -> Paging:
         query=_query(given),
         first=given.get("first", 1),
         size=given.get("size"),
+        explicit=given.get("explicit", False),
         **_expressions(given, "next", "total", "version"),
     )
 
