@@ -63,6 +63,7 @@ def every_letter_escaped(text: str) -> str:
         f"not JSON: {HARD}".encode(),
         f"not JSON: {json.dumps(HARD)}".encode(),
         f"not JSON: ?a={quote(HARD)}&b={quote(HARD, safe='')}&c={quote_plus(HARD)}".encode(),
+        f"<p>{''.join(f'&#{ord(character)};' for character in HARD)}".encode(),
         b"x" * 190 + HARD.encode(),
     ],
 )
@@ -85,6 +86,7 @@ SAID: Final = {
     "the version of the contract": json_reply({"contract": TOKEN}),
     "an ETag": reply(200, b"{}", Content_Type="application/json", ETag=f'W/"{TOKEN}"'),
     "a place to go to": reply(302, b"", Location=f"https://sso.example.com/?token={TOKEN}"),
+    "a type": reply(200, b"hi", Content_Type=f"text/{TOKEN}"),
     "its half": reply(302, b"", Location=f"https://sso.example.com/{'x' * 170}{TOKEN}"),
 }
 
@@ -96,7 +98,7 @@ def test_a_secret_in_a_good_reply_is_not_shown_either(
     monkeypatch.setenv("PANEL_TOKEN", TOKEN)
     with ScriptedServer(sending(answer)) as server, pytest.raises(BackendError) as caught:
         opened(server.url, total_timeout=1).read()
-    assert TOKEN[:8] not in str(caught.value)
+    assert TOKEN[:8].lower() not in str(caught.value).lower()
 
 
 def test_what_is_read_stays_as_it_is() -> None:

@@ -9,6 +9,7 @@ half a secret is one.
 from __future__ import annotations
 
 import json
+import re
 from base64 import b64encode
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
@@ -34,7 +35,7 @@ class Discretion:
     """Knows the secrets of one target. Any number of threads may use it."""
 
     def __init__(self, settings: HttpSettings) -> None:
-        self._forms: dict[str, tuple[str, ...]] = {}
+        self._forms: dict[str, re.Pattern[str]] = {}
         for each in (settings.token, settings.password):
             if each is not None:
                 self.learn(each.reveal())
@@ -66,8 +67,7 @@ class Discretion:
     def _masked(self, text: str, shortest: int) -> str:
         for secret, forms in self._forms.items():
             if len(secret) >= shortest:
-                for form in forms:
-                    text = text.replace(form, _MASK)
+                text = forms.sub(_MASK, text)
         return text
 
 
@@ -98,10 +98,11 @@ def discreet(
     return cast("Callable[Concatenate[_Self, _Given], _Result]", called)
 
 
-def _forms(secret: str) -> tuple[str, ...]:
-    """How a secret looks where it is repeated, the longest first."""
+def _forms(secret: str) -> re.Pattern[str]:
+    """How a secret looks where it is repeated, the longest first; a header may change its case."""
     escaped = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], secret}
     # PHP escapes slashes.
     slashed = {form.replace("/", "\\/") for form in escaped}
     quoted = {quote(secret), quote(secret, safe=""), quote_plus(secret)}
-    return tuple(sorted({*escaped, *slashed, *quoted}, key=lambda form: (-len(form), form)))
+    forms = sorted({*escaped, *slashed, *quoted}, key=lambda form: (-len(form), form))
+    return re.compile("|".join(map(re.escape, forms)), re.IGNORECASE)

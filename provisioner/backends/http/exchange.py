@@ -8,6 +8,7 @@ import ssl
 import time
 from codecs import BOM_UTF8
 from dataclasses import dataclass
+from html import unescape
 from http.client import IncompleteRead
 from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
@@ -234,7 +235,7 @@ def _parsed(
         return Raw(status, headers, None)
     if not _is_json(headers):
         if is_good:
-            kind = on_one_line(_kind(headers)) or "no type"
+            kind = on_one_line(discretion.message(_kind(headers))) or "no type"
             raise Failed(f"the reply is not JSON ({kind}: {_start(data, discretion)})", "lost")
         return Raw(status, headers, _start(data, discretion))
     try:
@@ -327,7 +328,8 @@ def _shown(error: BaseException) -> str:
 
 def _start(data: bytes, discretion: Discretion) -> str:
     """The beginning of a text from a server, on one line, for a message."""
-    text = data[:_LOOKED_THROUGH].decode("utf-8", "replace")
+    # Pages of HTML may write any character as a number.
+    text = unescape(data[:_LOOKED_THROUGH].decode("utf-8", "replace"))
     return on_one_line(discretion.cleaned(text)[: 4 * _SHOWN])
 
 
