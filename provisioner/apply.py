@@ -16,7 +16,7 @@ from provisioner.engine.plan import in_force, plan_steps, recheck, transition
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
-from provisioner.outcome import Outcome, defect, held_roles, read_again, with_unknown_outcome
+from provisioner.outcome import Outcome, defects_told, held_roles, read_again, with_unknown_outcome
 from provisioner.write_steps import write_steps
 
 if TYPE_CHECKING:
@@ -100,17 +100,17 @@ def _commit(
 ) -> Outcome:
     after = transition(plan, snapshot.state).after
     try:
-        backend.commit(snapshot.base, writes, after, run)
+        with defects_told():
+            backend.commit(snapshot.base, writes, after, run)
     except Conflict:
         raise
-    except Exception as raised:
+    except ProvisionerError as error:
         # The answer may have been lost after the store had acted.
-        error = raised if isinstance(raised, ProvisionerError) else defect(raised)
         state = read_again(backend)
         if state is None:
-            raise with_unknown_outcome(error, "all of it, or nothing, took place") from raised
+            raise with_unknown_outcome(error, "all of it, or nothing, took place") from error
         if not _arrived(transition(plan, snapshot.state), state):
-            raise error from raised
+            raise
     for write in writes:
         progress.wrote(write)
     return Outcome(applied=writes)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,8 @@ from provisioner.engine.writes import (
 from provisioner.errors import BackendError, ProvisionerError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provisioner.backends.base import Backend
     from provisioner.model import Assignment, Role, State
 
@@ -45,8 +48,9 @@ class Outcome:
 def read_again(backend: Backend) -> State | None:
     """Read the store to find out what took place; None where it can't be read."""
     try:
-        return backend.read().state
-    except Exception:  # noqa: BLE001 - an adapter's defect must not lose the report
+        with defects_told():
+            return backend.read().state
+    except ProvisionerError:
         return None
 
 
@@ -57,14 +61,20 @@ def with_unknown_outcome(error: ProvisionerError, what: str) -> ProvisionerError
     return type(error)([*error.diagnostics, Diagnostic("unknown-outcome", message, None, remedy)])
 
 
-def defect(error: Exception) -> ProvisionerError:
-    """Return what an adapter raised that it never should: the store may have acted."""
-    what = f"internal error: {type(error).__name__}: {error}"
-    return BackendError(
-        Diagnostic(
-            "internal-error", what, None, "this is a defect of provisioner, or of an adapter"
-        )
-    )
+@contextmanager
+def defects_told() -> Iterator[None]:
+    """Make what an adapter raises, and never should, an error like any other.
+
+    The store may have acted, so it must not lose the report.
+    """
+    try:
+        yield
+    except ProvisionerError:
+        raise
+    except Exception as error:
+        what = f"internal error: {type(error).__name__}: {error}"
+        remedy = "this is a defect of provisioner, or of an adapter"
+        raise BackendError(Diagnostic("internal-error", what, None, remedy)) from error
 
 
 def happened(write: Write, state: State) -> bool:

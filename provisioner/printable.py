@@ -28,3 +28,8 @@ def is_blank(character: str) -> bool:
 def is_unsafe(character: str) -> bool:
     """Whether it controls a terminal, is invisible or changes the direction of text."""
     return unicodedata.category(character) in _UNSAFE or is_blank(character)
+
+
+def is_safe(text: str) -> bool:
+    """Whether all of a text may be shown as it is."""
+    return (text.isascii() and text.isprintable()) or not any(map(is_unsafe, text))

@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
 from provisioner.errors import Conflict, ProvisionerError
-from provisioner.outcome import Outcome, defect, happened, read_again, with_unknown_outcome
+from provisioner.outcome import Outcome, defects_told, happened, read_again, with_unknown_outcome
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -190,11 +190,9 @@ class _Writer:
         if self.halted.is_set() or self.stopped():
             return None
         try:
-            self.backend.write(write)
+            with defects_told():
+                self.backend.write(write)
         except ProvisionerError as error:
             self.halted.set()
             return error
-        except Exception as error:  # noqa: BLE001 - an adapter's defect must not lose the report
-            self.halted.set()
-            return defect(error)
         return True

@@ -241,12 +241,10 @@ RULES = (
     Rule(
         "only the outermost edges, and what must not lose a report, catch everything",
         outside=(
-            "provisioner.apply",
             "provisioner.cli.__init__",
             "provisioner.cli.app",
             "provisioner.outcome",
             "provisioner.server.edge",
-            "provisioner.write_steps",
         ),
         forbids=("except Exception", "except everything"),
         planted=("provisioner.cli.plan", "try: f()\nexcept (ValueError, Exception): ..."),

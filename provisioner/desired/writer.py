@@ -10,7 +10,7 @@ import yaml
 from provisioner import globs, names
 from provisioner.desired.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
-from provisioner.printable import is_unsafe
+from provisioner.printable import is_safe, is_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +131,7 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow=flow, indentless=False)
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
-        if any(map(is_unsafe, text)):
+        if not is_safe(text):
             self.write_indicator(f'"{"".join(map(_escaped, text))}"', need_whitespace=True)
         else:
             super().write_double_quoted(text, split)
@@ -151,7 +151,7 @@ def _escaped(character: str) -> str:
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if needs_quotes(text) or any(map(is_unsafe, text)) else None
+    style = '"' if needs_quotes(text) or not is_safe(text) else None
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

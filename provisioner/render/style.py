@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import Any, Final
 
-from provisioner.printable import is_unsafe
+from provisioner.printable import is_safe, is_unsafe
 
 _CODES: Final = {
     "green": "32",
@@ -65,7 +65,7 @@ def safe(text: str) -> str:
     Names and descriptions come from files and servers; none of them may move the cursor, hide
     itself or write the plan's next line.
     """
-    if text.isascii() and text.isprintable():
+    if is_safe(text):
         return text
     return "".join(_escaped(c) if is_unsafe(c) else c for c in text)
 
@@ -74,10 +74,7 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON with sorted keys, readable, and safe in the manner of ``safe``."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True)
     # A line break in the text is one of the layout: those of strings are escaped already.
-    lines = text.split("\n")
-    return "\n".join(
-        line if line.isascii() and line.isprintable() else _safe_json(line) for line in lines
-    )
+    return "\n".join(line if is_safe(line) else _safe_json(line) for line in text.split("\n"))
 
 
 def _safe_json(line: str) -> str:

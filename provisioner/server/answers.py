@@ -37,8 +37,7 @@ def require_match(if_match: str | None, etag: str) -> None:
         raise Problem("precondition-required", detail)
     if if_match.strip() == "*":
         return
-    tags = _ETAG.findall(if_match) if _ETAGS.fullmatch(if_match) else []
-    if etag not in tags:
+    if etag not in _tags(if_match):
         raise Problem("precondition-failed", "it has changed since it was read; read it again")
 
 
@@ -46,8 +45,10 @@ def is_known(if_none_match: str | None, etag: str) -> bool:
     """Whether `If-None-Match` names the ETag (RFC 9110, 13.1.2: weak comparison)."""
     if if_none_match is None:
         return False
-    if if_none_match.strip() == "*":
-        return True
-    if not _ETAGS.fullmatch(if_none_match):
-        return False
-    return etag in [tag.removeprefix("W/") for tag in _ETAG.findall(if_none_match)]
+    known = [tag.removeprefix("W/") for tag in _tags(if_none_match)]
+    return if_none_match.strip() == "*" or etag in known
+
+
+def _tags(header: str) -> list[str]:
+    """The ETags of a list, the weak ones with their mark; none of what is no such list."""
+    return _ETAG.findall(header) if _ETAGS.fullmatch(header) else []

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import re
-from base64 import b64encode
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 from urllib.parse import quote, quote_plus, unquote, urlsplit
@@ -18,13 +17,14 @@ from urllib.parse import quote, quote_plus, unquote, urlsplit
 from provisioner.errors import ProvisionerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from provisioner.backends.http.settings import HttpSettings
 
 _Given = ParamSpec("_Given")
 _Result = TypeVar("_Result")
 _MASK: Final = "***"
+_LOGINS: Final = frozenset({"Authorization", "proxy-authorization"})
 # In a server's own words short secrets are taken out as well; in whole messages they would be found
 # in names and addresses that everybody may see.
 _SHORTEST_SAID: Final = 4
@@ -39,16 +39,18 @@ class Discretion:
         for each in (settings.token, settings.password):
             if each is not None:
                 self.learn(each.reveal())
-        parts = urlsplit(settings.proxy.reveal()) if settings.proxy else None
-        if parts and parts.password:
-            login = f"{unquote(parts.username or '')}:{unquote(parts.password)}"
-            self.learn(unquote(parts.password))
-            self.learn(b64encode(login.encode()).decode())
+        if settings.proxy is not None:
+            self.learn(unquote(urlsplit(settings.proxy.reveal()).password or ""))
 
     def learn(self, secret: str) -> None:
         """Keep one more secret, such as a token that a login gave."""
         if len(secret) >= _SHORTEST_SAID and secret not in self._forms:
-            self._forms = {**self._forms, secret: _forms(secret)}
+            self._forms[secret] = _forms(secret)
+
+    def learn_sent(self, headers: Mapping[str, str]) -> None:
+        """Keep what the headers of a request log in with."""
+        for name in _LOGINS & headers.keys():
+            self.learn(headers[name].partition(" ")[2])
 
     def cleaned(self, said: Any) -> Any:
         """Return what a server said, JSON or text, without secrets."""
@@ -65,7 +67,8 @@ class Discretion:
         return self._masked(text, _SHORTEST)
 
     def _masked(self, text: str, shortest: int) -> str:
-        for secret, forms in self._forms.items():
+        # A copy: others may learn meanwhile.
+        for secret, forms in tuple(self._forms.items()):
             if len(secret) >= shortest:
                 text = forms.sub(_MASK, text)
         return text

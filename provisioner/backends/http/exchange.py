@@ -76,7 +76,9 @@ class Exchange:
         self._settings = settings
         self.discretion = Discretion(settings)
         self._sockets = Sockets()
-        self._pools = _pools(settings)
+        login = _proxy_login(settings)
+        self.discretion.learn_sent(login)
+        self._pools = _pools(settings, login)
         # All requests go to one place, so the pool of its connections is looked up once.
         self._pool = self._pools.connection_from_url(settings.url)
         # A proxy that sees what is asked wants to be told where, too.
@@ -93,7 +95,7 @@ class Exchange:
             Failed: It did not work out.
         """
         settings = self._settings
-        self.discretion.learn(headers.get("Authorization", "").partition(" ")[2])
+        self.discretion.learn_sent(headers)
         TIME.begin(end, settings.read_timeout, self._sockets, has_body=body is not None)
         connect = min(settings.connect_timeout, max(end - time.monotonic(), 0.001))
         try:
@@ -160,18 +162,22 @@ class Exchange:
         return f"the connection broke off ({_shown(cause)})"
 
 
-def _pools(settings: HttpSettings) -> urllib3.PoolManager:
+def _proxy_login(settings: HttpSettings) -> dict[str, str]:
+    """The header that a proxy is shown, if its address holds a login."""
+    parts = urlsplit(settings.proxy.reveal() if settings.proxy else "")
+    login = f"{parts.username or ''}:{parts.password or ''}"
+    return dict(make_headers(proxy_basic_auth=unquote(login))) if parts.username else {}
+
+
+def _pools(settings: HttpSettings, proxy_login: dict[str, str]) -> urllib3.PoolManager:
     context = tls_context(settings) if settings.is_encrypted or settings.proxy else None
     common: dict[str, Any] = {"maxsize": settings.concurrency, "ssl_context": context}
     pools: urllib3.PoolManager
     if settings.proxy:
-        address = settings.proxy.reveal()
-        parts = urlsplit(address)
-        login = f"{parts.username or ''}:{parts.password or ''}"
-        headers = make_headers(proxy_basic_auth=unquote(login)) if parts.username else {}
+        parts = urlsplit(settings.proxy.reveal())
         bare = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         pools = urllib3.ProxyManager(
-            bare, proxy_headers=headers, proxy_ssl_context=context, **common
+            bare, proxy_headers=proxy_login, proxy_ssl_context=context, **common
         )
     else:
         pools = urllib3.PoolManager(**common)

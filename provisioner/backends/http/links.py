@@ -38,8 +38,7 @@ def _links(header: str) -> Iterator[tuple[str, str]]:
     header = header.strip().lstrip(", ")
     start = 0
     while start < len(header):
-        if not (target := _TARGET.match(header, start)):
-            raise ValueError(f"is no list of links from {header[start : start + 40]!r} on")
+        target = _matched(_TARGET, header, start)
         start = target.end()
         relations: str | None = None
         while parameter := _PARAMETER.match(header, start):
@@ -48,7 +47,11 @@ def _links(header: str) -> Iterator[tuple[str, str]]:
             # Only the first `rel` counts (RFC 8288, 3.3); it may hold several relations.
             if name.lower() == "rel" and relations is None:
                 relations = quoted or plain or ""
-        if not (between := _BETWEEN.match(header, start)):
-            raise ValueError(f"is no list of links from {header[start : start + 40]!r} on")
-        start = between.end()
+        start = _matched(_BETWEEN, header, start).end()
         yield target[1], relations or ""
+
+
+def _matched(pattern: re.Pattern[str], header: str, start: int) -> re.Match[str]:
+    if found := pattern.match(header, start):
+        return found
+    raise ValueError(f"is no list of links from {header[start : start + 40]!r} on")
