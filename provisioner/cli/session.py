@@ -13,7 +13,7 @@ from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
-from provisioner.errors import InvalidInput
+from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import State
 from provisioner.project import Project, TargetSettings, load_project
 
@@ -96,6 +96,44 @@ class Session:
         )
 
 
+def unasked_catalogue(project: Project, target: TargetSettings) -> Catalogue | None:
+    """The catalogue that is known without asking the panel; None where only the panel knows it.
+
+    That is the one that is declared, or else, for a file, the shipped one.
+
+    Raises:
+        InvalidInput: The file that is declared is missing, or is no catalogue.
+    """
+    declared = project.load_catalogue(target)
+    if declared is None and target.backend == "file":
+        return catalogues.shipped()
+    return declared
+
+
+def catalogue_of(project: Project, target: TargetSettings) -> Catalogue:
+    """The target's catalogue; the panel is asked where only it knows.
+
+    Raises:
+        InvalidInput: The target or its catalogue is wrong.
+        BackendError: The panel had to be asked, and did not answer.
+    """
+    unasked = unasked_catalogue(project, target)
+    if unasked is not None:
+        return unasked
+    output.detail(f"asking target `{target.name}`: only the panel knows its catalogue")
+    session = open_project(project, target.name)
+    try:
+        snapshot = session.backend.read()
+    except BackendError as error:
+        raise BackendError([_with_a_way_out(found) for found in error.diagnostics]) from error
+    return session.catalogue_for(snapshot)
+
+
+def _with_a_way_out(found: Diagnostic) -> Diagnostic:
+    way = "declare `catalogue:`, to do without the panel: `provisioner privileges --out` writes one"
+    return replace(found, remedy=f"{found.remedy}; or {way}" if found.remedy else way)
+
+
 def assumed_catalogue(target: TargetSettings, state: State | None = None) -> Catalogue:
     """The catalogue of a target that declares none, and whose panel told none.
 
@@ -132,27 +170,30 @@ def chosen_targets(project: Project, name: str | None) -> list[TargetSettings]:
 
 
 def load_for_targets(
-    project: Project, target: str | None, sources: tuple[str, ...], *, lenient: bool = False
+    project: Project, target: str | None, sources: tuple[str, ...], *, offline: bool = False
 ) -> list[tuple[Loaded, Catalogue]]:
     """Read the sources once for each catalogue: that of the named target, or of all targets.
 
-    No panel is asked. ``lenient`` as in ``Surroundings``.
+    Panels of which the catalogue is known to them only are asked; if ``offline``, sources are read
+    without it (``lenient`` in ``Surroundings``).
 
     Raises:
         InvalidInput: With everything that is wrong with them, for any of the catalogues.
+        BackendError: A panel had to be asked, and did not answer.
     """
-    used = {
-        (found.name, found.known): found
-        for found in (
-            project.load_catalogue(chosen) or assumed_catalogue(chosen)
-            for chosen in chosen_targets(project, target)
-        )
-    }
+    used: list[Catalogue] = []
+    for chosen in chosen_targets(project, target):
+        if offline:
+            catalogue = project.load_catalogue(chosen) or assumed_catalogue(chosen)
+        else:
+            catalogue = catalogue_of(project, chosen)
+        if catalogue not in used:
+            used.append(catalogue)
     errors: list[Diagnostic] = []
     loaded: list[tuple[Loaded, Catalogue]] = []
-    for catalogue in used.values():
+    for catalogue in used:
         try:
-            found = load_sources(project, sources, catalogue, lenient=lenient)
+            found = load_sources(project, sources, catalogue, lenient=offline)
             loaded.append((found, catalogue))
         except InvalidInput as error:
             errors += error.diagnostics

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.cli import output
-from provisioner.cli.session import assumed_catalogue, load_sources, open_session
+from provisioner.cli.session import (
+    catalogue_of,
+    load_sources,
+    open_session,
+    unasked_catalogue,
+)
 from provisioner.engine.chains import declared_state
 from provisioner.engine.explain import Exclusions
 from provisioner.project import load_project
@@ -56,22 +61,26 @@ def open_view(
 ) -> View:
     """Read the sources; or the target, where it is asked for or there are no sources.
 
-    The sources are read without asking the target. Warnings go to standard error.
+    The sources are read without asking the target, unless only it knows its catalogue: without it,
+    what globs and default roles carry would be missing. Warnings go to standard error.
 
     Raises:
         InvalidInput: Something is wrong with the sources, or several targets have different
             catalogues and none was chosen.
+        BackendError: The target had to be asked, and did not answer.
     """
     project = load_project(config)
     if current or not (sources or project.sources):
         session = open_session(config, target)
         snapshot = session.backend.read()
         return View(snapshot.state, session.catalogue_for(snapshot), project, as_of)
-    kinds = {(chosen.catalogue, chosen.backend == "http") for chosen in project.targets.values()}
-    alike = target is None and len(kinds) == 1
-    chosen = next(iter(project.targets.values())) if alike else project.target(target)
-    catalogue = project.load_catalogue(chosen) or assumed_catalogue(chosen)
-    loaded = load_sources(project, sources, catalogue, lenient=True)
+    targets = list(project.targets.values())
+    first = unasked_catalogue(project, targets[0])
+    alike = target is None and first is not None
+    alike = alike and all(unasked_catalogue(project, other) == first for other in targets[1:])
+    chosen = targets[0] if alike else project.target(target)
+    catalogue = catalogue_of(project, chosen)
+    loaded = load_sources(project, sources, catalogue)
     output.warn(loaded.warnings)
     desired = loaded.desired
     state = declared_state(desired, catalogue, as_of)

@@ -26,7 +26,8 @@ class Scope:
     """The roles that sources may refer to.
 
     Where no catalogue is known and the panel is not asked (``lenient``), it may have any role:
-    those that are not ``known`` become ``unchecked``.
+    those that are not ``known`` become ``unchecked``. Default roles are among them, for what they
+    carry is as little known.
     """
 
     catalogue: Catalogue
@@ -42,9 +43,9 @@ class Scope:
         cls, merged: Declarations, around: Surroundings, ignore: tuple[str, ...], *, complete: bool
     ) -> Scope:
         """Known are the declared roles, the panel's default roles, and the external ones."""
-        defaults = (role.name for role in around.catalogue.default_roles)
-        known = frozenset((*(merged.roles or ()), *defaults, *around.external))
         lenient = around.lenient and not around.catalogue.known
+        defaults = () if lenient else (role.name for role in around.catalogue.default_roles)
+        known = frozenset((*(merged.roles or ()), *defaults, *around.external))
         return cls(around.catalogue, known, ignore, complete, lenient)
 
     def is_default(self, name: str) -> bool:

@@ -13,15 +13,22 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.printable import is_safe, is_unsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from provisioner.model import Catalogue, Role, State
+    from provisioner.model import Catalogue, Privilege, Role, State
 
 _HEADER = """\
 # Roles and assignments as they are stored, written by `provisioner import`.
-# `provisioner plan` on this file finds no changes. Default roles that are as the panel ships them
-# are left out; they stay as they are.
+# `provisioner plan` on this file finds no changes.{defaults}
+# No panel stores `until` and `reason`: assignments that had them have no end here.
 """
+_SHIPPED_LEFT_OUT = """ Default roles that are as the panel ships them
+# are left out; they stay as they are."""
+_CATALOGUE_HEADER = """\
+# The panel's privileges, and its default roles as they are, written by `provisioner privileges`.
+# `catalogue: FILE` in provisioner.yaml makes it the one that sources are checked against.
+"""
+_EVERYTHING = ["*"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +39,18 @@ class Written:
     warnings: tuple[Diagnostic, ...]
 
 
-def write_state(state: State, catalogue: Catalogue, ignore: tuple[str, ...] = ()) -> Written:
+def write_state(
+    state: State,
+    catalogue: Catalogue,
+    shipped: Iterable[Role] | None = None,
+    ignore: tuple[str, ...] = (),
+) -> Written:
     """Write a state as sources. Roles that match ``ignore`` already are left out.
+
+    So are default roles that are as the panel ships them, where ``shipped`` tells how that is. A
+    catalogue that comes from the panel does not: it has the default roles as they are now.
+
+    A default role that carries everything is written so, and will carry what the catalogue gains.
 
     A role that ``validate`` would refuse, for its name or for a privilege that the catalogue does
     not have, goes under ``ignore``, and so does whatever refers to it, each with a warning.
@@ -54,11 +71,11 @@ def write_state(state: State, catalogue: Catalogue, ignore: tuple[str, ...] = ()
     if unfit:
         document["ignore"] = sorted(unfit)
     out = left_alone | unfit.keys()
-    shipped = {role.name: role for role in catalogue.default_roles}
+    as_shipped = {role.name: role for role in shipped or ()}
     document["roles"] = {
         name: _role(role, catalogue)
         for name, role in sorted(state.roles.items())
-        if name not in out and not _same(role, shipped.get(name))
+        if name not in out and not _same(role, as_shipped.get(name))
     }
     users = {
         assignment.user: {"roles": sorted(assignment.roles - out)}
@@ -66,7 +83,47 @@ def write_state(state: State, catalogue: Catalogue, ignore: tuple[str, ...] = ()
     }
     if users:
         document["users"] = users
-    return Written(_HEADER + _dump(document), tuple(warnings))
+    header = _HEADER.format(defaults="" if shipped is None else _SHIPPED_LEFT_OUT)
+    return Written(header + _dump(document), tuple(warnings))
+
+
+def write_catalogue(catalogue: Catalogue, carried: Mapping[str, frozenset[str]]) -> str:
+    """Write a catalogue as a file for `catalogue:` in the project file.
+
+    ``carried`` says, for each default role, what it carries with all its includes, for a catalogue
+    file knows no includes.
+    """
+    return _CATALOGUE_HEADER + _dump(
+        {
+            "version": 1,
+            "privileges": [
+                _privilege(privilege) for _, privilege in sorted(catalogue.privileges.items())
+            ],
+            "default_roles": [
+                {
+                    "name": role.name,
+                    "description": role.description,
+                    "privileges": _grants(carried[role.name], role.name, catalogue),
+                }
+                for role in sorted(catalogue.default_roles, key=lambda role: role.name)
+            ],
+        }
+    )
+
+
+def _privilege(privilege: Privilege) -> dict[str, Any]:
+    body: dict[str, Any] = {"name": privilege.name}
+    if privilege.group is not None:
+        body["group"] = privilege.group
+    if privilege.summary:
+        body["summary"] = privilege.summary
+    if privilege.requires:
+        body["requires"] = [
+            {"name": needed.name, "when": needed.when} if needed.when else needed.name
+            for needed in privilege.requires
+        ]
+    marks = {"internal": privilege.internal, "sensitive": privilege.sensitive}
+    return body | {mark: True for mark, is_set in marks.items() if is_set}
 
 
 def _same(role: Role, shipped: Role | None) -> bool:
@@ -116,12 +173,18 @@ def _role(role: Role, catalogue: Catalogue) -> dict[str, Any]:
     body: dict[str, Any] = {}
     if role.description:
         body["description"] = role.description
-    if role.protected != catalogue.is_default(role.name):
-        body["protected"] = role.protected
+    if role.protected and not catalogue.is_default(role.name):
+        body["protected"] = True
     if role.includes:
         body["includes"] = sorted(role.includes)
-    body["privileges"] = sorted(role.privileges)
+    body["privileges"] = _grants(role.privileges, role.name, catalogue)
     return body
+
+
+def _grants(privileges: frozenset[str], role: str, catalogue: Catalogue) -> list[str]:
+    """The privileges, or `*` where a default role carries everything."""
+    carries_all = catalogue.is_default(role) and privileges == catalogue.grantable
+    return _EVERYTHING if carries_all and privileges else sorted(privileges)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -148,6 +148,70 @@ def test_the_daily_round(panel: Shell, counted: Counted) -> None:
     assert sum(asked.startswith("POST /changesets") for asked in counted.asked) == 3
 
 
+DESK = """\
+version: 1
+roles:
+  Service Desk Only: {privileges: [SERVICE_DESK_SUBMIT, ARDOCS_VIEW]}
+users:
+  eve@example.com: {roles: [Full Access]}
+  ida@example.com: {roles: [Service Desk Only]}
+"""
+TESTS = """tests:
+  - {user: eve@example.com, cannot: [CONFIG_SECURITY]}
+  - {role: Full Access, can: [ARDOCS_CREATE]}
+"""
+
+
+def test_an_edited_default_role_is_imported(panel: Shell) -> None:
+    """Else a panel that is built from the file would lack what it grants."""
+    panel.write("roles.yaml", DESK)
+    assert panel("apply", "--auto-approve", env=ENV).code == 0
+    assert panel("import", "--out", "imported.yaml", env=ENV).code == 0
+    assert panel("plan", "--detailed-exitcode", "imported.yaml", env=ENV).code == 0
+    text = (panel.folder / "imported.yaml").read_text()
+    assert "  Service Desk Only:\n" in text
+    assert "      - ARDOCS_VIEW\n      - SERVICE_DESK_SUBMIT\n" in text
+    assert "as the panel ships" not in text
+
+
+def test_what_only_the_panel_knows_is_asked_of_it(panel: Shell, counted: Counted) -> None:
+    """Default roles carry what they carry there; no answer takes them for empty."""
+    panel.write("roles.yaml", DESK.replace(", ARDOCS_VIEW", "") + TESTS)
+    tested = panel("test", env=ENV)
+    assert (tested.code, tested.last_line) == (1, "2 access tests, 1 failed")
+    assert "eve@example.com: CONFIG_SECURITY through Full Access" in tested.out
+    held = panel("access", "--by", "privilege", "--format", "csv", env=ENV).out
+    assert "\nCONFIG_SECURITY,yes,eve@example.com,Full Access,roles.yaml:5,,\n" in held
+    why = panel("explain", "user", "eve@example.com", "CONFIG_SECURITY", env=ENV)
+    assert "Full Access grants CONFIG_SECURITY" in why.out
+    cut = panel("access", "revoke", "eve@example.com", "CONFIG_SECURITY", env=ENV)
+    assert "eve@example.com holds Full Access" in cut.out
+    assert set(counted.asked) == {"GET /state"}
+
+
+def test_a_catalogue_of_the_panel_makes_it_needless_to_ask(panel: Shell, counted: Counted) -> None:
+    """Written once, it gives the same answers, also where nothing can be reached."""
+    panel.write(
+        "roles.yaml",
+        DESK.replace("roles:\n  S", "roles:\n  Clerk: {privileges: ['AR*']}\n  S") + TESTS,
+    )
+    asked = [panel(*words, env=ENV) for words in (("test",), ("access",), ("lint",))]
+    assert panel("privileges", "--out", "catalogue.yaml", env=ENV).code == 0
+    panel.edit("provisioner.yaml", "token_env", "catalogue: catalogue.yaml, token_env")
+    counted.asked.clear()
+    assert [panel(*words) for words in (("test",), ("access",), ("lint",))] == asked
+    (error,) = panel.refused("validate")
+    assert error.id == "access-test"
+    assert counted.asked == []
+    again = panel("privileges", "--out", "catalogue.yaml", env=ENV)
+    assert (again.code, again.err.partition("\n")[0]) == (
+        1,
+        "catalogue.yaml: error: the file exists already",
+    )
+    (error,) = panel.refused("privileges", "--out", "other.yaml", "--search", "A")
+    assert error.message == "--out goes with neither --search nor --format"
+
+
 def test_a_plan_without_changes_takes_one_request(panel: Shell, counted: Counted) -> None:
     panel("apply", "--auto-approve", env=ENV)
     counted.asked.clear()

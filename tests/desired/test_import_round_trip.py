@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner import names
-from provisioner.catalogue import shipped
-from provisioner.desired.load import Surroundings, load
-from provisioner.desired.writer import write_state
+from provisioner.catalogue import from_document, shipped
+from provisioner.desired.load import Surroundings, load, read_checked
+from provisioner.desired.writer import write_catalogue, write_state
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings
-from provisioner.model import Assignment, Base, Capabilities, DesiredState, Role, Snapshot, State
+from provisioner.model import (
+    Assignment,
+    Base,
+    Capabilities,
+    Catalogue,
+    DesiredState,
+    Privilege,
+    Requirement,
+    Role,
+    Snapshot,
+    State,
+)
 from provisioner.render.style import json_text
 
 if TYPE_CHECKING:
@@ -88,7 +101,7 @@ def read_back(text: str, file: Path) -> DesiredState:
 @given(state=states(LATIN_NAME))
 def test_a_tidy_state_reads_back_as_it_was(state: State, file: Path) -> None:
     """Roles and users are equal, default roles as shipped are left out, nothing is warned of."""
-    written = write_state(state, CATALOGUE)
+    written = write_state(state, CATALOGUE, DEFAULTS.values())
     desired = read_back(written.text, file)
     assert written.warnings == ()
     found = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
@@ -106,7 +119,7 @@ def test_a_tidy_state_reads_back_as_it_was(state: State, file: Path) -> None:
 @given(state=states(FIT_NAME))
 def test_every_name_that_validate_accepts_reads_back(state: State, file: Path) -> None:
     """Whatever it looks like to YAML."""
-    written = write_state(state, CATALOGUE)
+    written = write_state(state, CATALOGUE, DEFAULTS.values())
     desired = read_back(written.text, file)
     ignored = set(desired.ignore)
     assert len(written.warnings) == len(ignored)
@@ -120,7 +133,7 @@ def test_every_name_that_validate_accepts_reads_back(state: State, file: Path) -
 @given(state=states(ANY_NAME))
 def test_every_state_reads_back_to_no_change(state: State, file: Path) -> None:
     """What can't be declared is left alone, so that the imported file plans to nothing."""
-    desired = read_back(write_state(state, CATALOGUE).text, file)
+    desired = read_back(write_state(state, CATALOGUE, DEFAULTS.values()).text, file)
     plan = make_plan(
         desired, Snapshot(state, Base("l", 1)), Settings(), date(2026, 3, 1), TARGET, CATALOGUE
     )
@@ -135,14 +148,54 @@ def test_the_same_state_is_the_same_text(state: State) -> None:
     roles = dict(list(state.roles.items())[::-1])
     users = dict(list(state.assignments.items())[::-1])
     shuffled = State(roles, users, state.recorded)
-    assert write_state(shuffled, CATALOGUE) == write_state(state, CATALOGUE)
+    written, again = (write_state(s, CATALOGUE, DEFAULTS.values()) for s in (state, shuffled))
+    assert written == again
+
+
+def test_where_nobody_knows_how_they_were_shipped_default_roles_are_written(file: Path) -> None:
+    """A panel tells them as they are now; one that carries everything will do so tomorrow too."""
+    edited = replace(DEFAULTS["Service Desk Only"], privileges=frozenset({"ARDOCS_VIEW"}))
+    state = State({**DEFAULTS, edited.name: edited}, recorded=frozenset({"roles", "users"}))
+    told = replace(CATALOGUE, default_roles=tuple(state.roles.values()))
+    written = write_state(state, told)
+    assert "shipped" not in written.text
+    assert "as the panel ships" not in written.text
+    roles = read_back(written.text, file).roles or {}
+    assert {name: role.role.privileges for name, role in roles.items()} == {
+        name: role.privileges for name, role in state.roles.items()
+    }
+    assert yaml.safe_load(written.text)["roles"]["Full Access"]["privileges"] == ["*"]
+
+
+def test_a_catalogue_reads_back_as_it_was(tmp_path: Path) -> None:
+    """Requirements, marks, names with blanks, and default roles with what they include."""
+    full = Role("Admin", "All of it", frozenset({"can read on Über"}), frozenset({"Public"}))
+    told = Catalogue(
+        "panel",
+        {
+            "can read on Über": Privilege("can read on Über", "Pages", "Read it", sensitive=True),
+            "NOBODY": Privilege("NOBODY", internal=True),
+            "B": Privilege("B", requires=(Requirement("C"), Requirement("NOBODY", "at night"))),
+            "C": Privilege("C"),
+        },
+        (full, Role("Public", privileges=frozenset({"C"}))),
+    )
+    file = tmp_path / "catalogue.yaml"
+    carried = {"Admin": told.grantable, "Public": frozenset({"C"})}
+    file.write_text(write_catalogue(told, carried))
+    read = from_document(read_checked(str(file), "catalogue"))
+    assert read.privileges == told.privileges
+    assert [(r.name, r.description, r.privileges) for r in read.default_roles] == [
+        ("Admin", "All of it", told.grantable),
+        ("Public", "", frozenset({"C"})),
+    ]
 
 
 def test_text_that_plays_tricks_is_written_by_number(tmp_path: Path) -> None:
     """In YAML and in JSON nothing of it reaches a terminal; what is readable stays."""
     tricky = 'é \x7f\x9b31m\u202e\U000e0041 "q" \\ 漢'
     role = Role("Clerk", tricky, id="r-1")
-    text = write_state(State({**DEFAULTS, "Clerk": role}), CATALOGUE).text
+    text = write_state(State({**DEFAULTS, "Clerk": role}), CATALOGUE, DEFAULTS.values()).text
     assert r"é \u007F\u009B31m\u202E\U000E0041 \"q\" \\ 漢" in text
     (tmp_path / "roles.yaml").write_text(text)
     loaded = load([str(tmp_path)], Surroundings(CATALOGUE))

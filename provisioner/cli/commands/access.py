@@ -164,12 +164,9 @@ class _Request:
 
     def _earlier(self, view: View, against: str) -> Holdings:
         from provisioner.desired.load import Surroundings, load
-        from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 
         project = view.project
-        surroundings = Surroundings(
-            view.catalogue, project.ignore, project.external, lenient=view.desired is not None
-        )
+        surroundings = Surroundings(view.catalogue, project.ignore, project.external)
         if against.startswith("-") or not os.path.lexists(against):
             from provisioner.desired.revisions import load_revision
 
@@ -179,7 +176,6 @@ class _Request:
             return self._from_sheet(against)
         else:
             loaded = load((against,), surroundings, without=project.file)
-        output.warn(w for w in loaded.warnings if w.id == GLOB_WITHOUT_CATALOGUE)
         state = declared_state(loaded.desired, view.catalogue, self._as_of)
         return self._holdings(with_new_names(state, _renames(view, state)))
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import load_for_targets
-from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access_tests import run_access_tests
 from provisioner.engine.chains import declared_state
 from provisioner.project import load_project
@@ -36,11 +35,11 @@ def test(
 ) -> int:
     """Run the access tests of the sources, and say why one fails. -v names every test.
 
-    With several targets and no --target, a test has to pass for each of them. Where only the panel
-    knows what roles carry, tests can't be judged: a warning says so.
+    With several targets and no --target, a test has to pass for each of them. A target is asked for
+    its catalogue where only the panel knows what default roles carry and globs stand for.
     """
     day = as_of or options.today()
-    every = load_for_targets(load_project(config), target, sources, lenient=True)
+    every = load_for_targets(load_project(config), target, sources)
     output.warn(dict.fromkeys(warning for loaded, _ in every for warning in loaded.warnings))
     runs = [
         run_access_tests(
@@ -50,14 +49,7 @@ def test(
             loaded.desired.provenance,
         )
         for loaded, catalogue in every
-        if loaded.is_testable
     ]
-    if len(runs) < len(every) and every[0][0].desired.rules.get("tests"):
-        what = "access tests not run: it is not known what the roles carry"
-        remedy = "declare `catalogue:` in the project file, with the panel's default roles"
-        output.warn([Diagnostic("tests-not-run", what, None, remedy, "warning")])
-        if not runs and not output.wants_json():
-            return 0
     results = [_over_targets(same) for same in zip(*runs, strict=True)]
     if output.wants_json():
         output.result_json(access_tests_document(results, day))

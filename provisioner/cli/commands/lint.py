@@ -10,7 +10,7 @@ import click
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import load_for_targets
-from provisioner.engine.ignores import UNUSED, without_ignored
+from provisioner.engine.ignores import without_ignored
 from provisioner.engine.lint import IDS
 from provisioner.engine.lint import lint as find
 from provisioner.engine.lint_case import Case
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic
 
 FOUND = 1
-# What does not depend on what roles carry: it is found where globs could not be expanded too.
-_OF_NAMES = frozenset({"unused-set", "unheld-role", "assignment-ended", "assignment-ends-soon"})
 
 
 @command("lint")
@@ -59,7 +57,7 @@ def lint(
     project = load_project(config)
     day = as_of or options.today()
     findings: set[Diagnostic] = set()
-    every = load_for_targets(project, target, sources, lenient=True)
+    every = load_for_targets(project, target, sources)
     for loaded, catalogue in every:
         case = Case(
             loaded.desired,
@@ -68,13 +66,10 @@ def lint(
             soon_days=soon,
             knows_all_holders=project.manage == "all",
         )
-        found = find(case)
-        findings.update(found if loaded.is_whole else (f for f in found if f.id in _OF_NAMES))
+        findings.update(find(case))
     loaded = every[0][0]
     output.warn(dict.fromkeys(warning for each, _ in every for warning in each.warnings))
     shown = without_ignored(findings, (*loaded.ignores, *project.lint_ignores), IDS)
-    if not all(each.is_whole for each, _ in every):
-        shown = tuple(finding for finding in shown if finding.id != UNUSED)
     files = loaded.desired.files
     if output.wants_json():
         output.result_json(lint_document(shown, files, day))

@@ -5,15 +5,23 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import open_session
+from provisioner.cli.files import write_file
+from provisioner.cli.session import assumed_catalogue, open_session
+from provisioner.desired.writer import write_catalogue
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess, holders
+from provisioner.errors import InvalidInput
+from provisioner.model import State
 from provisioner.render.table import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from provisioner.cli.session import Session
     from provisioner.model import Privilege
 
 search = options.option(
@@ -89,16 +97,42 @@ def roles(search: str | None, config: str | None, target: str | None) -> int:
 
 @command("privileges")
 @search
+@options.option(
+    "--out", metavar="FILE", help="Write the panel's catalogue as a new file for `catalogue:`."
+)
 @options.config
 @options.target
 @options.formats
 @options.manner
-def privileges(search: str | None, config: str | None, target: str | None) -> int:
-    """List the privileges of the target's catalogue."""
+def privileges(search: str | None, out: str | None, config: str | None, target: str | None) -> int:
+    """List the privileges of the target's catalogue.
+
+    With --out, what the panel itself tells is written, with its default roles as they are now.
+    Declared as `catalogue:`, it lets sources be checked without asking the panel.
+    """
+    if out is not None and (search is not None or output.wants_json()):
+        click.get_current_context().fail("--out goes with neither --search nor --format")
     session = open_session(config, target)
+    if out is not None:
+        return _write_catalogue(session, out)
     catalogue = session.catalogue or session.catalogue_for(session.backend.read())
     rows = [_privilege(privilege) for _, privilege in sorted(catalogue.privileges.items())]
     return _show("privileges", ("name", "summary"), rows, search)
+
+
+def _write_catalogue(session: Session, out: str) -> int:
+    snapshot = session.backend.read()
+    catalogue = snapshot.catalogue or assumed_catalogue(session.target, snapshot.state)
+    if not catalogue.known:
+        message = f"target `{session.target.name}` tells no catalogue"
+        remedy = "list its privileges in a file of your own: docs/roles.md, Catalogue files"
+        raise InvalidInput(Diagnostic("no-catalogue", message, session.target.place, remedy))
+    shipped = {role.name: role for role in catalogue.default_roles}
+    access = EffectiveAccess(State(shipped | dict(snapshot.state.roles)))
+    carried = {role.name: access.of_role(role.name) for role in catalogue.default_roles}
+    write_file(out, write_catalogue(catalogue, carried).encode(), replace=False)
+    output.note(f"Written. To use it: `catalogue: {out}` in the project file.")
+    return 0
 
 
 def _privilege(privilege: Privilege) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access_tests import run_access_tests
 from provisioner.engine.chains import declared_state
 from provisioner.engine.online import check_against_store
-from provisioner.engine.phrases import quoted
+from provisioner.engine.phrases import listed, quoted
 from provisioner.engine.policy import check_policies
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.project import load_project
@@ -101,7 +101,7 @@ def _checked(
     ]
     found = [
         _Checked(loaded, catalogue)
-        for loaded, catalogue in load_for_targets(project, target, sources, lenient=True)
+        for loaded, catalogue in load_for_targets(project, target, sources, offline=True)
     ]
     return [
         checked if checked.catalogue.known else _with_warning(checked, unknown) for checked in found
@@ -109,19 +109,22 @@ def _checked(
 
 
 def _with_warning(checked: _Checked, targets: list[str]) -> _Checked:
-    what = "privilege names"
-    if not checked.loaded.is_whole:
-        what = "privilege names, policies and access tests"
-    elif not checked.loaded.is_testable and checked.loaded.desired.rules.get("tests"):
-        what = "privilege names and access tests"
+    loaded, rules = checked.loaded, checked.loaded.desired.rules
+    unchecked = ["privilege names"]
+    if not loaded.is_whole and rules.get("policies"):
+        unchecked.append("policies")
+    if not loaded.is_testable and rules.get("tests"):
+        unchecked.append("access tests")
+    what = f"{listed(unchecked)} not checked"
+    if loaded.is_whole and not loaded.is_testable and rules.get("policies"):
+        what += ", policies only without what the panel's own roles carry"
     of = quoted(targets)
     message = (
-        f"{what} not checked: the catalogue of target{'s' * (len(targets) > 1)} {of} is only known "
-        "to the panel"
+        f"{what}: the catalogue of target{'s' * (len(targets) > 1)} {of} is only known to the panel"
     )
-    remedy = "declare `catalogue:` or use --online"
+    remedy = "use --online, or declare `catalogue:`: `provisioner privileges --out` writes one"
     warning = Diagnostic("privileges-not-checked", message, None, remedy, "warning")
-    loaded = replace(checked.loaded, warnings=(*checked.loaded.warnings, warning))
+    loaded = replace(loaded, warnings=(*loaded.warnings, warning))
     return replace(checked, loaded=loaded)
 
 

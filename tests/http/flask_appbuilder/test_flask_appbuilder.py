@@ -190,6 +190,10 @@ def test_roles_as_code_from_the_first_import_to_the_last_removal(
     assert "can_get on User" in state.roles["Auditor"].privileges
     run("import", "--out", "imported.yaml")
     run("plan", "imported.yaml", "--detailed-exitcode")
+    assert "\n  Admin:\n" in (tmp_path / "imported.yaml").read_text()
+    run("privileges", "--out", "catalogue.yaml")
+    assert "  - name: can_get on User\n" in (tmp_path / "catalogue.yaml").read_text()
+    run("lint")
     changed = ROLES.replace("  Keeper:\n", "  Janitor:\n    renamed_from: Keeper\n")
     changed = changed.replace("[Auditor, Keeper]", "[]").replace("[Keeper]", "[Janitor]")
     run("apply", "--auto-approve", roles=changed)
