@@ -65,11 +65,14 @@ class HistoryEntry:
     """A run as the store remembers it. ``number`` counts from 1; 0 is the state before any run.
 
     ``has_snapshot`` is False once the state after that run has been dropped for lack of room.
+    ``subject`` is the login that the store itself knows the run to come from; None where it asks
+    nobody who they are. ``run.by`` is what the client said.
     """
 
     number: int
     run: Run | None
     has_snapshot: bool = True
+    subject: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

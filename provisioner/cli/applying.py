@@ -16,6 +16,7 @@ from provisioner.backends.stamp import now, this_user
 from provisioner.cli import output
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Interrupted, InvalidInput
+from provisioner.outcome import Outcome
 from provisioner.planfile import to_document
 from provisioner.render.diagnostics import diagnostic_document
 from provisioner.render.text import done_line, history_line, write_line
@@ -27,12 +28,13 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Backend
     from provisioner.engine.plan import Plan
     from provisioner.engine.writes import Write
-    from provisioner.outcome import Outcome
     from provisioner.write_steps import Progress
 
 
-def require_approval(*, auto_approve: bool) -> None:
+def require_approval(*, auto_approve: bool, saved_plans: bool = True) -> None:
     """Make sure that somebody can be asked, before any work is done.
+
+    ``saved_plans`` says whether a saved plan is another way.
 
     Raises:
         InvalidInput: Nobody is there to ask, and ``--auto-approve`` was not given.
@@ -45,10 +47,23 @@ def require_approval(*, auto_approve: bool) -> None:
             if output.wants_json()
             else "there is no terminal to ask on"
         )
-        remedy = (
-            "repeat with --auto-approve, or apply a saved plan: plan --out FILE, apply --plan FILE"
-        )
+        remedy = "repeat with --auto-approve"
+        if saved_plans:
+            remedy += ", or apply a saved plan: plan --out FILE, apply --plan FILE"
         raise InvalidInput(Diagnostic("no-approval", why, None, remedy))
+
+
+def show(plan: Plan) -> None:
+    """Print the plan that is about to be applied. In JSON only one that is blocked is a result."""
+    if not output.wants_json() or plan.blockers:
+        output.show_plan(plan)
+
+
+def nothing_to_do(plan: Plan) -> int:
+    """Report an apply of a plan without changes; return the exit code."""
+    if output.wants_json():
+        output.result_json(_document(Outcome(), to_document(plan)["digest"]))
+    return 0
 
 
 def ask(question: str) -> bool:

@@ -140,12 +140,26 @@ def _adoption(case: Case) -> Iterator[Diagnostic]:
         names = _listed([change.name for change in case.deletions()])
         message = f"roles are not under management yet, and this plan would delete {names}"
         yield Diagnostic("adoption", message, None, remedy)
+    narrowed = [c.name for c in case.changes if isinstance(c, RoleChange) and _narrows(c)]
+    if "roles" in case.manages and "roles" not in recorded and narrowed:
+        message = (
+            "roles are not under management yet, and this plan would take privileges from "
+            f"{_listed(narrowed)}"
+        )
+        yield Diagnostic("adoption", message, None, remedy)
     if "users" in case.manages and "users" not in recorded and removals:
         names = _listed([change.name for change in removals])
         message = (
             f"assignments are not under management yet, and this plan would take roles from {names}"
         )
         yield Diagnostic("adoption", message, None, remedy)
+
+
+def _narrows(change: RoleChange) -> bool:
+    """Whether an existing role itself loses privileges, or includes."""
+    if change.action is not Action.UPDATE or change.before is None or change.after is None:
+        return False
+    return bool(change.removed or change.before.includes - change.after.includes)
 
 
 def _listed(names: list[str], limit: int = 5) -> str:
@@ -163,7 +177,9 @@ def _lockout(case: Case) -> Iterator[Diagnostic]:
     if not case.capabilities.atomic:
         moments.insert(0, shrunk(case.before, case.after))
     named = ", ".join(f"`{role}`" for role in sorted(case.administrators or roles))
-    remedy = f"let someone keep {named} or {ADMIN_PRIVILEGE}, or repeat with --allow-lockout"
+    if not case.administrators:
+        named += f" or {ADMIN_PRIVILEGE}"
+    remedy = f"let someone keep {named}, or repeat with --allow-lockout"
     for moment in moments:
         remaining = _administrators(moment, roles)
         when = "at the end" if moment is case.after else "while it is applied"

@@ -80,7 +80,7 @@ def entry_of(item: Mapping[str, Any]) -> HistoryEntry:
     """Return an entry of the history from an item of GET /runs."""
     told = item["run"]
     run = told and Run(*(told[name] for name in ("at", "by", "operation", "summary", "plan")))
-    return HistoryEntry(item["number"], run, item["has_state"])
+    return HistoryEntry(item["number"], run, item["has_state"], item["subject"])
 
 
 def _privilege(item: Mapping[str, Any]) -> Privilege:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.responses import JSONResponse
 
+from provisioner import schemas
 from provisioner.server.app import create_app
 from provisioner.server.tokens import Tokens, digest
 from tests.http.raw_server import RawServer, hung_up, reply, stalled
@@ -137,9 +138,18 @@ def test_the_daily_round(panel: Shell, counted: Counted) -> None:
     assert panel("apply", "--plan", "plan.json", env=ENV).code == 0
     assert roles(panel) == {"Bookkeeper": ["ARDOCS_CREATE", "ARDOCS_VIEW"]}
     assert panel("apply", "--plan", "plan.json", env=ENV).code == 4
+    again = panel("apply", "--auto-approve", "--format", "json", env=ENV)
+    assert (again.code, again.document["format"]) == (0, "provisioner-apply")
+    assert (again.document["applied"], again.document["complete"]) == ([], True)
+    assert schemas.valid("results", again.document)
 
     runs = panel("history", "--format", "json", env=ENV).document["runs"]
     assert [run["run"] and run["run"]["operation"] for run in runs] == [None, "apply", "apply"]
+    # Who it was is known from the token; what the client says of itself stands behind it.
+    assert [run["subject"] for run in runs] == [None, LOGIN, LOGIN]
+    shown = " ".join(panel("history", env=ENV).out.split())
+    assert shown.count(LOGIN) == 2
+    assert f"({runs[1]['run']['by']})" in shown
     assert panel("rollback", "1", "--auto-approve", env=ENV).code == 0
     assert roles(panel) == {"Clerk": ["ARDOCS_VIEW"]}
 

@@ -70,6 +70,26 @@ def test_adding_needs_no_adoption(wanted: Any) -> None:
     assert plan.applyable
 
 
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        desired(role("Clerk", "B", includes=("Desk",)), role("Desk")),
+        desired(role("Clerk", "A B"), role("Desk")),
+    ],
+    ids=["privilege", "include"],
+)
+def test_taking_from_a_role_needs_adoption(wanted: Any) -> None:
+    """Its holders lose as much by that as by an assignment that is taken away."""
+    held = stored(role("Clerk", "A B", includes=("Desk",)), role("Desk"), recorded=(), ada="Clerk")
+    plan = world(held, wanted).plan()
+    assert blockers(plan) == ["adoption"]
+    assert plan.blockers[0].message == (
+        "roles are not under management yet, and this plan would take privileges from Clerk"
+    )
+    assert world(held, wanted, adopt=True).plan().applyable
+    assert world(replace(held, recorded=frozenset({"roles"})), wanted).plan().applyable
+
+
 def test_recording_alone_is_no_change() -> None:
     """A target that is as declared gives an empty plan, adopted or not."""
     wanted = desired(role("Clerk"), role("Desk"), users={"ada": "Clerk"})

@@ -56,10 +56,11 @@ def test_a_request_goes_through_the_proxy(target) -> None:
     assert methods == ({"CONNECT"} if more else {"GET", "PUT"})
 
 
-def test_the_proxys_password_goes_to_the_proxy_only(target) -> None:
+@pytest.mark.parametrize(("password", "encoded"), [(PASSWORD, ENCODED), ("πß", "%CF%80%C3%9F")])
+def test_the_proxys_password_goes_to_the_proxy_only(target, password, encoded) -> None:
     server, more = target
-    with ForwardProxy(f"me:{PASSWORD}") as proxy:
-        client = client_of(server.url, proxy=via(proxy.url, f"me:{ENCODED}"), **more)
+    with ForwardProxy(f"me:{password}") as proxy:
+        client = client_of(server.url, proxy=via(proxy.url, f"me:{encoded}"), **more)
         assert client.send(GET).status == 200
         client.close()
     if more:

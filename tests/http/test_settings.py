@@ -65,7 +65,9 @@ def test_a_url_has_one_way_to_be_written(tmp_path: Path, url: str, kept: str) ->
         ("ftp://roles.example.com", "is no address that begins with https://"),
         ("roles.example.com", "is no address"),
         ("https://", "is no address"),
-        ("https://roles.example.com:99999", "is no address"),
+        ("https://roles.example.com:99999", "has a port that is no number from 1 to 65535"),
+        ("https://roles.example.com:0", "has a port that is no number"),
+        ("https://roles.example.com:https", "has a port that is no number"),
         ("https://roles.example.com/a b", "is no address"),
         ("https://röles.example.com", "is no address"),
         ("https://roles.example.com/?tenant=1", "must end before any `?` or `#`"),
@@ -102,7 +104,7 @@ def test_secrets_that_are_not_there_are_named_by_where_they_should_be(tmp_path: 
     (tmp_path / "latin").write_bytes(b"\xff")
     (tmp_path / "two").write_text("a token")
     assert "token_env: the variable T is not set" in wrong(tmp_path, token_env="T")
-    assert "the variable T is not set" in wrong(tmp_path, env={"T": ""}, token_env="T")
+    assert "the variable T is empty" in wrong(tmp_path, env={"T": ""}, token_env="T")
     assert "is empty" in wrong(tmp_path, token_file="empty")
     assert "No such file" in wrong(tmp_path, token_file="nowhere")
     assert "it is not UTF-8" in wrong(tmp_path, token_file="latin")

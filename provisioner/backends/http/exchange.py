@@ -6,6 +6,7 @@ import json
 import re
 import ssl
 import time
+from base64 import b64encode
 from codecs import BOM_UTF8
 from dataclasses import dataclass
 from html import unescape
@@ -16,7 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 import urllib3
 from urllib3 import exceptions
-from urllib3.util import Timeout, make_headers
+from urllib3.util import Timeout
 
 from provisioner.backends.http.discretion import Discretion
 from provisioner.backends.http.timed import POOLS, TIME, Sockets
@@ -165,8 +166,11 @@ class Exchange:
 def _proxy_login(settings: HttpSettings) -> dict[str, str]:
     """The header that a proxy is shown, if its address holds a login."""
     parts = urlsplit(settings.proxy.reveal() if settings.proxy else "")
-    login = f"{parts.username or ''}:{parts.password or ''}"
-    return dict(make_headers(proxy_basic_auth=unquote(login))) if parts.username else {}
+    if not parts.username:
+        return {}
+    # urllib3 knows Latin-1 only; proxies that say anything about it expect UTF-8 (RFC 7617, 2.1).
+    login = unquote(f"{parts.username}:{parts.password or ''}").encode()
+    return {"proxy-authorization": f"Basic {b64encode(login).decode()}"}
 
 
 def _pools(settings: HttpSettings, proxy_login: dict[str, str]) -> urllib3.PoolManager:

@@ -176,7 +176,7 @@ class _Reading:
         parts: SplitResult | None = None
         try:
             parts = urlsplit(text)
-            good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+            good = parts.scheme in _PORTS and bool(parts.hostname)
         except ValueError:
             good = False
         if not good or not text.isascii() or not text.isprintable() or " " in text:
@@ -184,6 +184,11 @@ class _Reading:
             shown = "it" if "@" in text else f"`{text}`"
             why = f"{shown} is no address that begins with https://"
             self.wrong(option, why, "write it as https://HOST/PATH")
+            return None
+        if parts is not None and not _has_a_sound_port(parts):
+            shown = "it" if "@" in text else f"`{text}`"
+            why = f"{shown} has a port that is no number from 1 to 65535"
+            self.wrong(option, why, "correct the port, or leave it out with its colon")
             return None
         return parts
 
@@ -207,7 +212,8 @@ class _Reading:
         if variable in self.options:
             name: str = self.options[variable]
             if not self.environ.get(name):
-                self.wrong(variable, f"the variable {name} is not set", f"export {name}=...")
+                how = "is empty" if name in self.environ else "is not set"
+                self.wrong(variable, f"the variable {name} {how}", f"export {name}=...")
                 return None
             return self.environ.get(name)
         if file is None or file not in self.options:
@@ -289,5 +295,12 @@ def _is_exempt(host: str, port: int | None, listed: str) -> bool:
 def _is_within(host: str, network: str) -> bool:
     try:
         return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+def _has_a_sound_port(parts: SplitResult) -> bool:
+    try:
+        return parts.port != 0
     except ValueError:
         return False

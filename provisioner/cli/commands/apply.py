@@ -8,7 +8,7 @@ import click
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.applying import ask, carry_out, require_approval
+from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
 from provisioner.cli.session import open_session, plan_sources
 from provisioner.desired.files import STANDARD_INPUT, read_bytes
 from provisioner.diagnostics import Diagnostic
@@ -55,12 +55,11 @@ def apply(
         raise InvalidInput(Diagnostic("no-approval", why, None, remedy))
     session = open_session(config, target)
     made = plan_sources(session, sources, guards, as_of or options.today())
-    if not output.wants_json() or not made.applyable:
-        output.show_plan(made)
+    show(made)
     if made.blockers:
         return Blocked.exit_code
     if made.is_empty:
-        return 0
+        return nothing_to_do(made)
     if not auto_approve and not ask("\nApply these changes?"):
         output.note("Not applied.")
         return 1
@@ -94,10 +93,9 @@ def _apply_saved(
     if saved.blockers:
         raise Blocked(saved.blockers)
     session = open_session(config, target)
-    if not output.wants_json() or not saved.applyable:
-        output.show_plan(saved)
+    show(saved)
     if saved.is_empty:
-        return 0
+        return nothing_to_do(saved)
     return carry_out(
         saved,
         session.backend,

@@ -11,7 +11,7 @@ import click
 from provisioner.backends.file import FileBackend
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.applying import ask, carry_out, require_approval
+from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
 from provisioner.cli.session import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.target import is_ignored
@@ -31,7 +31,11 @@ if TYPE_CHECKING:
 @options.formats
 @options.manner
 def history(config: str | None, target: str | None) -> int:
-    """List the runs that changed the target, oldest first. Run 0 is the state before any."""
+    """List the runs that changed the target, oldest first. Run 0 is the state before any.
+
+    Where the target knows who asks, that login stands first; in brackets, user and machine as the
+    client told them.
+    """
     backend = open_session(config, target).backend
     entries = backend.history()
     if output.wants_json():
@@ -44,7 +48,7 @@ def history(config: str | None, target: str | None) -> int:
         what = run.summary if run else "the state before any run"
         if not entry.has_snapshot:
             what += " (state not kept)"
-        row = (run.at, run.by, run.operation) if run else ("", "", "")
+        row = (run.at, _who(entry.subject, run), run.operation) if run else ("", "", "")
         cells.append([str(entry.number), *row, what])
     if cells:
         columns = ("run", "at", "by", "command", "what")
@@ -54,6 +58,10 @@ def history(config: str | None, target: str | None) -> int:
     else:
         output.note("This target keeps no history.")
     return 0
+
+
+def _who(subject: str | None, run: Run) -> str:
+    return run.by if subject is None else f"{subject} ({run.by})"
 
 
 @command("rollback")
@@ -84,19 +92,18 @@ def rollback(
     `provisioner history` lists the runs. The way back is a run of its own and can be taken back
     like any other.
     """
-    require_approval(auto_approve=auto_approve)
+    require_approval(auto_approve=auto_approve, saved_plans=False)
     session = open_session(config, target)
     backend = _over_broken(session.backend) if replace_broken else session.backend
     snapshot = backend.read()
     settings = replace(session.settings(guards), manage="all")
     desired = _desired(backend.snapshot(run), settings.ignore)
     made = plan_desired(session, desired, snapshot, settings, options.today())
-    if not output.wants_json() or not made.applyable:
-        output.show_plan(made)
+    show(made)
     if made.blockers:
         return Blocked.exit_code
     if made.is_empty and not replace_broken:
-        return 0
+        return nothing_to_do(made)
     question = "Replace the damaged state file?" if made.is_empty else "Apply these changes?"
     if not auto_approve and not ask(f"\n{question}"):
         output.note("Not applied.")

@@ -74,7 +74,6 @@ def serve(  # noqa: PLR0913 - one for each option
     if tls_key and not tls_cert:
         raise click.UsageError("--tls-key goes with --tls-cert")
     _require_sound_id(panel)
-    given = _tokens(tokens), _catalogue(catalogue)
     try:
         from provisioner.server import listening
         from provisioner.server.app import create_app
@@ -85,6 +84,7 @@ def serve(  # noqa: PLR0913 - one for each option
         what = f"the server needs what is not installed: {error.name}"
         remedy = "install it with its extra `server`: pip install '.[server]' in its folder"
         raise InvalidInput(Diagnostic("extra-missing", what, None, remedy)) from error
+    given = _tokens(tokens), _catalogue(catalogue)
     _set_up_logging()
     # The command line does without; a process that stays must not.
     gc.enable()
