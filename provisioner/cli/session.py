@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,7 +16,13 @@ from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import State
-from provisioner.project import Project, TargetSettings, load_project
+from provisioner.project import (
+    EMBEDDED_PATH,
+    FILE_NAME,
+    Project,
+    TargetSettings,
+    load_project,
+)
 
 if TYPE_CHECKING:
     from datetime import date
@@ -230,6 +237,15 @@ def open_project(project: Project, target: str | None) -> Session:
         insecure_http=CONNECTION.insecure_http,
     )
     return Session(project, chosen, open_backend(chosen.backend, opening), catalogue)
+
+
+def tell_if_new(session: Session) -> None:
+    """Note that a question is about a new panel: whoever asks may stand in the wrong folder."""
+    project = session.project
+    if project.file is None and not os.path.lexists(EMBEDDED_PATH) and not output.wants_json():
+        output.note(
+            f"No {FILE_NAME} here, and no {EMBEDDED_PATH}: this is a new panel, as it is shipped."
+        )
 
 
 def plan_sources(

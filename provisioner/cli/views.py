@@ -10,6 +10,7 @@ from provisioner.cli.session import (
     catalogue_of,
     load_sources,
     open_session,
+    tell_if_new,
     unasked_catalogue,
 )
 from provisioner.engine.chains import declared_state
@@ -72,6 +73,7 @@ def open_view(
     project = load_project(config)
     if current or not (sources or project.sources):
         session = open_session(config, target)
+        tell_if_new(session)
         snapshot = session.backend.read()
         return View(snapshot.state, session.catalogue_for(snapshot), project, as_of)
     targets = list(project.targets.values())

@@ -206,6 +206,16 @@ def test_safety_limits_block_a_plan(
         assert managed("apply", "--auto-approve", *way_round).code == 0
 
 
+@pytest.mark.parametrize("words", ["roles", "users", "access", "explain user ada"])
+def test_a_question_in_a_folder_without_a_panel_says_so(shell: Shell, words: str) -> None:
+    """Whoever stands in the wrong folder would take the answer for that of the right one."""
+    told = "No provisioner.yaml here, and no .provisioner/state.json: this is a new panel"
+    assert told in shell(*words.split()).err
+    assert told not in shell(*words.split(), "-q").err
+    shell.write("provisioner.yaml", "version: 1\n")
+    assert told not in shell(*words.split()).err
+
+
 def test_adoption_blocks_until_it_is_confirmed(managed: Shell) -> None:
     """A panel that others filled is not emptied by accident: exit code 3 until --adopt."""
     state = managed.folder / ".provisioner" / "state.json"

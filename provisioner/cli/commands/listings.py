@@ -10,7 +10,7 @@ import click
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import write_file
-from provisioner.cli.session import assumed_catalogue, open_session
+from provisioner.cli.session import assumed_catalogue, open_session, tell_if_new
 from provisioner.desired.writer import write_catalogue
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess, holders
@@ -71,6 +71,7 @@ def _cell(value: object) -> str:
 def roles(search: str | None, config: str | None, target: str | None) -> int:
     """List the stored roles: what they carry, and how many users hold them."""
     session = open_session(config, target)
+    tell_if_new(session)
     snapshot = session.backend.read()
     catalogue = session.catalogue_for(snapshot)
     counts = holders(snapshot.state)
@@ -162,6 +163,7 @@ def _privilege(privilege: Privilege) -> dict[str, Any]:
 def users(search: str | None, config: str | None, target: str | None) -> int:
     """List the users that hold roles, and which."""
     session = open_session(config, target)
+    tell_if_new(session)
     state = session.backend.read().state
     access = EffectiveAccess(state)
     rows = [
