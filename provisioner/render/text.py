@@ -354,18 +354,30 @@ def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+# How many privileges and includes of a role a line names, in progress and reports.
+_SIGNED = 3
+
+
 def write_line(write: Write) -> str:
     """One write in a few words, for progress and reports."""
     match write:
         case CreateRole(role):
             return f'create role "{safe(role.name)}"'
-        case UpdateRole(before, _):
-            return f'update role "{safe(before.name)}"'
+        case UpdateRole(before, after):
+            signed = _coming_and_going(before.privileges, after.privileges)
+            signed += _coming_and_going(before.includes, after.includes, "include ")
+            more = f" and {len(signed) - _SIGNED} more" if len(signed) > _SIGNED else ""
+            what = f": {', '.join(signed[:_SIGNED])}{more}" if signed else ""
+            return f'update role "{safe(before.name)}"{what}'
         case RenameRole(before, name):
             return f'rename role "{safe(before.name)}" to "{safe(name)}"'
         case DeleteRole(before):
             return f'delete role "{safe(before.name)}"'
         case SetAssignment(user, before, after):
-            signed = [f"+{safe(role)}" for role in sorted(after - before)]
-            signed += [f"-{safe(role)}" for role in sorted(before - after)]
-            return f"user {safe(user)}: {', '.join(signed)}"
+            return f"user {safe(user)}: {', '.join(_coming_and_going(before, after))}"
+
+
+def _coming_and_going(before: frozenset[str], after: frozenset[str], kind: str = "") -> list[str]:
+    """What comes and what goes: ``+A``, ``-B``."""
+    added, removed = sorted(after - before), sorted(before - after)
+    return [f"+{kind}{safe(n)}" for n in added] + [f"-{kind}{safe(n)}" for n in removed]

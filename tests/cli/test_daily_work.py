@@ -112,7 +112,30 @@ def test_every_write_is_reported_in_its_order(first_run: Shell) -> None:
         "done: user alan@example.com: -Credit Controller",
         'done: delete role "Credit Controller"',
         'done: rename role "Helpdesk" to "Support Engineer"',
-        'done: update role "Accountant"',
+        'done: update role "Accountant": +ARDOCS_REBUILD',
+    ]
+
+
+def test_a_report_tells_the_two_writes_of_one_role_apart(shell: Shell) -> None:
+    """What it loses goes first, what it gains last; long lists are cut short."""
+    shell.write(
+        "roles.yaml",
+        "version: 1\nroles:\n  Clerk: {privileges: [ARDOCS_VIEW, ARDOCS_CREATE]}\n"
+        "  Reader: {privileges: [ARDOCS_VIEW]}\n",
+    )
+    assert shell("apply", "--auto-approve", "roles.yaml").code == 0
+    shell.write(
+        "roles.yaml",
+        "version: 1\nroles:\n"
+        "  Clerk: {includes: [Reader], privileges: ['ACCOUNTS_*', ARDOCS_CREATE]}\n"
+        "  Reader: {privileges: [ARDOCS_VIEW]}\n",
+    )
+    lines = shell("apply", "--auto-approve", "roles.yaml").err.splitlines()
+    assert lines[0] == 'done: update role "Clerk": -ARDOCS_VIEW'
+    assert sorted(lines[1:]) == [
+        'done: update role "Clerk": +ACCOUNTS_ACTIVATE, +ACCOUNTS_CANCEL, +ACCOUNTS_CREATE_MODIFY'
+        " and 6 more",
+        'done: update role "Clerk": +include Reader',
     ]
 
 
