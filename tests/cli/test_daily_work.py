@@ -133,8 +133,10 @@ def test_a_report_tells_the_two_writes_of_one_role_apart(shell: Shell) -> None:
     lines = shell("apply", "--auto-approve", "roles.yaml").err.splitlines()
     assert lines[0] == 'done: update role "Clerk": -ARDOCS_VIEW'
     assert sorted(lines[1:]) == [
-        'done: update role "Clerk": +ACCOUNTS_ACTIVATE, +ACCOUNTS_CANCEL, +ACCOUNTS_CREATE_MODIFY'
-        " and 6 more",
+        (
+            'done: update role "Clerk": +ACCOUNTS_ACTIVATE, +ACCOUNTS_CANCEL, '
+            "+ACCOUNTS_CREATE_MODIFY and 6 more"
+        ),
         'done: update role "Clerk": +include Reader',
     ]
 
