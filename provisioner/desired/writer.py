@@ -13,7 +13,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.printable import is_safe, is_unsafe
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterator, Mapping
 
     from provisioner.model import Catalogue, Privilege, Role, State
 
@@ -42,13 +42,15 @@ class Written:
 def write_state(
     state: State,
     catalogue: Catalogue,
-    shipped: Iterable[Role] | None = None,
     ignore: tuple[str, ...] = (),
+    *,
+    ships_defaults: bool,
 ) -> Written:
     """Write a state as sources. Roles that match ``ignore`` already are left out.
 
-    So are default roles that are as the panel ships them, where ``shipped`` tells how that is. A
-    catalogue that comes from the panel does not: it has the default roles as they are now.
+    So are default roles that are as in the catalogue, if a new store starts with those
+    (``ships_defaults``). A catalogue that comes from a panel, or was written from one, has them as
+    they were at that moment, edited or not.
 
     A default role that carries everything is written so, and will carry what the catalogue gains.
 
@@ -71,11 +73,11 @@ def write_state(
     if unfit:
         document["ignore"] = sorted(unfit)
     out = left_alone | unfit.keys()
-    as_shipped = {role.name: role for role in shipped or ()}
+    shipped = {role.name: role for role in catalogue.default_roles} if ships_defaults else {}
     document["roles"] = {
         name: _role(role, catalogue)
         for name, role in sorted(state.roles.items())
-        if name not in out and not _same(role, as_shipped.get(name))
+        if name not in out and not _same(role, shipped.get(name))
     }
     users = {
         assignment.user: {"roles": sorted(assignment.roles - out)}
@@ -83,7 +85,7 @@ def write_state(
     }
     if users:
         document["users"] = users
-    header = _HEADER.format(defaults="" if shipped is None else _SHIPPED_LEFT_OUT)
+    header = _HEADER.format(defaults=_SHIPPED_LEFT_OUT if ships_defaults else "")
     return Written(header + _dump(document), tuple(warnings))
 
 

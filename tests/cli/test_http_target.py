@@ -182,6 +182,10 @@ def test_an_edited_default_role_is_imported(panel: Shell) -> None:
     assert "  Service Desk Only:\n" in text
     assert "      - ARDOCS_VIEW\n      - SERVICE_DESK_SUBMIT\n" in text
     assert "as the panel ships" not in text
+    # Nor does a catalogue that was written from the edited panel take it for what is shipped.
+    assert panel("privileges", "--out", "catalogue.yaml", env=ENV).code == 0
+    panel.edit("provisioner.yaml", "token_env", "catalogue: catalogue.yaml, token_env")
+    assert panel("import", env=ENV).out == text
 
 
 def test_what_only_the_panel_knows_is_asked_of_it(panel: Shell, counted: Counted) -> None:

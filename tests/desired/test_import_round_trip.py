@@ -101,7 +101,7 @@ def read_back(text: str, file: Path) -> DesiredState:
 @given(state=states(LATIN_NAME))
 def test_a_tidy_state_reads_back_as_it_was(state: State, file: Path) -> None:
     """Roles and users are equal, default roles as shipped are left out, nothing is warned of."""
-    written = write_state(state, CATALOGUE, DEFAULTS.values())
+    written = write_state(state, CATALOGUE, ships_defaults=True)
     desired = read_back(written.text, file)
     assert written.warnings == ()
     found = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
@@ -119,7 +119,7 @@ def test_a_tidy_state_reads_back_as_it_was(state: State, file: Path) -> None:
 @given(state=states(FIT_NAME))
 def test_every_name_that_validate_accepts_reads_back(state: State, file: Path) -> None:
     """Whatever it looks like to YAML."""
-    written = write_state(state, CATALOGUE, DEFAULTS.values())
+    written = write_state(state, CATALOGUE, ships_defaults=True)
     desired = read_back(written.text, file)
     ignored = set(desired.ignore)
     assert len(written.warnings) == len(ignored)
@@ -133,7 +133,7 @@ def test_every_name_that_validate_accepts_reads_back(state: State, file: Path) -
 @given(state=states(ANY_NAME))
 def test_every_state_reads_back_to_no_change(state: State, file: Path) -> None:
     """What can't be declared is left alone, so that the imported file plans to nothing."""
-    desired = read_back(write_state(state, CATALOGUE, DEFAULTS.values()).text, file)
+    desired = read_back(write_state(state, CATALOGUE, ships_defaults=True).text, file)
     plan = make_plan(
         desired, Snapshot(state, Base("l", 1)), Settings(), date(2026, 3, 1), TARGET, CATALOGUE
     )
@@ -148,7 +148,7 @@ def test_the_same_state_is_the_same_text(state: State) -> None:
     roles = dict(list(state.roles.items())[::-1])
     users = dict(list(state.assignments.items())[::-1])
     shuffled = State(roles, users, state.recorded)
-    written, again = (write_state(s, CATALOGUE, DEFAULTS.values()) for s in (state, shuffled))
+    written, again = (write_state(s, CATALOGUE, ships_defaults=True) for s in (state, shuffled))
     assert written == again
 
 
@@ -157,7 +157,7 @@ def test_where_nobody_knows_how_they_were_shipped_default_roles_are_written(file
     edited = replace(DEFAULTS["Service Desk Only"], privileges=frozenset({"ARDOCS_VIEW"}))
     state = State({**DEFAULTS, edited.name: edited}, recorded=frozenset({"roles", "users"}))
     told = replace(CATALOGUE, default_roles=tuple(state.roles.values()))
-    written = write_state(state, told)
+    written = write_state(state, told, ships_defaults=False)
     assert "shipped" not in written.text
     assert "as the panel ships" not in written.text
     roles = read_back(written.text, file).roles or {}
@@ -195,7 +195,7 @@ def test_text_that_plays_tricks_is_written_by_number(tmp_path: Path) -> None:
     """In YAML and in JSON nothing of it reaches a terminal; what is readable stays."""
     tricky = 'é \x7f\x9b31m\u202e\U000e0041 "q" \\ 漢'
     role = Role("Clerk", tricky, id="r-1")
-    text = write_state(State({**DEFAULTS, "Clerk": role}), CATALOGUE, DEFAULTS.values()).text
+    text = write_state(State({**DEFAULTS, "Clerk": role}), CATALOGUE, ships_defaults=True).text
     assert r"é \u007F\u009B31m\u202E\U000E0041 \"q\" \\ 漢" in text
     (tmp_path / "roles.yaml").write_text(text)
     loaded = load([str(tmp_path)], Surroundings(CATALOGUE))

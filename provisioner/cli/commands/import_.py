@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import write_file
-from provisioner.cli.session import open_session, unasked_catalogue
+from provisioner.cli.session import open_session
 from provisioner.desired.writer import write_state
 
 
@@ -19,9 +19,13 @@ def import_(out: str | None, config: str | None, target: str | None) -> int:
     session = open_session(config, target)
     snapshot = session.backend.read()
     catalogue = session.catalogue_for(snapshot)
-    unasked = unasked_catalogue(session.project, session.target)
-    shipped = unasked.default_roles if unasked else None
-    written = write_state(snapshot.state, catalogue, shipped, session.project.ignore)
+    # A new file starts with the catalogue's default roles; what a new panel starts with, who knows?
+    written = write_state(
+        snapshot.state,
+        catalogue,
+        session.project.ignore,
+        ships_defaults=session.target.backend == "file",
+    )
     output.warn(written.warnings)
     if out is None:
         output.result(written.text)
