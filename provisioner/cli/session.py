@@ -69,8 +69,10 @@ class Session:
         """
         if self.catalogue is not None:
             return self.catalogue
-        if snapshot is None:
-            return assumed_catalogue(self.target)
+        return assumed_catalogue(self.target) if snapshot is None else self.told_catalogue(snapshot)
+
+    def told_catalogue(self, snapshot: Snapshot) -> Catalogue:
+        """The catalogue that the panel tells, else what is assumed, whatever is declared."""
         return snapshot.catalogue or assumed_catalogue(self.target, snapshot.state)
 
     def load(
@@ -103,30 +105,18 @@ class Session:
         )
 
 
-def unasked_catalogue(project: Project, target: TargetSettings) -> Catalogue | None:
-    """The catalogue that is known without asking the panel; None where only the panel knows it.
-
-    That is the one that is declared, or else, for a file, the shipped one.
-
-    Raises:
-        InvalidInput: The file that is declared is missing, or is no catalogue.
-    """
-    declared = project.load_catalogue(target)
-    if declared is None and target.backend == "file":
-        return catalogues.shipped()
-    return declared
-
-
 def catalogue_of(project: Project, target: TargetSettings) -> Catalogue:
-    """The target's catalogue; the panel is asked where only it knows.
+    """The target's catalogue: the declared one, for a file the shipped one, else the panel's.
 
     Raises:
         InvalidInput: The target or its catalogue is wrong.
         BackendError: The panel had to be asked, and did not answer.
     """
-    unasked = unasked_catalogue(project, target)
-    if unasked is not None:
-        return unasked
+    declared = project.load_catalogue(target)
+    if declared is not None:
+        return declared
+    if target.backend == "file":
+        return catalogues.shipped()
     output.detail(f"asking target `{target.name}`: only the panel knows its catalogue")
     session = open_project(project, target.name)
     try:

@@ -11,7 +11,6 @@ from provisioner.cli.session import (
     load_sources,
     open_session,
     tell_if_new,
-    unasked_catalogue,
 )
 from provisioner.engine.chains import declared_state
 from provisioner.engine.explain import Exclusions
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.model import Catalogue, DesiredState, DesiredUser, State
-    from provisioner.project import Project
+    from provisioner.project import Project, TargetSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +75,9 @@ def open_view(
         tell_if_new(session)
         snapshot = session.backend.read()
         return View(snapshot.state, session.catalogue_for(snapshot), project, as_of)
-    targets = list(project.targets.values())
-    first = unasked_catalogue(project, targets[0])
-    alike = target is None and first is not None
-    alike = alike and all(unasked_catalogue(project, other) == first for other in targets[1:])
-    chosen = targets[0] if alike else project.target(target)
+    told_by = {_who_tells_the_catalogue(project, each) for each in project.targets.values()}
+    alike = target is None and len(told_by) == 1
+    chosen = next(iter(project.targets.values())) if alike else project.target(target)
     catalogue = catalogue_of(project, chosen)
     loaded = load_sources(project, sources, catalogue)
     output.warn(loaded.warnings)
@@ -88,6 +85,14 @@ def open_view(
     state = declared_state(desired, catalogue, as_of)
     say_what_is_unknown(state, desired, catalogue)
     return View(state, catalogue, project, as_of, desired)
+
+
+def _who_tells_the_catalogue(project: Project, target: TargetSettings) -> tuple[str, str | None]:
+    """A file that is declared, provisioner itself, or else the panel."""
+    declared = target.catalogue or project.catalogue
+    if declared is not None:
+        return "declared", declared
+    return ("shipped", None) if target.backend == "file" else ("panel", target.name)
 
 
 def say_what_is_unknown(state: State, desired: DesiredState, catalogue: Catalogue) -> None:

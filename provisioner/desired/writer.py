@@ -28,7 +28,6 @@ _CATALOGUE_HEADER = """\
 # The panel's privileges, and its default roles as they are, written by `provisioner privileges`.
 # `catalogue: FILE` in provisioner.yaml makes it the one that sources are checked against.
 """
-_EVERYTHING = ["*"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +185,7 @@ def _role(role: Role, catalogue: Catalogue) -> dict[str, Any]:
 def _grants(privileges: frozenset[str], role: str, catalogue: Catalogue) -> list[str]:
     """The privileges, or `*` where a default role carries everything."""
     carries_all = catalogue.is_default(role) and privileges == catalogue.grantable
-    return _EVERYTHING if carries_all and privileges else sorted(privileges)
+    return ["*"] if carries_all and privileges else sorted(privileges)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -140,7 +140,7 @@ def _adoption(case: Case) -> Iterator[Diagnostic]:
         names = _listed([change.name for change in case.deletions()])
         message = f"roles are not under management yet, and this plan would delete {names}"
         yield Diagnostic("adoption", message, None, remedy)
-    narrowed = [c.name for c in case.changes if isinstance(c, RoleChange) and _narrows(c)]
+    narrowed = [change.name for change in case.changes if _narrows(change)]
     if "roles" in case.manages and "roles" not in recorded and narrowed:
         message = (
             "roles are not under management yet, and this plan would take privileges from "
@@ -155,11 +155,10 @@ def _adoption(case: Case) -> Iterator[Diagnostic]:
         yield Diagnostic("adoption", message, None, remedy)
 
 
-def _narrows(change: RoleChange) -> bool:
+def _narrows(change: Change) -> bool:
     """Whether an existing role itself loses privileges, or includes."""
-    if change.action is not Action.UPDATE or change.before is None or change.after is None:
-        return False
-    return bool(change.removed or change.before.includes - change.after.includes)
+    is_update = isinstance(change, RoleChange) and change.action is Action.UPDATE
+    return is_update and change.effect in ("revokes", "both")
 
 
 def _listed(names: list[str], limit: int = 5) -> str:

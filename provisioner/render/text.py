@@ -355,7 +355,7 @@ def _count(number: int, noun: str) -> str:
 
 
 # How many privileges and includes of a role a line names, in progress and reports.
-_SIGNED = 3
+_MOST_NAMED = 3
 
 
 def write_line(write: Write) -> str:
@@ -366,8 +366,8 @@ def write_line(write: Write) -> str:
         case UpdateRole(before, after):
             signed = _coming_and_going(before.privileges, after.privileges)
             signed += _coming_and_going(before.includes, after.includes, "include ")
-            more = f" and {len(signed) - _SIGNED} more" if len(signed) > _SIGNED else ""
-            what = f": {', '.join(signed[:_SIGNED])}{more}" if signed else ""
+            more = f" and {len(signed) - _MOST_NAMED} more" if len(signed) > _MOST_NAMED else ""
+            what = f": {', '.join(signed[:_MOST_NAMED])}{more}" if signed else ""
             return f'update role "{safe(before.name)}"{what}'
         case RenameRole(before, name):
             return f'rename role "{safe(before.name)}" to "{safe(name)}"'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -173,24 +174,18 @@ class _Reading:
         return f"{parts.scheme}://{host}{port}{parts.path.rstrip('/')}"
 
     def _split(self, option: str, text: str) -> SplitResult | None:
-        parts: SplitResult | None = None
-        try:
-            parts = urlsplit(text)
-            good = parts.scheme in _PORTS and bool(parts.hostname)
-        except ValueError:
-            good = False
-        if not good or not text.isascii() or not text.isprintable() or " " in text:
-            # A text with a name and password in it is a secret, whatever else it is.
-            shown = "it" if "@" in text else f"`{text}`"
+        # A text with a name and password in it is a secret, whatever else it is.
+        shown = "it" if "@" in text else f"`{text}`"
+        parts = _address(text)
+        if parts is None or not text.isascii() or not text.isprintable() or " " in text:
             why = f"{shown} is no address that begins with https://"
             self.wrong(option, why, "write it as https://HOST/PATH")
-            return None
-        if parts is not None and not _has_a_sound_port(parts):
-            shown = "it" if "@" in text else f"`{text}`"
+        elif not _has_a_sound_port(parts):
             why = f"{shown} has a port that is no number from 1 to 65535"
             self.wrong(option, why, "correct the port, or leave it out with its colon")
-            return None
-        return parts
+        else:
+            return parts
+        return None
 
     def secret(self, variable: str, file: str) -> Secret | None:
         if variable in self.options and file in self.options:
@@ -297,6 +292,14 @@ def _is_within(host: str, network: str) -> bool:
         return ipaddress.ip_address(host) in ipaddress.ip_network(network, strict=False)
     except ValueError:
         return False
+
+
+def _address(text: str) -> SplitResult | None:
+    with suppress(ValueError):
+        parts = urlsplit(text)
+        if parts.scheme in _PORTS and parts.hostname:
+            return parts
+    return None
 
 
 def _has_a_sound_port(parts: SplitResult) -> bool:

@@ -10,7 +10,7 @@ import click
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import write_file
-from provisioner.cli.session import assumed_catalogue, open_session, tell_if_new
+from provisioner.cli.session import open_session, tell_if_new
 from provisioner.desired.writer import write_catalogue
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess, holders
@@ -123,7 +123,7 @@ def privileges(search: str | None, out: str | None, config: str | None, target: 
 
 def _write_catalogue(session: Session, out: str) -> int:
     snapshot = session.backend.read()
-    catalogue = snapshot.catalogue or assumed_catalogue(session.target, snapshot.state)
+    catalogue = session.told_catalogue(snapshot)
     if not catalogue.known:
         message = f"target `{session.target.name}` tells no catalogue"
         remedy = "list its privileges in a file of your own: docs/roles.md, Catalogue files"
