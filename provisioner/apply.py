@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.plan import in_force, plan_steps, recheck, transition
+from provisioner.engine.plan import plan_steps, recheck, transition
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
@@ -127,7 +127,7 @@ def _write(
 ) -> Outcome:
     outcome = write_steps(steps, backend, progress, stopped)
     if outcome.is_complete:
-        return _recorded(outcome, backend, run, state.recorded | plan.manages, in_force(plan))
+        return _recorded(outcome, backend, run, state.recorded | plan.manages, plan.in_force)
     reachable = not outcome.unknown
     if outcome.applied and reachable and backend.describe().capabilities.history:
         broken = replace(run, summary=_broken_off(outcome, run.summary))

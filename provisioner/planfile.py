@@ -19,12 +19,13 @@ from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
 from provisioner.engine.kept import Kept
-from provisioner.engine.plan import Coverage, Ending, Plan, TargetIdentity
+from provisioner.engine.plan import Coverage, Plan, TargetIdentity
 from provisioner.engine.policy import Violation
+from provisioner.engine.rules_in_force import RuleChange
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
-from provisioner.model import Assignment, Base, Capabilities, DatedRole, Grant, Place, Role
+from provisioner.model import Assignment, Base, Capabilities, DatedRole, Ending, Grant, Place, Role
 from provisioner.render.diagnostics import diagnostic_document
 from provisioner.render.style import json_text
 
@@ -61,15 +62,15 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "desired_digest": plan.desired_digest,
         "as_of": plan.as_of.isoformat(),
         "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
-        "ending": [
-            {"user": end.user, "role": end.role, "until": end.until.isoformat()}
-            for end in plan.ending
-        ],
+        "dated": list(map(_ending, plan.dated)),
+        "ending": list(map(_ending, plan.ending)),
         "settings": _settings(plan.settings),
         "manages": sorted(plan.manages),
         "default_roles": sorted(plan.default_roles),
+        "admin_privileges": sorted(plan.admin_privileges),
         "rules": {kind: list(items) for kind, items in plan.rules.items()},
         "changes": [_change(change) for change in plan.changes],
+        "rule_changes": [_rule_change(change) for change in plan.rule_changes],
         "impact": [asdict(user) for user in plan.impact],
         "kept": [asdict(kept) for kept in plan.kept],
         "violations": [asdict(violation) for violation in plan.violations],
@@ -98,6 +99,21 @@ def to_document(plan: Plan) -> dict[str, Any]:
     document = json.loads(json.dumps(document))
     document["digest"] = digest(document)
     return document
+
+
+def _ending(end: Ending) -> dict[str, str]:
+    return {"user": end.user, "role": end.role, "until": end.until.isoformat()}
+
+
+def _rule_change(change: RuleChange) -> dict[str, Any]:
+    return {
+        "action": change.action.value,
+        "name": change.name,
+        "source": _place(change.source),
+        "before": change.before,
+        "after": change.after,
+        "fields": [asdict(item) for item in change.fields],
+    }
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
@@ -237,6 +253,8 @@ def _plan(document: dict[str, Any]) -> Plan:
                 **settings,
                 "ignore": tuple(settings["ignore"]),
                 "external": tuple(settings["external"]),
+                "self_users": tuple(settings["self_users"]),
+                "ceilings": tuple(settings["ceilings"]),
                 "safety": Safety(**settings["safety"]),
                 "adopted": frozenset(settings["adopted"]),
             }
@@ -270,14 +288,19 @@ def _plan(document: dict[str, Any]) -> Plan:
             tuple(coverage["unmanaged"]),
         ),
         valid_until=date.fromisoformat(until) if until else None,
-        ending=tuple(
+        dated=tuple(
             Ending(item["user"], item["role"], date.fromisoformat(item["until"]))
-            for item in document["ending"]
+            for item in document["dated"]
         ),
         desired_digest=document["desired_digest"],
         manages=frozenset(document["manages"]),
         default_roles=frozenset(document["default_roles"]),
+        admin_privileges=frozenset(document["admin_privileges"]),
         rules={kind: tuple(items) for kind, items in document["rules"].items()},
+        rule_changes=tuple(
+            RuleChange(item["name"], item["before"], item["after"], _read_place(item["source"]))
+            for item in document["rule_changes"]
+        ),
     )
 
 

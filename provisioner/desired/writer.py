@@ -10,6 +10,7 @@ import yaml
 from provisioner import globs, names
 from provisioner.desired.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.rules_in_force import named_roles
 from provisioner.printable import is_safe, is_unsafe
 
 if TYPE_CHECKING:
@@ -84,8 +85,31 @@ def write_state(
     }
     if users:
         document["users"] = users
+    known = frozenset(document["roles"]) | {role.name for role in catalogue.default_roles}
+    policies, lost = _policies(state, known)
+    warnings += lost
+    if policies:
+        document["policies"] = policies
     header = _HEADER.format(defaults=_SHIPPED_LEFT_OUT if ships_defaults else "")
     return Written(header + _dump(document), tuple(warnings))
+
+
+def _policies(state: State, known: frozenset[str]) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
+    """The policies in force, as sources write them; and a warning for each that names others."""
+    kept, lost = [], []
+    for policy in state.policies:
+        strange = sorted(frozenset(named_roles(policy)) - known)
+        if not strange:
+            rest = {key: value for key, value in policy.items() if key != "name"}
+            kept.append({"name": policy["name"], **rest})
+            continue
+        message = (
+            f"policy `{policy['name']}` names the role `{strange[0]}`, which is not in this file: "
+            "it is left out, so a plan would remove it"
+        )
+        remedy = "add it again, without that role or with the role under `external`"
+        lost.append(Diagnostic("import-policy", message, None, remedy, "warning"))
+    return kept, lost
 
 
 def write_catalogue(catalogue: Catalogue, carried: Mapping[str, frozenset[str]]) -> str:

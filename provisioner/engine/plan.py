@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine import guards
 from provisioner.engine.access import UserImpact, impact
 from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
@@ -17,15 +18,15 @@ from provisioner.engine.changes import Action, AssignmentChange, Change, RoleCha
 from provisioner.engine.compare import find_changes
 from provisioner.engine.kept import Kept, find_kept
 from provisioner.engine.order import Step, Transition, steps
-from provisioner.engine.staleness import changed_includes, misfits
+from provisioner.engine.rules_in_force import RuleChange, in_force, rule_changes
+from provisioner.engine.staleness import changed_includes, misfits, moved_rules
 from provisioner.engine.target import conflicts, with_new_names
 from provisioner.engine.verdict import loosened, violations
-from provisioner.model import KINDS, Base, State
+from provisioner.model import KINDS, Base, Ending, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.diagnostics import Diagnostic
     from provisioner.engine.policy import Violation
     from provisioner.engine.settings import Settings
     from provisioner.model import (
@@ -63,15 +64,6 @@ class Coverage:
 
 
 @dataclass(frozen=True, slots=True)
-class Ending:
-    """A dated assignment that is active and ends within ``SOON`` of the plan's day."""
-
-    user: str
-    role: str
-    until: date
-
-
-@dataclass(frozen=True, slots=True)
 class Plan:
     """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
 
@@ -79,8 +71,10 @@ class Plan:
     adapted to what the target lacks; ``flattened`` are the roles whose includes the target can't
     hold, as the sources write them (name, own privileges, includes); ``violations`` are all breaks
     of policies, blocking or not; ``kept`` tells where a revocation is not complete; ``sensitive``
-    are the sensitive privileges of the catalogue; ``valid_until`` is the earliest end of a dated
-    assignment that is still active.
+    are the sensitive privileges of the catalogue; ``dated`` are the assignments with an end that
+    are active after it, where assignments are managed; ``valid_until`` is the earliest of these
+    ends. ``rules`` are what it was judged by: ``policies`` are in force
+    after it, ``rule_changes`` what it changes about those that were before.
     """
 
     target: TargetIdentity
@@ -96,22 +90,34 @@ class Plan:
     flattened: tuple[Role, ...] = ()
     coverage: Coverage = Coverage()
     valid_until: date | None = None
-    ending: tuple[Ending, ...] = ()
+    dated: tuple[Ending, ...] = ()
     desired_digest: str | None = None
     manages: frozenset[Kind] = frozenset()
     default_roles: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
+    admin_privileges: frozenset[str] = frozenset()
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    rule_changes: tuple[RuleChange, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to change."""
-        return not self.changes
+        return not (self.changes or self.rule_changes)
 
     @property
     def applyable(self) -> bool:
         """Whether there is something to apply, and nothing that forbids it."""
-        return bool(self.changes) and not self.blockers
+        return not self.is_empty and not self.blockers
+
+    @property
+    def ending(self) -> tuple[Ending, ...]:
+        """The dated assignments that end within ``SOON`` of the plan's day, the first one first."""
+        return tuple(ending for ending in self.dated if ending.until - self.as_of <= SOON)
+
+    @property
+    def in_force(self) -> tuple[dict[str, Any], ...]:
+        """The policies in force once the plan is applied, as a store keeps them."""
+        return in_force(self.rules.get("policies", ()))
 
     @property
     def renames(self) -> dict[str, str]:
@@ -162,13 +168,15 @@ def make_plan(
             tuple(kind for kind in KINDS if kind not in manages),
         ),
         valid_until=min((ending.until for ending in dated), default=None),
-        ending=tuple(ending for ending in dated if ending.until - as_of <= SOON),
+        dated=tuple(dated),
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
         sensitive=frozenset(p.name for p in catalogue.privileges.values() if p.sensitive),
+        admin_privileges=_admin_privileges(catalogue, before),
         rules=desired.rules,
     )
+    plan = _with_rule_changes(plan, snapshot.state)
     problems = (*found.problems, *adapted.problems)
     return _judged(plan, before, after, snapshot, problems, desired)
 
@@ -196,7 +204,8 @@ def _judged(
         plan.manages,
         capabilities=plan.target.capabilities,
         default_roles=plan.default_roles,
-        self_user=plan.settings.self_user or snapshot.subject,
+        self_users=plan.settings.self_users or tuple(filter(None, (snapshot.subject,))),
+        admin_privileges=plan.admin_privileges,
         administrators=frozenset(plan.renames.get(name, name) for name in snapshot.administrators),
     )
     blocking = (
@@ -204,7 +213,7 @@ def _judged(
         for violation in broken
         if violation.severity == "error" and (violation.is_new or not plan.settings.new_only)
     )
-    by_loosening = loosened(plan, in_force(plan), before, after)
+    by_loosening = loosened(plan, before, after, desired)
     return replace(
         plan,
         impact=effects,
@@ -212,6 +221,30 @@ def _judged(
         violations=broken,
         blockers=(*problems, *guards.check(case), *blocking, *by_loosening),
     )
+
+
+def _admin_privileges(catalogue: Catalogue, before: State) -> frozenset[str]:
+    """The privileges that make an administrator, as far as the panel has them.
+
+    A catalogue that is not known may hold any; then it counts what stored roles carry.
+    """
+    one = guards.ADMIN_PRIVILEGE
+    if catalogue.known:
+        is_there = one in catalogue.privileges
+    else:
+        is_there = any(one in role.privileges for role in before.roles.values())
+    return frozenset((one,)) if is_there else frozenset()
+
+
+def _with_rule_changes(plan: Plan, state: State) -> Plan:
+    """The plan with what it changes about the rules; a store that can't hold any changes none."""
+    policies = plan.rules.get("policies", ())
+    if plan.target.capabilities.recording:
+        return replace(plan, rule_changes=rule_changes(state.policies, policies))
+    if not policies:
+        return plan
+    text = "this target can't remember policies: they judge this plan, and no later one knows them"
+    return replace(plan, notes=(*plan.notes, Diagnostic("rules-not-recorded", text)))
 
 
 def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
@@ -243,19 +276,11 @@ def transition(plan: Plan, state: State) -> Transition:
     recorded = state.recorded | plan.manages
     return Transition(
         before=state,
-        after=State(roles, assignments, recorded, in_force(plan)),
+        after=State(roles, assignments, recorded, plan.in_force),
         renames=plan.renames,
         roles=tuple(dict.fromkeys(c.name for c in plan.changes if isinstance(c, RoleChange))),
         users=tuple(c.name.casefold() for c in plan.changes if isinstance(c, AssignmentChange)),
         whole_roles=plan.target.capabilities.whole_roles,
-    )
-
-
-def in_force(plan: Plan) -> tuple[dict[str, Any], ...]:
-    """The policies that a plan was made under, as a store keeps them: without their places."""
-    return tuple(
-        {key: value for key, value in policy.items() if key != "place"}
-        for policy in plan.rules.get("policies", ())
     )
 
 
@@ -271,7 +296,7 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     the guards. What changed elsewhere does not count.
     """
     state = snapshot.state
-    reasons = list(misfits(plan, snapshot))
+    reasons = [*moved_rules(plan, state), *misfits(plan, snapshot)]
     if plan.base.lineage is not None and plan.base.lineage != snapshot.base.lineage:
         reasons.append("the target's state was replaced by another one (its lineage differs)")
     names = [change.name for change in plan.changes if isinstance(change, RoleChange)]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.flatten import outdated
+from provisioner.engine.rules_in_force import rule_changes
 from provisioner.engine.target import with_new_names
 
 if TYPE_CHECKING:
@@ -42,6 +43,15 @@ def misfits(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
                 yield f"role {change.before.name} no longer exists"
             elif current != change.before:
                 yield f"role {change.before.name} is no longer what the plan was made from"
+
+
+def moved_rules(plan: Plan, state: State) -> Iterator[str]:
+    """Say so where the policies in force are not those that the plan would change."""
+    if plan.target.capabilities.recording:
+        now = rule_changes(state.policies, plan.rules.get("policies", ()))
+        pairs = ([(c.before, c.after) for c in changes] for changes in (now, plan.rule_changes))
+        if next(pairs) != next(pairs):
+            yield "the rules in force are no longer those that it was made from"
 
 
 def changed_includes(plan: Plan, after: State) -> Iterator[str]:

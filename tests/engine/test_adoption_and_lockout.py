@@ -137,7 +137,7 @@ def test_who_runs_it_or_the_last_one_keeps_administrative_access(
         stored(*ROLES, users=held),
         desired(*ROLES, users=given),
         catalogue=SHIPPED,
-        self_user=self_user,
+        self_users=tuple(filter(None, (self_user,))),
     )
     assert blockers(it.plan()) == (["lockout"] if blocked else [])
     if blocked:
@@ -157,7 +157,7 @@ def exchange(self_user: str | None, *, atomic: bool) -> World:
         stored(*ROLES, ada="Full Access"),
         desired(*ROLES, users={"ada": "Security"}),
         catalogue=SHIPPED,
-        self_user=self_user,
+        self_users=tuple(filter(None, (self_user,))),
     )
     return replace(it, target=replace(it.target, capabilities=Capabilities(atomic=atomic)))
 
