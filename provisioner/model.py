@@ -264,6 +264,15 @@ class DatedRole:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """An assignment with an end: ``until`` is the last day on which the user holds the role."""
+
+    user: str
+    role: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredUser:
     """What the sources say a user holds, dates included."""
 

@@ -18,6 +18,7 @@ from provisioner.names import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from provisioner.desired.reader import Document
     from provisioner.model import Catalogue, Kind, Place
 
 FILE_NAME: Final = "provisioner.yaml"
@@ -47,6 +48,8 @@ class Project:
     """A project file as values. Without a file: the defaults, and the embedded target.
 
     ``sources`` are paths as they are shown, that is relative to the working directory.
+    ``actors`` says who asks, for names that are no logins of the panel: the login, or None for
+    whom has no access of its own.
     """
 
     file: Path | None = None
@@ -59,6 +62,7 @@ class Project:
     catalogue: str | None = None
     targets: Mapping[str, TargetSettings] = field(default_factory=_embedded)
     lint_ignores: tuple[Ignore, ...] = ()
+    actors: Mapping[str, str | None] = field(default_factory=dict)
 
     @property
     def folder(self) -> Path:
@@ -91,24 +95,34 @@ class Project:
         Raises:
             InvalidInput: The file is missing, or is no catalogue.
         """
+        shown = self.catalogue_path(target)
+        return None if shown is None else catalogue_of(read_document(shown, "catalogue"), shown)
+
+    def catalogue_path(self, target: TargetSettings) -> str | None:
+        """The catalogue file that the target or the project names, as it is shown."""
         path = target.catalogue or self.catalogue
-        if path is None:
-            return None
-        shown = os.path.normpath(self.folder / path)
-        document = read_document(shown, "catalogue")
-        problems = list(document.diagnostics)
-        if not problems:
-            seen: dict[str, int] = {}
-            for index, entry in enumerate(document.root["privileges"]):
-                name = entry["name"]
-                if name in seen:
-                    place = document.place(("privileges", index, "name"))
-                    message = f"privilege `{name}` is listed twice"
-                    problems.append(Diagnostic("declared-twice", message, place, "keep one"))
-                seen[name] = index
-        if problems:
-            raise InvalidInput(problems)
-        return catalogues.from_document(document.root, name=shown)
+        return None if path is None else os.path.normpath(self.folder / path)
+
+
+def catalogue_of(document: Document, shown: str) -> Catalogue:
+    """A catalogue file that was read already.
+
+    Raises:
+        InvalidInput: With every problem of the file.
+    """
+    problems = list(document.diagnostics)
+    if not problems:
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(document.root["privileges"]):
+            name = entry["name"]
+            if name in seen:
+                place = document.place(("privileges", index, "name"))
+                message = f"privilege `{name}` is listed twice"
+                problems.append(Diagnostic("declared-twice", message, place, "keep one"))
+            seen[name] = index
+    if problems:
+        raise InvalidInput(problems)
+    return catalogues.from_document(document.root, name=shown)
 
 
 def load_project(config: str | None) -> Project:
@@ -120,7 +134,15 @@ def load_project(config: str | None) -> Project:
     path = config or FILE_NAME
     if config is None and not os.path.lexists(path):
         return Project()
-    document = read_document(path, "project")
+    return project_of(read_document(path, "project"), path)
+
+
+def project_of(document: Document, path: str) -> Project:
+    """A project file that was read already. Paths in it are relative to that of the file.
+
+    Raises:
+        InvalidInput: With every problem of the file.
+    """
     if document.diagnostics:
         raise InvalidInput(document.diagnostics)
     root = document.root
@@ -152,4 +174,5 @@ def load_project(config: str | None) -> Project:
             Ignore((id,), document.place(("lint", "ignore", index)), "project")
             for index, id in enumerate(root.get("lint", {}).get("ignore", ()))
         ),
+        actors=root.get("actors", {}),
     )

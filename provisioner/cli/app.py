@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "privileges": ("listings", "List the privileges of the catalogue"),
     "users": ("listings", "List users and the roles they hold"),
     "history": ("history", "List the runs that changed the target"),
-    "rollback": ("history", "Go back to the state after an earlier run"),
+    "rollback": ("rollback", "Go back to the state after an earlier run"),
     "unlock": ("unlock", "Remove a lock that a dead run left behind"),
     "doctor": ("doctor", "Check the installation, the project and the target"),
     "serve": ("serve", "Run the reference gateway: this panel's roles over HTTP"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
@@ -28,13 +29,27 @@ CONNECTION: Final = Connection()
 
 
 class Option(click.Option):
-    """An option with its environment variable: PROVISIONER_LOCK_TIMEOUT for ``--lock-timeout``."""
+    """An option with its environment variable: PROVISIONER_LOCK_TIMEOUT for ``--lock-timeout``.
 
-    def __init__(self, declarations: Any = None, **settings: Any) -> None:
+    A variable that is empty is not set, unless ``empty_is_given``: for guards, where nothing in
+    place of a name must not switch them off.
+    """
+
+    def __init__(
+        self, declarations: Any = None, *, empty_is_given: bool = False, **settings: Any
+    ) -> None:
         super().__init__(declarations, **settings)
+        self._empty_is_given = empty_is_given
         if self.envvar is None and self.name is not None:
             longest = max(self.opts, key=len)
             self.envvar = "PROVISIONER_" + longest.lstrip("-").upper().replace("-", "_")
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The variable's value, if it counts as given."""
+        found = super().resolve_envvar_value(ctx)
+        if found is None and self._empty_is_given and isinstance(self.envvar, str):
+            return os.environ.get(self.envvar)
+        return found
 
 
 class IsoDate(click.ParamType[date]):
@@ -163,7 +178,19 @@ guards = _chain(
     option(
         "--actor",
         metavar="LOGIN",
-        help="Who asks for the change: must not gain access by it.",
+        empty_is_given=True,
+        help="Who asks for the change, as a login or a name under `actors:`: must not gain by it.",
+    ),
+    option(
+        "--rules-from",
+        metavar="REV|FILE",
+        empty_is_given=True,
+        help="Judge by the rules there as well: in CI, those of the target branch.",
+    ),
+    option(
+        "--only-these",
+        is_flag=True,
+        help="Mean the given SOURCEs alone, though the project has others.",
     ),
 )
 sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")

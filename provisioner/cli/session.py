@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner import catalogue as catalogues
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli import output
+from provisioner.cli.judging import grounds_of, partly, unread_rest
 from provisioner.cli.options import CONNECTION
 from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.diagnostics import Diagnostic
@@ -40,6 +41,8 @@ _NO_GUARDS: Final[dict[str, Any]] = {
     "allow_lockout": False,
     "new_only": False,
     "actor": None,
+    "rules_from": None,
+    "only_these": False,
 }
 
 
@@ -76,10 +79,21 @@ class Session:
         return snapshot.catalogue or assumed_catalogue(self.target, snapshot.state)
 
     def load(
-        self, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+        self,
+        sources: tuple[str, ...],
+        catalogue: Catalogue,
+        *,
+        lenient: bool = False,
+        settings: Settings | None = None,
     ) -> Loaded:
-        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``."""
-        return load_sources(self.project, sources, catalogue, lenient=lenient)
+        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``.
+
+        ``settings`` say what is ignored and external, where that is more than in the project file.
+        """
+        project = self.project
+        if settings is not None:
+            project = replace(project, ignore=settings.ignore, external=settings.external)
+        return load_sources(project, sources, catalogue, lenient=lenient)
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
@@ -95,13 +109,12 @@ class Session:
             project.ignore,
             project.external,
             safety,
-            self.target.self_user,
+            tuple(filter(None, (self.target.self_user,))),
             project.adopted,
             guards["adopt"],
             guards["allow_lockout"],
             guards["new_only"],
-            self.target.ceiling,
-            guards["actor"],
+            tuple(filter(None, (self.target.ceiling,))),
         )
 
 
@@ -243,9 +256,28 @@ def plan_sources(
 ) -> Plan:
     """Read the target and the sources, and plan. Warnings go to standard error."""
     snapshot = session.backend.read()
-    loaded = session.load(sources, session.catalogue_for(snapshot))
+    catalogue = session.catalogue_for(snapshot)
+    grounds = grounds_of(session, sources, guards, snapshot, catalogue)
+    loaded = session.load(sources, catalogue, settings=grounds.settings)
     output.warn(loaded.warnings)
-    return plan_desired(session, loaded.desired, snapshot, session.settings(guards), as_of)
+    desired = grounds.on(loaded.desired)
+    plan = plan_desired(session, desired, snapshot, grounds.settings, as_of)
+    if not sources or not session.project.sources or guards["only_these"] or plan.is_empty:
+        return plan
+    return _held_against_the_rest(session, plan, desired, catalogue)
+
+
+def _held_against_the_rest(
+    session: Session, plan: Plan, read: DesiredState, catalogue: Catalogue
+) -> Plan:
+    """The plan from some sources, blocked where it takes away what the project's others declare."""
+    try:
+        whole = session.load((), catalogue).desired
+    except InvalidInput as error:
+        objections: tuple[Diagnostic | None, ...] = (unread_rest(plan, error.diagnostics[0]),)
+    else:
+        objections = partly(plan, read, whole)
+    return replace(plan, blockers=(*plan.blockers, *filter(None, objections)))
 
 
 def plan_desired(
