@@ -90,6 +90,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
             "roles": plan.coverage.roles,
             "users": plan.coverage.users,
             "ignored": dict(plan.coverage.ignored),
+            "ignored_users": dict(plan.coverage.ignored_users),
             "unmanaged": list(plan.coverage.unmanaged),
         },
         "summary": asdict(summarise(plan)),
@@ -252,6 +253,7 @@ def _plan(document: dict[str, Any]) -> Plan:
             **{
                 **settings,
                 "ignore": tuple(settings["ignore"]),
+                "ignore_users": tuple(settings["ignore_users"]),
                 "external": tuple(settings["external"]),
                 "self_users": tuple(settings["self_users"]),
                 "ceilings": tuple(settings["ceilings"]),
@@ -285,6 +287,7 @@ def _plan(document: dict[str, Any]) -> Plan:
             coverage["roles"],
             coverage["users"],
             coverage["ignored"],
+            coverage["ignored_users"],
             tuple(coverage["unmanaged"]),
         ),
         valid_until=date.fromisoformat(until) if until else None,

@@ -56,6 +56,7 @@ class Project:
     sources: tuple[str, ...] = ()
     manage: Manage = "all"
     ignore: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     adopted: frozenset[Kind] = frozenset()
     safety: Safety = field(default_factory=Safety)
@@ -165,6 +166,7 @@ def project_of(document: Document, path: str) -> Project:
         sources=tuple(os.path.normpath(folder / source) for source in root.get("sources", ())),
         manage=root.get("manage", "all"),
         ignore=tuple(root.get("ignore", ())),
+        ignore_users=tuple(root.get("ignore_users", ())),
         external=tuple(root.get("external", ())),
         adopted=frozenset(root.get("adopted", ())),
         safety=Safety(**{f.name: safety[f.name] for f in fields(Safety) if f.name in safety}),

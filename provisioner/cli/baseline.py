@@ -43,6 +43,7 @@ class Baseline:
     target: TargetSettings | None
     policies: tuple[Mapping[str, Any], ...]
     ignore: tuple[str, ...]
+    ignore_users: tuple[str, ...]
 
 
 def load_baseline(
@@ -77,9 +78,11 @@ def _of_file(name: str, target: TargetSettings, catalogue: Catalogue) -> Baselin
         former = project_of(read_document(name, "project"), name)
         counterpart = _counterpart(former, target)
         declared = former.load_catalogue(counterpart) if counterpart else None
-        around = Surroundings(declared or catalogue, former.ignore, former.external)
+        around = Surroundings(
+            declared or catalogue, former.ignore, former.external, former.ignore_users
+        )
         if not former.sources:
-            return Baseline(name, former, counterpart, (), former.ignore)
+            return Baseline(name, former, counterpart, (), former.ignore, former.ignore_users)
         loaded = load(former.sources, around, without=former.file)
         return _baseline(name, former, counterpart, loaded)
     return _baseline(name, None, None, load((name,), Surroundings(catalogue)))
@@ -116,9 +119,9 @@ def _of_revision(
         if read.is_whole:
             conformity.check(read, "catalogue")
         catalogue = catalogue_of(read, shown)
-    around = Surroundings(catalogue, former.ignore, former.external)
+    around = Surroundings(catalogue, former.ignore, former.external, former.ignore_users)
     if not (former.sources or sources):
-        return Baseline(name, former, counterpart, (), former.ignore)
+        return Baseline(name, former, counterpart, (), former.ignore, former.ignore_users)
     loaded = load_revision(name, former.sources or sources, around, without=project.file)
     return _baseline(name, former, counterpart, loaded)
 
@@ -127,7 +130,8 @@ def _baseline(
     name: str, project: Project | None, target: TargetSettings | None, loaded: Loaded
 ) -> Baseline:
     policies = tuple(loaded.desired.rules.get("policies", ()))
-    return Baseline(name, project, target, policies, loaded.desired.ignore)
+    desired = loaded.desired
+    return Baseline(name, project, target, policies, desired.ignore, desired.ignore_users)
 
 
 def _counterpart(former: Project, target: TargetSettings) -> TargetSettings | None:

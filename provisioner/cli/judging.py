@@ -74,6 +74,7 @@ def _with_baseline(
         judge_former=True,
         rules_from=baseline.name,
         ignore=_both(settings.ignore, baseline.ignore),
+        ignore_users=_both(settings.ignore_users, baseline.ignore_users),
     )
     former, target = baseline.project, baseline.target
     if former is None:

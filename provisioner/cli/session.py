@@ -92,7 +92,12 @@ class Session:
         """
         project = self.project
         if settings is not None:
-            project = replace(project, ignore=settings.ignore, external=settings.external)
+            project = replace(
+                project,
+                ignore=settings.ignore,
+                ignore_users=settings.ignore_users,
+                external=settings.external,
+            )
         return load_sources(project, sources, catalogue, lenient=lenient)
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
@@ -107,6 +112,7 @@ class Session:
         return Settings(
             project.manage,
             project.ignore,
+            project.ignore_users,
             project.external,
             safety,
             tuple(filter(None, (self.target.self_user,))),
@@ -167,7 +173,9 @@ def load_sources(
         message = "there are no sources: none were named, and no project file lists any"
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
-    around = Surroundings(catalogue, project.ignore, project.external, lenient)
+    around = Surroundings(
+        catalogue, project.ignore, project.external, project.ignore_users, lenient
+    )
     loaded = load(chosen, around, without=project.file)
     for file in loaded.desired.files:
         output.detail(f"read {file}")

@@ -60,6 +60,7 @@ class Coverage:
     roles: int = 0
     users: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
+    ignored_users: Mapping[str, int] = field(default_factory=dict)
     unmanaged: tuple[Kind, ...] = ()
 
 
@@ -144,7 +145,8 @@ def make_plan(
     What the target can't hold or do is adapted to it (see ``engine.adapt``).
     """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    settings = replace(settings, ignore=ignore)
+    users = tuple(dict.fromkeys((*settings.ignore_users, *desired.ignore_users)))
+    settings = replace(settings, ignore=ignore, ignore_users=users)
     asked = Asked(desired, snapshot, settings, catalogue, as_of, target.capabilities)
     adapted = adapted_target(asked)
     found = adapted.target
@@ -163,8 +165,10 @@ def make_plan(
         coverage=Coverage(
             desired.files,
             len(before.roles.keys() | after.roles.keys()) - sum(found.ignored.values()),
-            len(before.assignments.keys() | after.assignments.keys()),
+            len(before.assignments.keys() | after.assignments.keys())
+            - sum(found.ignored_users.values()),
             found.ignored,
+            found.ignored_users,
             tuple(kind for kind in KINDS if kind not in manages),
         ),
         valid_until=min((ending.until for ending in dated), default=None),

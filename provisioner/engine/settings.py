@@ -41,6 +41,7 @@ class Settings:
 
     manage: Manage = "all"
     ignore: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     safety: Safety = Safety()
     self_users: tuple[str, ...] = ()

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from provisioner import globs
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.target import is_ignored
 from provisioner.model import DatedRole, DesiredRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
@@ -65,12 +65,13 @@ class _Way:
             for name in {*then.roles, *now.roles}
             if (
                 kind := "ignored"
-                if is_ignored(name, settings.ignore)
+                if globs.first_caseless(settings.ignore, name)
                 else "external"
                 if name.casefold() in external
                 else ""
             )
         }
+        self.ignore_users = settings.ignore_users
         self.left_out: list[Diagnostic] = []
 
     def found(self, default_roles: frozenset[str]) -> WayBack:
@@ -83,6 +84,7 @@ class _Way:
         users = {
             login: DesiredUser(held.user, tuple(self._held(login, held)))
             for login, held in sorted(self.then.assignments.items())
+            if not self._is_ignored(login, held)
         }
         policies = {"policies": self.now.policies}
         return WayBack(DesiredState(roles, users, rules=policies), tuple(self.left_out))
@@ -96,6 +98,13 @@ class _Way:
             what = "stays as it is now" if role.name in self.now.roles else "does not come back"
             self._leave_out(f"role `{role.name}` is {kind}: it {what}")
         return bool(kind)
+
+    def _is_ignored(self, login: str, held: Assignment) -> bool:
+        ignored = globs.first_caseless(self.ignore_users, login) is not None
+        now = self.now.assignments.get(login)
+        if ignored and (now is None or now.roles != held.roles):
+            self._leave_out(f"user {held.user} is ignored: what they hold stays as it is now")
+        return ignored
 
     def _role(self, role: Role) -> Role:
         gone = self._gone(role.includes)

@@ -134,6 +134,10 @@ def coverage_line(plan: Plan) -> str:
         total = sum(covered.ignored.values())
         rules = ", ".join(f'"{safe(glob)}": {n}' for glob, n in sorted(covered.ignored.items()))
         line += f" Left alone: {_count(total, 'role')} (ignore {rules})."
+    if covered.ignored_users:
+        total = sum(covered.ignored_users.values())
+        rules = ", ".join(f'"{safe(g)}": {n}' for g, n in sorted(covered.ignored_users.items()))
+        line += f" Left alone: {_count(total, 'user')} (ignore_users {rules})."
     names = {"roles": "roles", "users": "assignments"}
     for kind in covered.unmanaged:
         line += f" Not managed: {names[kind]} (no `{kind}:` in the sources)."

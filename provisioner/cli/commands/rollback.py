@@ -144,8 +144,14 @@ def _sources(
 
 def _settings(settings: Settings, sources: DesiredState | None) -> Settings:
     """Everything goes back, but for what the project or its sources leave alone."""
-    ignore = sources.ignore if sources else ()
-    return replace(settings, manage="all", ignore=tuple(dict.fromkeys((*settings.ignore, *ignore))))
+    if sources is None:
+        return replace(settings, manage="all")
+    return replace(
+        settings,
+        manage="all",
+        ignore=tuple(dict.fromkeys((*settings.ignore, *sources.ignore))),
+        ignore_users=tuple(dict.fromkeys((*settings.ignore_users, *sources.ignore_users))),
+    )
 
 
 def _dates(
