@@ -40,6 +40,14 @@ if TYPE_CHECKING:
 
 
 SOON: Final = timedelta(days=30)
+_NO_ADMINISTRATOR_KNOWN: Final = Diagnostic(
+    "no-administrator-known",
+    f"nothing tells who administers this target: its catalogue has no {guards.ADMIN_PRIVILEGE}, so "
+    "no guard keeps the last administrator",
+    None,
+    None,
+    "warning",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +189,10 @@ def make_plan(
         rules=desired.rules,
     )
     plan = _with_rule_changes(plan, snapshot.state)
+    if changes and not guards.admin_access(
+        before, plan.admin_privileges, _in_new_names(plan, snapshot.administrators)
+    ):
+        plan = replace(plan, notes=(*plan.notes, _NO_ADMINISTRATOR_KNOWN))
     problems = (*found.problems, *adapted.problems)
     return _judged(plan, before, after, snapshot, problems, desired)
 
@@ -210,7 +222,7 @@ def _judged(
         default_roles=plan.default_roles,
         self_users=plan.settings.self_users or tuple(filter(None, (snapshot.subject,))),
         admin_privileges=plan.admin_privileges,
-        administrators=frozenset(plan.renames.get(name, name) for name in snapshot.administrators),
+        administrators=_in_new_names(plan, snapshot.administrators),
     )
     blocking = (
         violation.diagnostic()
@@ -249,6 +261,10 @@ def _with_rule_changes(plan: Plan, state: State) -> Plan:
         return plan
     text = "this target can't remember policies: they judge this plan, and no later one knows them"
     return replace(plan, notes=(*plan.notes, Diagnostic("rules-not-recorded", text)))
+
+
+def _in_new_names(plan: Plan, names: frozenset[str]) -> frozenset[str]:
+    return frozenset(plan.renames.get(name, name) for name in names)
 
 
 def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
