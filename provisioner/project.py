@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +14,15 @@ from provisioner.engine.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
+from provisioner.trust.gate import require_trusted, require_trusted_sources
+from provisioner.trust.reading import read_trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provisioner.desired.reader import Document
     from provisioner.model import Catalogue, Kind, Place
+    from provisioner.trust.reading import Trust
 
 FILE_NAME: Final = "provisioner.yaml"
 EMBEDDED: Final = "embedded"
@@ -50,6 +53,7 @@ class Project:
     ``sources`` are paths as they are shown, that is relative to the working directory.
     ``actors`` says who asks, for names that are no logins of the panel: the login, or None for
     whom has no access of its own.
+    ``written`` is the file as it was read; ``trust`` limits what it may reach and read.
     """
 
     file: Path | None = None
@@ -64,6 +68,8 @@ class Project:
     targets: Mapping[str, TargetSettings] = field(default_factory=_embedded)
     lint_ignores: tuple[Ignore, ...] = ()
     actors: Mapping[str, str | None] = field(default_factory=dict)
+    written: Document | None = field(default=None, repr=False, compare=False)
+    trust: Trust | None = None
 
     @property
     def folder(self) -> Path:
@@ -94,8 +100,9 @@ class Project:
         """The catalogue that the target or the project names; None where neither does.
 
         Raises:
-            InvalidInput: The file is missing, or is no catalogue.
+            InvalidInput: The target is not to be trusted, or the file is missing or no catalogue.
         """
+        require_trusted(self, target)
         shown = self.catalogue_path(target)
         return None if shown is None else catalogue_of(read_document(shown, "catalogue"), shown)
 
@@ -126,12 +133,23 @@ def catalogue_of(document: Document, shown: str) -> Catalogue:
     return catalogues.from_document(document.root, name=shown)
 
 
-def load_project(config: str | None) -> Project:
+def load_project(config: str | None, *, trust: str | None) -> Project:
     """Read the project file: the given one, or ``provisioner.yaml`` where there is one.
 
+    ``trust`` is the trust file that limits what it may reach and read; None: it may do everything.
+
     Raises:
-        InvalidInput: With every problem of the file.
+        InvalidInput: With every problem of the file, or of the trust file.
     """
+    project = _read_project(config)
+    if trust is None:
+        return project
+    project = replace(project, trust=read_trust(trust, project.folder))
+    require_trusted_sources(project)
+    return project
+
+
+def _read_project(config: str | None) -> Project:
     path = config or FILE_NAME
     if config is None and not os.path.lexists(path):
         return Project()
@@ -177,4 +195,5 @@ def project_of(document: Document, path: str) -> Project:
             for index, id in enumerate(root.get("lint", {}).get("ignore", ()))
         ),
         actors=root.get("actors", {}),
+        written=document,
     )

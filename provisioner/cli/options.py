@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Connection:
-    """How targets behind a network are reached."""
+    """How targets are reached; ``trust`` is the file that says which may be."""
 
     insecure_http: bool = False
+    trust: str | None = None
 
 
 CONNECTION: Final = Connection()
@@ -109,10 +110,42 @@ formats = option(
     default="text",
     help="How to print results and errors.",
 )
-config = option(
-    "--config",
-    metavar="FILE",
-    help="The project file. Default: provisioner.yaml, where there is one.",
+TRUST: Final = "PROVISIONER_TRUST_FILE"
+
+
+def _trust_named(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The trust file. A name that is there but empty must not pass for none."""
+    if value == "" or (value is None and TRUST in os.environ):
+        message = f"it is empty; name the file, or take --trust and {TRUST} away"
+        raise click.BadParameter(message, param=param)
+    return value
+
+
+def _trust(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the trust file off the arguments and put it where projects are loaded."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        CONNECTION.trust = options.pop("trust")
+        return function(*args, **options)
+
+    return wrapper
+
+
+config = _chain(
+    option(
+        "--config",
+        metavar="FILE",
+        help="The project file. Default: provisioner.yaml, where there is one.",
+    ),
+    option(
+        "--trust",
+        envvar=TRUST,
+        metavar="FILE",
+        callback=_trust_named,
+        help="Refuse what the project file names and FILE does not list; see docs/security.md.",
+    ),
+    _trust,
 )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import catalogue as catalogues
+from provisioner import project as projects
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli import output
 from provisioner.cli.judging import grounds_of, partly, unread_rest
@@ -17,13 +18,8 @@ from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import State
-from provisioner.project import (
-    EMBEDDED_PATH,
-    FILE_NAME,
-    Project,
-    TargetSettings,
-    load_project,
-)
+from provisioner.project import EMBEDDED_PATH, FILE_NAME, Project, TargetSettings
+from provisioner.trust.gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -220,6 +216,15 @@ def load_for_targets(
     return loaded
 
 
+def load_project(config: str | None) -> Project:
+    """Read the project file, under the trust file that this run was given.
+
+    Raises:
+        InvalidInput: With every problem of the file, or of the trust file.
+    """
+    return projects.load_project(config, trust=CONNECTION.trust)
+
+
 def open_session(config: str | None, target: str | None) -> Session:
     """Read the project file and open its target.
 
@@ -233,9 +238,10 @@ def open_project(project: Project, target: str | None) -> Session:
     """Open a target of a project.
 
     Raises:
-        InvalidInput: The target or its catalogue is wrong.
+        InvalidInput: The target is not to be trusted, or it or its catalogue is wrong.
     """
     chosen = project.target(target)
+    require_trusted(project, chosen)
     catalogue = project.load_catalogue(chosen)
     defaults = (catalogue or catalogues.shipped()).default_roles
     initial = State({role.name: role for role in defaults})
@@ -246,6 +252,7 @@ def open_project(project: Project, target: str | None) -> Session:
         chosen.place,
         read_document,
         insecure_http=CONNECTION.insecure_http,
+        within=addresses_for(project, chosen),
     )
     return Session(project, chosen, open_backend(chosen.backend, opening), catalogue)
 

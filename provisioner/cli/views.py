@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from provisioner.cli import output
 from provisioner.cli.session import (
     catalogue_of,
+    load_project,
     load_sources,
     open_session,
     tell_if_new,
 )
 from provisioner.engine.chains import declared_state
 from provisioner.engine.explain import Exclusions
-from provisioner.project import load_project
 from provisioner.render.style import safe
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from provisioner.backends.http.secret_files import held_by
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provisioner.model import Place
+    from provisioner.trust.addresses import Address
 
 MEGABYTE: Final = 1_000_000
 _AS_THEY_ARE: Final = (
@@ -56,7 +58,8 @@ class HttpSettings:
     """A target's options. Times are in seconds, sizes in bytes.
 
     ``read_timeout`` limits the silence between two pieces of a reply, ``reply_timeout`` a whole
-    reply, ``total_timeout`` all attempts of one request and the waits between them.
+    reply, ``total_timeout`` all attempts of one request and the waits between them. ``within``
+    holds the addresses that requests have to stay below; without any, only ``url`` counts.
     """
 
     url: str
@@ -76,6 +79,7 @@ class HttpSettings:
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    within: tuple[Address, ...] = ()
 
     @property
     def threads(self) -> int:
@@ -95,6 +99,7 @@ def read_settings(
     *,
     insecure_http: bool,
     environ: Mapping[str, str],
+    within: tuple[Address, ...] = (),
 ) -> HttpSettings:
     """Return the settings of a target; paths among its options are relative to ``folder``.
 
@@ -120,6 +125,7 @@ def read_settings(
         ca_file=reading.file("ca_file"),
         client_cert=certificate,
         client_key=key,
+        within=within,
         **same,
     )
     if reading.problems:
@@ -215,7 +221,7 @@ class _Reading:
             return None
         path: Path = self.folder / self.options[file]
         try:
-            text = path.read_text(encoding="utf-8").rstrip("\r\n")
+            text = held_by(path).decode().rstrip("\r\n")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             self.wrong(file, f"can't read {path}: {why}", "correct the path, or the file")
