@@ -72,8 +72,10 @@ def test_the_checkout_around_a_submodule_counts(own: Branch) -> None:
     (inner / ".git").write_text("gitdir: ../.git/modules/inner\n")
     own.write("inner/provisioner.yaml", (own.folder / "provisioner.yaml").read_bytes())
     own.write("trust.yaml", TRUST).chmod(0o600)
-    words = ("--config", "inner/provisioner.yaml")
-    assert f"the checkout {own.folder}" in refused(own, "trust.yaml", *words)
+    words = ("--config", f"{inner}/provisioner.yaml")
+    there = ("sh", "-c", 'cd .. && exec "$@"', "sh")
+    said = refused(own, "checkout/trust.yaml", *words, before=there)
+    assert f"the checkout {own.folder}" in said
 
 
 def test_without_git_the_folder_of_the_project_file_is_the_checkout(own: Branch) -> None:
