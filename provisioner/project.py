@@ -14,7 +14,11 @@ from provisioner.engine.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
-from provisioner.trust.gate import require_trusted, require_trusted_sources
+from provisioner.trust.gate import (
+    require_trusted,
+    require_trusted_project_file,
+    require_trusted_sources,
+)
 from provisioner.trust.reading import read_trust
 
 if TYPE_CHECKING:
@@ -141,9 +145,10 @@ def load_project(config: str | None, *, trust: str | None) -> Project:
     Raises:
         InvalidInput: With every problem of the file, or of the trust file.
     """
-    project = _read_project(config)
     if trust is None:
-        return project
+        return _read_project(config)
+    require_trusted_project_file(Path(config or FILE_NAME))
+    project = _read_project(config)
     project = replace(project, trust=read_trust(trust, project.folder))
     require_trusted_sources(project)
     return project

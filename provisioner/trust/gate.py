@@ -19,6 +19,7 @@ from provisioner.trust.reading import as_listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from provisioner.model import Place
     from provisioner.project import Project, TargetSettings
@@ -70,6 +71,18 @@ def require_trusted(project: Project, target: TargetSettings) -> None:
     found = list(_Judging(project, project.trust).target(target))
     if found:
         raise InvalidInput(found)
+
+
+def require_trusted_project_file(file: Path) -> None:
+    """Make sure that a project file is no link out of its checkout, before it is read.
+
+    Raises:
+        InvalidInput: It is.
+    """
+    if not is_at_or_below(file.resolve(), checkout(file.parent)):
+        message = "the project file is a link that leads out of the checkout"
+        remedy = "put the file itself there, or name it where it is with --config"
+        raise InvalidInput(Diagnostic("not-trusted", message, str(file), remedy))
 
 
 def require_trusted_sources(project: Project) -> None:
@@ -129,6 +142,8 @@ class _Judging:
                 yield from self._adapter(target)
 
     def _store(self, target: TargetSettings) -> Iterator[Diagnostic]:
+        for option in target.options.keys() - _OF_EVERY_TARGET - {"path"}:
+            yield self._unknown(target, option)
         path = target.options["path"]
         yield from self._file(target, "path", path)
         for real in real_places(self._project.folder, path):
@@ -139,7 +154,8 @@ class _Judging:
 
     def _http(self, target: TargetSettings) -> Iterator[Diagnostic]:
         profile = target.options.get("profile", "")
-        if profile.endswith((".yaml", ".yml")):
+        # What is shipped has a plain name.
+        if "." in profile or "/" in profile:
             yield from self._file(target, "profile", profile)
         try:
             asked = address(target.options["url"])
@@ -152,15 +168,13 @@ class _Judging:
             why = f"{asked} lies below no address that the trust file lists"
             yield self._finding(target, "url", why, self._add("targets", _entry(target, asked)))
             return
-        for option in target.options:
-            if option not in APART | HARMLESS:
-                yield from self._option(target, option, asked)
+        for option in target.options.keys() - APART - HARMLESS:
+            yield from self._option(target, option, asked)
 
     def _option(self, target: TargetSettings, option: str, asked: Address) -> Iterator[Diagnostic]:
         key = (VARIABLES | FILES | TEXTS).get(option)
         if key is None:
-            why = "nobody has said yet whether a project file that is not trusted may set it"
-            yield self._finding(target, option, why, "leave it out")
+            yield self._unknown(target, option)
             return
         entries = [each for each in self._trust.targets if each.below.covers(asked)]
         given = target.options[option]
@@ -206,6 +220,10 @@ class _Judging:
         line = f"files: {_flow([*self._trust.files, named])}"
         remedy = f"if that is meant, write in {self._trust.file}: {line}"
         return Diagnostic("not-trusted", message, self._place(path), remedy)
+
+    def _unknown(self, target: TargetSettings, option: str) -> Diagnostic:
+        why = "nobody has said yet whether a project file that is not trusted may set it"
+        return self._finding(target, option, why, "leave it out")
 
     def _finding(self, target: TargetSettings, option: str, why: str, remedy: str) -> Diagnostic:
         message = f"target `{target.name}`: {option}: {why}"

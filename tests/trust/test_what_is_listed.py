@@ -40,6 +40,16 @@ def test_every_option_of_a_target_over_http_is_judged_or_harmless() -> None:
     assert set(known) == http.keys()
 
 
+def test_every_key_that_names_a_file_is_judged() -> None:
+    project = schemas.load("project")
+    named = {"$ref": "#/$defs/path"}
+    rules = [rule["then"]["properties"] for rule in project["$defs"]["target"]["allOf"]]
+    files = [{key for key, given in rule.items() if given == named} for rule in rules]
+    assert files == [{"path"}, gate.FILES.keys()]
+    assert rules[0].keys() == {"backend", "self", "catalogue", "ceiling", "path"}
+    assert {key for key, given in project["properties"].items() if given == named} == {"catalogue"}
+
+
 def test_the_trust_file_has_a_key_for_each_of_them() -> None:
     listed = schemas.load("trust")["$defs"]["target"]["else"]["properties"].keys() - {"url"}
     assert listed == {*gate.VARIABLES.values(), *gate.FILES.values(), *gate.TEXTS.values()}
@@ -284,6 +294,23 @@ def test_a_link_in_the_checkout_leads_nowhere_else(link: str, to: str, branch: B
     # Its absolute path is as good, or as bad.
     branch.trust(f"files: ['{branch.folder}/state/']\n")
     assert "is not below what the trust file lists" in branch.refused("plan")
+
+
+@pytest.mark.parametrize("profile", ["p.yaml", "../p.yml", "P.YAML", "profiles/acme"])
+def test_a_profile_of_ones_own_is_a_file_that_has_to_be_listed(
+    profile: str, branch: Branch
+) -> None:
+    branch.trust(LISTED % "")
+    branch.project(f"{HTTP}, token_env: PANEL_TOKEN, profile: {profile}")
+    assert f'target `p`: profile: "{profile}"' in branch.refused("plan")
+
+
+def test_the_project_file_is_no_link_out_of_the_checkout(branch: Branch) -> None:
+    branch.trust("files: [state/, .provisioner/]\n")
+    (branch.outside / "private.yaml").write_text(f"{FILE_CANARY}: 1\n")
+    (branch.folder / "provisioner.yaml").symlink_to("../private.yaml")
+    said = branch.refused("plan")
+    assert "provisioner.yaml: error: the project file is a link that leads out" in said
 
 
 def test_dots_lead_nowhere_else(branch: Branch) -> None:
