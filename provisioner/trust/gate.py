@@ -184,7 +184,7 @@ class _Judging:
             # The narrowest address that is listed, so that no more is trusted than is needed.
             entry = max(entries, key=lambda each: len(each.below.segments))
             line = f"{key}: {_flow([*entry.allowed.get(key, ()), _shown(target, option)])}"
-            why = f"{_shown(target, option)} is not listed for {entry.below}"
+            why = f"{_quoted(_shown(target, option))} is not listed for {entry.below}"
             yield self._finding(target, option, why, self._set(entry.place, line))
 
     def _adapter(self, target: TargetSettings) -> Iterator[Diagnostic]:
