@@ -35,6 +35,7 @@ FILES: Final = {
     "client_key": "client_key",
     "ca_file": "ca",
 }
+PASSWORDS: Final = frozenset({"password_env", "password_file"})
 TEXTS: Final = {"proxy": "proxy"}
 # Judged apart from these tables.
 APART: Final = frozenset({"backend", "url", "profile", "catalogue"})
@@ -157,6 +158,7 @@ class _Judging:
         # What is shipped has a plain name.
         if "." in profile or "/" in profile:
             yield from self._file(target, "profile", profile)
+            yield from self._own_profile(target, profile)
         try:
             asked = address(target.options["url"])
         except Unclear as error:
@@ -170,6 +172,15 @@ class _Judging:
             return
         for option in target.options.keys() - APART - HARMLESS:
             yield from self._option(target, option, asked)
+
+    def _own_profile(self, target: TargetSettings, profile: str) -> Iterator[Diagnostic]:
+        """A profile says where below the address a password is sent, and in which words."""
+        places = real_places(self._project.folder, profile)
+        inside = any(is_at_or_below(place, self._top) for place in places)
+        if inside and target.options.keys() & PASSWORDS:
+            why = f"{_quoted(profile)} lies in the checkout, and would say where the password goes"
+            remedy = "keep it outside, and list it under `files`; or take a token for the target"
+            yield self._finding(target, "profile", why, remedy)
 
     def _option(self, target: TargetSettings, option: str, asked: Address) -> Iterator[Diagnostic]:
         key = (VARIABLES | FILES | TEXTS).get(option)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -111,28 +109,9 @@ def test_secrets_that_are_not_there_are_named_by_where_they_should_be(tmp_path: 
     assert "No such file" in wrong(tmp_path, token_file="nowhere")
     assert "it is not UTF-8" in wrong(tmp_path, token_file="latin")
     assert "is no token" in wrong(tmp_path, token_file="two")
-    assert "Is a directory" in wrong(tmp_path, token_file=".")
     assert "a b" not in wrong(tmp_path, env={"T": "a b"}, token_env="T")
     both = wrong(tmp_path, env={"T": "x"}, token_env="T", token_file="two")
     assert "keep one of them" in both
-
-
-def test_a_secret_file_is_read_to_its_end_and_no_further_than_a_secret_goes(tmp_path: Path) -> None:
-    (tmp_path / "long").write_text("x" * 65_537)
-    assert "too long for a secret" in wrong(tmp_path, token_file="long")
-    for endless in ("/dev/zero", "/dev/random"):
-        assert "neither a file nor a pipe" in wrong(tmp_path, password_file=endless)
-
-
-def test_a_secret_may_come_through_a_pipe(tmp_path: Path) -> None:
-    """As a shell gives it with <(...), from a writer that takes its time."""
-    ours, theirs = os.pipe()
-    with subprocess.Popen(["sh", "-c", "sleep 0.1; echo from-a-pipe"], stdout=theirs):
-        os.close(theirs)
-        token = read(tmp_path, token_file=f"/dev/fd/{ours}").token
-    os.close(ours)
-    assert token is not None
-    assert token.reveal() == "from-a-pipe"
 
 
 def test_a_user_name_and_password(tmp_path: Path) -> None:

@@ -210,17 +210,34 @@ def test_a_profile_leads_no_password_past_what_is_listed(path: str, branch: Bran
     with ScriptedServer(sending(json_reply({"token": "t"}))) as server:
         url = f"{server.url}/mine"
         trust = branch.trust(
-            f"files: [acme.yaml]\ntargets: [{{url: '{url}', password_env: [HTTP_PASSWORD]}}]\n"
+            f"files: [../acme.yaml]\ntargets: [{{url: '{url}', password_env: [HTTP_PASSWORD]}}]\n"
         )
-        branch.write("acme.yaml", PROFILE % path)
+        branch.write("../acme.yaml", PROFILE % path)
         branch.project(
-            f'backend: http, url: "{url}", profile: acme.yaml, username: ci, '
+            f'backend: http, url: "{url}", profile: ../acme.yaml, username: ci, '
             "password_env: HTTP_PASSWORD"
         )
         answered = branch("plan", "--trust", trust)
     assert answered.code == 1
     assert "it lies below no address that the trust file lists" in branch.said(answered)
     assert not server.requests
+
+
+def test_a_profile_of_the_branch_itself_gets_no_password(branch: Branch) -> None:
+    """It could post it where its author can read it. A token goes into no body."""
+    with ScriptedServer(sending(json_reply([]))) as server:
+        url = server.url
+        more = "password_env: [HTTP_PASSWORD], token_env: [PANEL_TOKEN]"
+        trust = branch.trust(f"files: [./]\ntargets: [{{url: '{url}', {more}}}]\n")
+        branch.write("acme.yaml", PROFILE % "/comments")
+        target = f'backend: http, url: "{url}", profile: acme.yaml, username: ci'
+        branch.project(f"{target}, password_env: HTTP_PASSWORD")
+        said = branch.refused("plan")
+        assert 'profile: "acme.yaml" lies in the checkout, and would say where the password' in said
+        assert not server.connections
+        branch.project(f"{target}, token_env: PANEL_TOKEN")
+        branch("plan", "--adopt", "--trust", trust)
+    assert {sent.target for sent in server.requests} == {"/roles"}
 
 
 def test_a_proxy_that_is_not_listed_hears_nothing(branch: Branch) -> None:

@@ -129,7 +129,7 @@ class Client:
             if not _is_header(value):
                 message = f"{request.method} {url}: the header {name} can't be sent as it is"
                 raise NotSent(Diagnostic("bad-header", message))
-        if not self._means.may_ask(url):
+        if not _may_ask(self._means.settings, url):
             message = f"{request.method} {url}: it lies below no address that the trust file lists"
             raise NotSent(Diagnostic("not-trusted", message))
         return _Sending(self._means, request, url).run()
@@ -158,10 +158,6 @@ class _Means:
     sleep: Callable[[float], object]
     closed: threading.Event
     room: threading.Semaphore
-
-    def may_ask(self, url: str) -> bool:
-        """Whether a request may go to an address, as far as a trust file has a say."""
-        return not self.settings.within or leads_below(self.settings.within, url)
 
 
 class _Sending:
@@ -268,7 +264,7 @@ class _Sending:
         if _origin(target) != _origin(self.settings.url):
             why = f"the server sends it on to another place, {shown}, which gets no token"
             self.fail(why, "correct `url` in the project file, if that place is the right one")
-        if not self.means.may_ask(target):
+        if not _may_ask(self.settings, target):
             why = f"the server sends it on to {shown}, which lies below no listed address"
             self.fail(why, "list that address in the trust file, if it is the right one")
         if not (target.isascii() and target.isprintable()) or _has_dots(urlsplit(target).path):
@@ -297,6 +293,11 @@ def _below(base: str, target: str) -> str:
     """Return the target with the scheme, host and port written as in the base."""
     origin, found = urlsplit(base), urlsplit(target)
     return urlunsplit((origin.scheme, origin.netloc, found.path or "/", found.query, ""))
+
+
+def _may_ask(settings: HttpSettings, url: str) -> bool:
+    """Whether a request may go to an address, as far as a trust file has a say."""
+    return not settings.within or leads_below(settings.within, url)
 
 
 def _has_dots(path: str) -> bool:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from provisioner.backends.http.secret_files import held_by
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -221,7 +220,7 @@ class _Reading:
             return None
         path: Path = self.folder / self.options[file]
         try:
-            text = held_by(path).decode().rstrip("\r\n")
+            text = path.read_text(encoding="utf-8").rstrip("\r\n")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             self.wrong(file, f"can't read {path}: {why}", "correct the path, or the file")
