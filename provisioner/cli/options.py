@@ -115,7 +115,7 @@ TRUST: Final = "PROVISIONER_TRUST_FILE"
 
 def _trust_named(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
     """The trust file. A name that is there but empty must not pass for none."""
-    if value == "" or (value is None and TRUST in os.environ):
+    if value == "":
         message = f"it is empty; name the file, or take --trust and {TRUST} away"
         raise click.BadParameter(message, param=param)
     return value
@@ -141,6 +141,7 @@ config = _chain(
     option(
         "--trust",
         envvar=TRUST,
+        empty_is_given=True,
         metavar="FILE",
         callback=_trust_named,
         help="Refuse what the project file names and FILE does not list; see docs/security.md.",
