@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from provisioner.engine.policy import Violation
     from provisioner.engine.rules_in_force import Policy
 
+_NOTHING: Final[Mapping[str, frozenset[str]]] = {}
+
 
 def loosened(
     former: Iterable[Policy],
@@ -35,6 +37,7 @@ def loosened(
     *,
     users: Mapping[str, DesiredUser] | None = None,
     shipped: frozenset[str] = frozenset(),
+    carried_there: Mapping[str, frozenset[str]] = _NOTHING,
 ) -> Iterator[Diagnostic]:
     """Yield each break of a former policy that the present ones would let pass, and that is new.
 
@@ -47,6 +50,8 @@ def loosened(
         as_of: The day on which exemptions and end dates are judged.
         users: What the sources say of users, for ``dated`` policies.
         shipped: As in ``check_policies``.
+        carried_there: What roles carry where the former policies were written, for those that the
+            state before does not have.
     """
     kept = set(map(_key, in_force(present)))
     old, new = EffectiveAccess(before), EffectiveAccess(after)
@@ -55,12 +60,17 @@ def loosened(
         lessened = {
             name: carried
             for name in roles_judged(policy)
-            if (carried := old.of_role(name)) and not carried <= new.of_role(name)
+            if (carried := _carried(name, before, old, carried_there))
+            and not carried <= new.of_role(name)
         }
-        if _key(policy) in kept and not lessened:
+        is_kept = _key(policy) in kept
+        if is_kept and not lessened:
             continue
-        states = (_as_held(before, lessened), _as_held(after, lessened))
-        for violation in _new_breaks(policy, *states, as_of, users, shipped):
+        states = (_as_held(before, lessened, before), _as_held(after, lessened, before))
+        # No store keeps dates. What a kept rule let pass is taken to have had none; of one that
+        # goes it is not known, and breaking it was not possible.
+        dated = _undated(states[0]) if is_kept else {}
+        for violation in _new_breaks(policy, *states, as_of, users, shipped, dated):
             told[violation.policy, violation.message] = None
     for name, message in told:
         yield Diagnostic(
@@ -78,38 +88,61 @@ def _new_breaks(
     as_of: date,
     users: Mapping[str, DesiredUser] | None,
     shipped: frozenset[str],
+    held: Mapping[str, DesiredUser],
 ) -> Iterator[Violation]:
     found = check_policies((policy,), after, as_of, users=users, shipped=shipped)
-    # No store keeps dates: what was held before is taken to have had none.
-    held = {
-        login: DesiredUser(it.user, tuple(map(DatedRole, sorted(it.roles))))
-        for login, it in before.assignments.items()
-    }
     had = check_policies((policy,), before, as_of, users=held, shipped=shipped)
     for violation in told_apart(found, had):
         if violation.is_new and violation.severity == "error":
             yield violation
 
 
-def _as_held(state: State, carried: Mapping[str, frozenset[str]]) -> State:
+def _carried(
+    name: str, state: State, access: EffectiveAccess, there: Mapping[str, frozenset[str]]
+) -> frozenset[str]:
+    return access.of_role(name) if name in state.roles else there.get(name, frozenset())
+
+
+def _undated(state: State) -> dict[str, DesiredUser]:
+    return {
+        login: DesiredUser(held.user, tuple(map(DatedRole, sorted(held.roles))))
+        for login, held in state.assignments.items()
+    }
+
+
+def _as_held(state: State, carried: Mapping[str, frozenset[str]], before: State) -> State:
     """The state in which whoever holds everything that one of the roles carried holds the role.
 
     A role that is gone is there again. Nobody's access grows by one that was deleted or emptied.
+    Who holds it all through other roles, as they were before already, holds what the policy let
+    pass then: a new administrator is no holder of every role that is narrowed beside.
     """
     if not carried:
         return state
-    access = EffectiveAccess(state)
+    access, old = EffectiveAccess(state), EffectiveAccess(before)
     gone = {name: Role(name, "", carried[name]) for name in carried.keys() - state.roles.keys()}
 
-    def taken(has: frozenset[str]) -> frozenset[str]:
-        return frozenset(name for name, some in carried.items() if some <= has)
+    def taken(held: frozenset[str], has: frozenset[str]) -> frozenset[str]:
+        found = {name for name, some in carried.items() if some <= has}
+        if not found or state is before:
+            return frozenset(found)
+        ways = {name: old.closure((name,)) for name in access.closure(held)}
+        return frozenset(
+            name
+            for name in found
+            if not carried[name]
+            <= frozenset().union(*(old.of_role(way) for way in ways if name not in ways[way]))
+        )
 
     roles = {
-        name: replace(role, includes=role.includes | (taken(access.of_role(name)) - {name}))
+        name: replace(
+            role,
+            includes=role.includes | (taken(frozenset((name,)), access.of_role(name)) - {name}),
+        )
         for name, role in state.roles.items()
     }
     assignments = {
-        login: replace(held, roles=held.roles | taken(access.of_user(login)))
+        login: replace(held, roles=held.roles | taken(held.roles, access.of_user(login)))
         for login, held in state.assignments.items()
     }
     return replace(state, roles={**roles, **gone}, assignments=assignments)

@@ -65,6 +65,10 @@ def loosened(
             plan.as_of,
             users=desired.users if desired else None,
             shipped=_shipped(plan, before, after),
+            carried_there={
+                role["name"]: frozenset(role["carries"])
+                for role in plan.rules.get("former_roles", ())
+            },
         )
     )
 
