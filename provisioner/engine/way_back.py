@@ -6,11 +6,12 @@ external roles), and assignments that have come to their end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provisioner import globs
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.rules_in_force import in_new_names
 from provisioner.model import DatedRole, DesiredRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
@@ -25,10 +26,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class WayBack:
-    """The former state as a desired one; ``left_out`` names what of it does not come back."""
+    """The former state as a desired one; ``left_out`` names what of it does not come back.
+
+    ``renames`` are the roles that get a former name back: policies follow them.
+    """
 
     desired: DesiredState
     left_out: tuple[Diagnostic, ...]
+    renames: Mapping[str, str] = field(default_factory=dict)
 
 
 def way_back(
@@ -59,15 +64,17 @@ class _Way:
         self, then: State, now: State, settings: Settings, dates: Dates, as_of: date
     ) -> None:
         self.then, self.now, self.dates, self.as_of = then, now, dates, as_of
+        self.called = _called(then, now)
         external = {name.casefold() for name in settings.external}
         self.others = {
             name: kind
             for name in {*then.roles, *now.roles}
+            for called in (self.called.get(name, name),)
             if (
                 kind := "ignored"
-                if globs.first_caseless(settings.ignore, name)
+                if any(globs.first_caseless(settings.ignore, n) for n in (name, called))
                 else "external"
-                if name.casefold() in external
+                if external & {name.casefold(), called.casefold()}
                 else ""
             )
         }
@@ -86,16 +93,22 @@ class _Way:
             for login, held in sorted(self.then.assignments.items())
             if not self._is_ignored(login, held)
         }
-        policies = {"policies": self.now.policies}
-        return WayBack(DesiredState(roles, users, rules=policies), tuple(self.left_out))
+        renames = {
+            called: name
+            for name, called in self.called.items()
+            if name != called and name not in self.others
+        }
+        rules = {"policies": tuple(in_new_names(p, renames) for p in self.now.policies)}
+        return WayBack(DesiredState(roles, users, rules=rules), tuple(self.left_out), renames)
 
     def _leave_out(self, message: str) -> None:
         self.left_out.append(Diagnostic("rollback-left-out", message, None, None, "warning"))
 
     def _is_others(self, role: Role) -> bool:
         kind = self.others.get(role.name)
-        if kind and self.now.roles.get(role.name) != role:
-            what = "stays as it is now" if role.name in self.now.roles else "does not come back"
+        now = self.now.roles.get(self.called.get(role.name, role.name))
+        if kind and now != role:
+            what = "stays as it is now" if now is not None else "does not come back"
             self._leave_out(f"role `{role.name}` is {kind}: it {what}")
         return bool(kind)
 
@@ -110,7 +123,8 @@ class _Way:
         gone = self._gone(role.includes)
         for name in gone:
             self._leave_out(f"role `{role.name}` comes back without `{name}`, which is gone")
-        return replace(role, includes=role.includes - frozenset(gone)) if gone else role
+        includes = frozenset(map(self._name, role.includes - frozenset(gone)))
+        return replace(role, includes=includes) if includes != role.includes else role
 
     def _held(self, login: str, held: Assignment) -> list[DatedRole]:
         gone = self._gone(held.roles)
@@ -122,7 +136,7 @@ class _Way:
                 continue
             dated = self.dates.get((login, name), DatedRole(name))
             if dated.is_active(self.as_of):
-                roles.append(dated)
+                roles.append(replace(dated, role=self._name(name)))
             else:
                 self._leave_out(
                     f"{held.user} does not get `{name}` back: that ended on {dated.until}"
@@ -131,4 +145,22 @@ class _Way:
 
     def _gone(self, names: frozenset[str]) -> list[str]:
         """Those of the roles that are others', and no longer there."""
-        return sorted(name for name in names if name in self.others and name not in self.now.roles)
+        return sorted(
+            name for name in names if name in self.others and self._name(name) not in self.now.roles
+        )
+
+    def _name(self, name: str) -> str:
+        """A role by the name that it will have: that of then, for others' roles that of now."""
+        return self.called.get(name, name) if name in self.others else name
+
+
+def _called(then: State, now: State) -> dict[str, str]:
+    """What the roles of then are called now, as far as they are still there."""
+    by_id = {role.id: name for name, role in now.roles.items() if role.id is not None}
+    by_case = {name.casefold(): name for name in now.roles}
+    found = {}
+    for name, role in then.roles.items():
+        called = by_id.get(role.id) if role.id is not None else by_case.get(name.casefold())
+        if called is not None:
+            found[name] = called
+    return found

@@ -112,6 +112,45 @@ def test_a_rollback_does_not_get_past_a_policy_in_force(shell: Shell) -> None:
     assert shell.files() == before
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "code"),
+    [
+        (GIVEN, "Books: {renamed_from: Accountant, privileges: [ARDOCS_*]}", 3),
+        (GIVEN, "Books: {privileges: [ARDOCS_*]}", 3),
+        (WORLD, "Books: {renamed_from: Accountant, privileges: [ARDOCS_*]}", 0),
+        (WORLD, "Books: {privileges: [ARDOCS_*]}", 0),
+    ],
+    ids=["renamed", "replaced", "renamed, unused", "replaced, unused"],
+)
+def test_a_rollback_judges_roles_that_had_other_names(
+    shell: Shell, then: str, now: str, code: int
+) -> None:
+    """The rules stay, the names go back: what they mean follows the roles."""
+    applied(shell, then)
+    later = WORLD.replace("Accountant: {privileges: [ARDOCS_*]}", now)
+    applied(shell, (later + RULE).replace("[Accountant]", "[Books]"))
+    answer = shell("rollback", "1", "--auto-approve")
+    assert answer.code == code, answer.out
+    assert ("policy `p`" in text(answer)) == (code == 3)
+    state = json.loads((shell.folder / ".provisioner/state.json").read_text())
+    if code == 0 and "renamed_from" in now:
+        assert state["policies"][0]["restrict"]["roles"] == ["Accountant"]
+
+
+def test_a_rollback_does_not_bring_back_others_role_under_a_former_name(shell: Shell) -> None:
+    """It was renamed since, and is somebody else's now: who held it holds it as it is."""
+    zoe = "  zoe: {roles: [Helpdesk]}\n"
+    applied(shell, WORLD + zoe)
+    desk = WORLD.replace("Helpdesk: {", "Desk: {renamed_from: Helpdesk, ")
+    applied(shell, desk.replace("[Helpdesk]", "[Desk]"))
+    shell.write("provisioner.yaml", "version: 1\nexternal: [Desk]\n")
+    answer = shell("rollback", "1", "--auto-approve")
+    assert answer.code == 0, answer.out
+    state = json.loads((shell.folder / ".provisioner/state.json").read_text())
+    assert "Helpdesk" not in {role["name"] for role in state["roles"]}
+    assert {"user": "zoe", "roles": ["Desk"]} in state["users"]
+
+
 def test_a_rollback_leaves_the_rules_in_force(shell: Shell) -> None:
     """It brings back roles and assignments, not rules."""
     applied(shell, WORLD, WORLD.replace("[ARDOCS_*]", "[ARDOCS_VIEW]") + RULE)
@@ -335,6 +374,42 @@ def test_a_rule_about_dates_is_not_dropped_and_used_in_one_change(shell: Shell) 
     answer = plan(shell, sly, *ANY)
     assert answer.code == 3
     assert "policy `d`" in text(answer)
+
+
+@pytest.mark.parametrize(
+    "later", ["{role: Accountant, until: 2099-01-01}", "Accountant"], ids=["longer", "undated"]
+)
+def test_a_longer_date_uses_a_dropped_rule(shell: Shell, later: str) -> None:
+    """Though nobody holds another role than before."""
+    soon = WORLD.replace(
+        "bob@example.com: {roles: [Accountant]", "bob@example.com: {roles: [DATED]"
+    )
+    dated = "policies: [{name: d, dated: {roles: [Accountant], max_days: 60}}]\n"
+    short = soon.replace("DATED", "{role: Accountant, until: 2026-12-20}")
+    day = ("--as-of", "2026-11-27")
+    applied(shell, short + dated, options=day)
+    assert plan(shell, short, *ANY, *day).code == 0
+    answer = plan(shell, soon.replace("DATED", later), *ANY, *day)
+    assert answer.code == 3
+    assert "policy `d` and uses that at once: bob@example.com: Accountant" in text(answer)
+
+
+def test_a_narrower_role_does_not_make_holders_of_whoever_is_given_more(shell: Shell) -> None:
+    """A new administrator holds all that it carried, as administrators always did."""
+    applied(shell, WORLD + RULE)
+    narrower = WORLD.replace("[ARDOCS_*]", "[ARDOCS_VIEW]")
+    hired = "  carl@example.com: {roles: [Full Access]}\n"
+    answer = plan(shell, narrower + hired + RULE, *ANY)
+    assert answer.code == 0, answer.out
+    wrapped = "  Wrapped: {includes: [Accountant]}\n"
+    both = ROLES.replace(ACCOUNTANT, ACCOUNTANT + wrapped)
+    applied(shell, both + USERS + RULE)
+    filled = both.replace("{includes: [Accountant]}", "{privileges: [ARDOCS_*]}")
+    emptied = filled.replace("Accountant: {privileges: [ARDOCS_*]}", "Accountant: {}")
+    sly = emptied + USERS.replace(MALLORY, "mallory@example.com: {roles: [Helpdesk, Wrapped]}")
+    answer = plan(shell, sly + RULE, *ANY)
+    assert answer.code == 3
+    assert "policy `p` and uses that at once: mallory@example.com" in text(answer)
 
 
 # Rules from elsewhere

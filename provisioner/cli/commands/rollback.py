@@ -15,6 +15,7 @@ from provisioner.cli.judging import grounds_of
 from provisioner.cli.session import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import transition
+from provisioner.engine.rules_in_force import in_new_names
 from provisioner.engine.way_back import way_back
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.model import DatedRole, Snapshot
@@ -74,9 +75,16 @@ def rollback(
     dates = _dates(backend, number, sources)
     names = catalogue.default_names
     way = way_back(then, snapshot.state, settings, dates, today, names)
-    also = sources.rules.get("policies", ()) if sources else ()
-    desired = replace(way.desired, rules={**way.desired.rules, "also": also})
-    made = plan_desired(session, grounds.on(desired), snapshot, settings, today)
+    declared = sources.rules.get("policies", ()) if sources else ()
+    rules = {
+        **grounds.on(way.desired).rules,
+        "also": tuple(in_new_names(policy, way.renames) for policy in declared),
+    }
+    rules["former"] = (*rules.get("former", ()), *declared)
+    desired = replace(way.desired, rules=rules)
+    # The rules stay while the roles go back: only by effect do they mean what they mean now.
+    settings = replace(settings, judge_former=True)
+    made = plan_desired(session, desired, snapshot, settings, today)
     made = replace(made, notes=(*made.notes, *way.left_out, *unread))
     if not (made.blockers or (made.is_empty and not replace_broken)):
         require_approval(auto_approve=auto_approve, saved_plans=False)
