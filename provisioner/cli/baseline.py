@@ -11,22 +11,30 @@ a file of that name in the place of the branch.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.desired import conformity, reader
 from provisioner.desired.load import Surroundings, load, read_document
-from provisioner.desired.revisions import load_revision, read_at_revision
+from provisioner.desired.revisions import (
+    find_at_revision,
+    load_revision,
+    read_at_revision,
+    repository_of,
+)
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.settings import Safety
 from provisioner.errors import InvalidInput
-from provisioner.project import Project, TargetSettings, catalogue_of, project_of
+from provisioner.model import State
+from provisioner.project import FILE_NAME, Project, TargetSettings, catalogue_of, project_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provisioner.desired.load import Loaded
+    from provisioner.desired.reader import Document
     from provisioner.model import Catalogue
 
 _PATH_STARTS: Final = ("./", "../", "/", ".\\", "..\\")
@@ -36,14 +44,20 @@ _OF_PROJECTS: Final = frozenset({"sources", "targets", "manage", "safety", "acto
 
 @dataclass(frozen=True, slots=True)
 class Baseline:
-    """What ``--rules-from`` names. ``target`` is the same target as it was there, if it was."""
+    """What ``--rules-from`` names.
+
+    ``targets`` are the same target as it was there: by its name, and by its address. ``carried``
+    says what each role carries there, ``catalogue`` is the one that is declared there.
+    """
 
     name: str
-    project: Project | None
-    target: TargetSettings | None
-    policies: tuple[Mapping[str, Any], ...]
-    ignore: tuple[str, ...]
-    ignore_users: tuple[str, ...]
+    project: Project | None = None
+    targets: tuple[TargetSettings, ...] = ()
+    policies: tuple[Mapping[str, Any], ...] = ()
+    ignore: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
+    carried: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    catalogue: Catalogue | None = None
 
 
 def load_baseline(
@@ -58,7 +72,7 @@ def load_baseline(
     Args:
         name: A revision, or a path: see the module.
         project: The project of this run; its file is looked for at the revision.
-        target: The chosen target; its counterpart is found by name, else by address.
+        target: The chosen target; its counterpart is found by name and by address.
         sources: What the command line names; used where there is no project file.
         catalogue: What privileges are checked against, where the revision declares none.
 
@@ -74,18 +88,15 @@ def load_baseline(
 
 
 def _of_file(name: str, target: TargetSettings, catalogue: Catalogue) -> Baseline:
-    if not Path(name).is_dir() and not _is_sources(name):
-        former = project_of(read_document(name, "project"), name)
-        counterpart = _counterpart(former, target)
-        declared = former.load_catalogue(counterpart) if counterpart else None
-        around = Surroundings(
-            declared or catalogue, former.ignore, former.external, former.ignore_users
-        )
-        if not former.sources:
-            return Baseline(name, former, counterpart, (), former.ignore, former.ignore_users)
-        loaded = load(former.sources, around, without=former.file)
-        return _baseline(name, former, counterpart, loaded)
-    return _baseline(name, None, None, load((name,), Surroundings(catalogue)))
+    if Path(name).is_dir() or _is_sources(name):
+        return _with(Baseline(name), load((name,), Surroundings(catalogue)))
+    former = project_of(read_document(name, "project"), name)
+    targets = _counterparts(former, target, name)
+    declared = former.load_catalogue(targets[0]) if targets else None
+    found = _of_project(name, former, targets, declared)
+    if not former.sources:
+        return found
+    return _with(found, load(former.sources, _around(found, catalogue), without=former.file))
 
 
 def _is_sources(name: str) -> bool:
@@ -102,48 +113,108 @@ def _of_revision(
     sources: tuple[str, ...],
     catalogue: Catalogue,
 ) -> Baseline:
+    top = repository_of(project.file or FILE_NAME)
+    path = os.fspath(project.file or FILE_NAME)
     if project.file is None:
-        loaded = load_revision(name, sources, Surroundings(catalogue))
-        return _baseline(name, None, None, loaded)
-    path = os.fspath(project.file)
-    data = read_at_revision(name, path)
-    document = reader.read(data, f"{name}:{path}")
-    if document.is_whole:
-        conformity.check(document, "project")
-    former = replace(project_of(document, path), file=project.file)
-    counterpart = _counterpart(former, target)
-    declared = former.catalogue_path(counterpart) if counterpart else None
-    if declared is not None:
-        shown = f"{name}:{declared}"
-        read = reader.read(read_at_revision(name, declared), shown)
-        if read.is_whole:
-            conformity.check(read, "catalogue")
-        catalogue = catalogue_of(read, shown)
-    around = Surroundings(catalogue, former.ignore, former.external, former.ignore_users)
+        # A change that deletes the project file is judged by it all the same.
+        data = find_at_revision(name, path, top)
+        if data is None:
+            return _with(
+                Baseline(name), load_revision(name, sources, Surroundings(catalogue), top=top)
+            )
+    else:
+        data = read_at_revision(name, path, top)
+    former = replace(
+        project_of(_document(data, f"{name}:{path}", "project"), path), file=Path(path)
+    )
+    targets = _counterparts(former, target, name)
+    shown = former.catalogue_path(targets[0]) if targets else None
+    declared = None
+    if shown is not None:
+        label = f"{name}:{shown}"
+        read = _document(read_at_revision(name, shown, top), label, "catalogue")
+        declared = catalogue_of(read, label)
+    found = _of_project(name, former, targets, declared)
     if not (former.sources or sources):
-        return Baseline(name, former, counterpart, (), former.ignore, former.ignore_users)
-    loaded = load_revision(name, former.sources or sources, around, without=project.file)
-    return _baseline(name, former, counterpart, loaded)
+        return found
+    loaded = load_revision(
+        name,
+        former.sources or sources,
+        _around(found, catalogue),
+        without=former.file,
+        top=top,
+    )
+    return _with(found, loaded)
 
 
-def _baseline(
-    name: str, project: Project | None, target: TargetSettings | None, loaded: Loaded
+def _document(data: bytes, shown: str, schema: str) -> Document:
+    document = reader.read(data, shown)
+    if document.is_whole:
+        conformity.check(document, schema)
+    return document
+
+
+def _of_project(
+    name: str, former: Project, targets: tuple[TargetSettings, ...], catalogue: Catalogue | None
 ) -> Baseline:
-    policies = tuple(loaded.desired.rules.get("policies", ()))
+    return Baseline(
+        name,
+        former,
+        targets,
+        ignore=former.ignore,
+        ignore_users=former.ignore_users,
+        catalogue=catalogue,
+    )
+
+
+def _around(baseline: Baseline, catalogue: Catalogue) -> Surroundings:
+    """What the sources there are read against: a glob stands for what it means here as well."""
+    declared, former = baseline.catalogue, baseline.project
+    if declared is not None and catalogue.known:
+        privileges = {**catalogue.privileges, **declared.privileges}
+        declared = replace(declared, privileges=privileges)
+    if former is None:
+        return Surroundings(declared or catalogue)
+    return Surroundings(declared or catalogue, former.ignore, former.external, former.ignore_users)
+
+
+def _with(baseline: Baseline, loaded: Loaded) -> Baseline:
     desired = loaded.desired
-    return Baseline(name, project, target, policies, desired.ignore, desired.ignore_users)
+    roles = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
+    access = EffectiveAccess(State(roles))
+    return replace(
+        baseline,
+        policies=tuple(desired.rules.get("policies", ())),
+        ignore=desired.ignore,
+        ignore_users=desired.ignore_users,
+        carried={name: access.of_role(name) for name in roles},
+    )
 
 
-def _counterpart(former: Project, target: TargetSettings) -> TargetSettings | None:
-    """The target as it was: the one of that name, else one at the same address."""
-    if target.name in former.targets:
-        return former.targets[target.name]
+def _counterparts(former: Project, target: TargetSettings, name: str) -> tuple[TargetSettings, ...]:
+    """The target as it was: the one of that name, and those at the same address.
+
+    Raises:
+        InvalidInput: There is none, and what holds for the others there would be lost with it.
+    """
     address = _address(target)
-    return next((t for t in former.targets.values() if _address(t) == address), None)
+    found = [t for t in former.targets.values() if _address(t) == address]
+    named = former.targets.get(target.name)
+    if named is not None:
+        found = [named, *(t for t in found if t is not named)]
+    if not found and any(t.self_user or t.ceiling or t.catalogue for t in former.targets.values()):
+        message = f"`{name}` has no target `{target.name}`, and none at its address"
+        remedy = (
+            "call it as it is called there, or leave --rules-from out for the change that brings it"
+        )
+        raise InvalidInput(Diagnostic("unknown-target", message, target.place, remedy))
+    return tuple(found)
 
 
 def _address(target: TargetSettings) -> tuple[Any, ...]:
-    return (target.backend, target.options.get("url"), target.options.get("path"))
+    url = str(target.options.get("url", "")).casefold().rstrip("/")
+    path = os.path.normpath(target.options.get("path", ""))
+    return (target.backend, url, path)
 
 
 def stricter(one: Safety, other: Safety) -> Safety:
@@ -153,4 +224,4 @@ def stricter(one: Safety, other: Safety) -> Safety:
         limits = [limit for s in (one, other) if (limit := getattr(s, name)) is not None]
         return min(limits, default=None)
 
-    return Safety(**{field.name: lower(field.name) for field in fields(Safety)})
+    return Safety(**{limit.name: lower(limit.name) for limit in fields(Safety)})

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner.cli.baseline import Baseline, load_baseline, stricter
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
+from provisioner.engine.rules_in_force import roles_judged
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
 
@@ -23,16 +24,26 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """The settings that a plan is made under, and the policies before the change."""
+    """The settings that a plan is made under, and the policies before the change.
+
+    ``carried`` says what roles carry where those are written.
+    """
 
     settings: Settings
-    former: tuple[Mapping[str, Any], ...] = field(default=())
+    former: tuple[Mapping[str, Any], ...] = ()
+    carried: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def on(self, desired: DesiredState) -> DesiredState:
         """The desired state with the policies that judge it as well."""
         if not self.former:
             return desired
-        return replace(desired, rules={**desired.rules, "former": self.former})
+        judged = {name for policy in self.former for name in roles_judged(policy)}
+        roles = tuple(
+            {"name": name, "carries": sorted(self.carried[name])}
+            for name in sorted(judged & self.carried.keys())
+        )
+        rules = {**desired.rules, "former": self.former, "former_roles": roles}
+        return replace(desired, rules=rules)
 
 
 def grounds_of(
@@ -63,7 +74,9 @@ def grounds_of(
     if guards["actor"] is not None:
         login = login_of(guards["actor"], actors, snapshot)
         settings = replace(settings, actor=login, judge_former=True)
-    return Grounds(settings, baseline.policies if baseline else ())
+    if baseline is None:
+        return Grounds(settings)
+    return Grounds(settings, baseline.policies, baseline.carried)
 
 
 def _with_baseline(
@@ -76,7 +89,7 @@ def _with_baseline(
         ignore=_both(settings.ignore, baseline.ignore),
         ignore_users=_both(settings.ignore_users, baseline.ignore_users),
     )
-    former, target = baseline.project, baseline.target
+    former = baseline.project
     if former is None:
         return settings
     limits = {
@@ -89,8 +102,8 @@ def _with_baseline(
         safety=replace(stricter(session.project.safety, former.safety), **limits),
         external=_both(settings.external, former.external),
         adopted=settings.adopted & former.adopted,
-        self_users=_both(settings.self_users, (target.self_user if target else None,)),
-        ceilings=_both(settings.ceilings, (target.ceiling if target else None,)),
+        self_users=_both(settings.self_users, tuple(t.self_user for t in baseline.targets)),
+        ceilings=_both(settings.ceilings, tuple(t.ceiling for t in baseline.targets)),
     )
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -35,11 +36,13 @@ def load_revision(
     surroundings: Surroundings,
     *,
     without: Path | None = None,
+    top: str | None = None,
 ) -> Loaded:
     """Read, check, merge and resolve the sources as they were at a revision.
 
     Paths are those of today; a source that did not exist then declares nothing. Places name files
-    as ``REVISION:path``. ``without`` is left out (the project file).
+    as ``REVISION:path``. ``without`` is left out (the project file). With ``top`` everything is
+    looked for in that repository, as written: links and repositories of today lead nowhere else.
 
     Raises:
         InvalidInput: Git is missing, this is no repository, there is no such revision or nothing of
@@ -48,22 +51,23 @@ def load_revision(
     sources = list(sources)
     if STANDARD_INPUT in sources:
         raise _refused("standard input has no earlier revision", "name the files it came from")
-    commit = find_commit(revision, _folder(sources[0]) if sources else Path())
+    commit = find_commit(revision, Path(top) if top else _folder(sources[0]) if sources else Path())
     blobs: dict[tuple[str, str], str] = {}
     for source in sources:
-        top = _top(_folder(source))
-        path = os.path.relpath(os.path.realpath(source), top)
-        skipped = os.path.relpath(os.path.realpath(without), top) if without else None
-        for name, blob in _blobs(top, commit, path):
+        found, path = (top, as_written(source, top)) if top else _followed(source)
+        skipped = without and (
+            as_written(without, found) if top else os.path.relpath(os.path.realpath(without), found)
+        )
+        for name, blob in _blobs(found, commit, path):
             if name != skipped:
-                blobs[top, name] = blob
+                blobs[found, name] = blob
     if not blobs:
         message = f"revision `{revision}` has no YAML file of these sources"
         raise _refused(message, "name a later revision, or --source as it was called then")
     documents = []
-    for top in sorted({top for top, _ in blobs}):
-        names = sorted(name for folder, name in blobs if folder == top)
-        contents = _contents(top, [blobs[top, name] for name in names])
+    for found in sorted({found for found, _ in blobs}):
+        names = sorted(name for folder, name in blobs if folder == found)
+        contents = _contents(found, [blobs[found, name] for name in names])
         documents += [
             _document(data, f"{revision}:{name}")
             for name, data in zip(names, contents, strict=True)
@@ -80,22 +84,77 @@ def load_revision(
     return Loaded(resolved.desired, warnings)
 
 
-def read_at_revision(revision: str, path: str) -> bytes:
-    """Return the bytes that a file had at a revision. The path is that of today.
+def read_at_revision(revision: str, path: str, top: str) -> bytes:
+    """Return the bytes that a file had at a revision. The path is that of today, as written.
 
     Raises:
         InvalidInput: Git is missing, this is no repository, there is no such revision, or no
             regular file of that path in it.
     """
-    folder = _folder(path)
-    commit, top = find_commit(revision, folder), _top(folder)
-    inside = os.path.relpath(os.path.realpath(path), top)
+    data = find_at_revision(revision, path, top)
+    if data is None:
+        remedy = (
+            "name a later revision, or leave --rules-from out for the change that brings the file"
+        )
+        raise _refused(f"revision `{revision}` has no file `{path}`", remedy)
+    return data
+
+
+def find_at_revision(revision: str, path: str, top: str) -> bytes | None:
+    """Return the bytes that a file had at a revision, or None where there was none.
+
+    Raises:
+        InvalidInput: As ``read_at_revision``.
+    """
+    commit, inside = find_commit(revision, Path(top)), as_written(path, top)
     for name, blob in _blobs(top, commit, inside):
         if name == inside:
             (data,) = _contents(top, [blob])
             return data
-    remedy = "name a later revision, or leave --rules-from out for the change that brings the file"
-    raise _refused(f"revision `{revision}` has no file `{path}`", remedy)
+    return None
+
+
+def repository_of(path: str | Path) -> str:
+    """Return the top level of the repository that a file belongs to, as its path is written.
+
+    That of the working directory, if the file lies below it: a repository that a change puts
+    somewhere below does not answer in its place.
+
+    Raises:
+        InvalidInput: Git is missing, or there is none.
+    """
+    with suppress(InvalidInput):
+        top = _top(Path.cwd())
+        if _is_below(path, Path(top)):
+            return top
+    return _top(_folder(os.fspath(_whole(path).parent)))
+
+
+def as_written(path: str | Path, top: str) -> str:
+    """Return a path in a repository without following a link inside of it.
+
+    Raises:
+        InvalidInput: It does not lie in the repository.
+    """
+    whole = _whole(path)
+    for folder in reversed((whole, *whole.parents)):
+        real = os.path.realpath(folder)
+        if os.path.commonpath((real, top)) == top:
+            return os.path.relpath(Path(real, whole.relative_to(folder)), top)
+    raise _refused(f"`{path}` does not lie in the repository {top}", None)
+
+
+def _is_below(path: str | Path, folder: Path) -> bool:
+    return _whole(path).is_relative_to(folder)
+
+
+def _whole(path: str | Path) -> Path:
+    return Path(os.path.normpath(Path(path).absolute()))
+
+
+def _followed(source: str) -> tuple[str, str]:
+    top = _top(_folder(source))
+    return top, os.path.relpath(os.path.realpath(source), top)
 
 
 def find_commit(revision: str, folder: Path) -> str:

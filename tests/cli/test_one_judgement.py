@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.cli.conftest import Answer, Shell
 
 ROLES = """\
@@ -507,6 +510,98 @@ def test_the_stricter_of_two_settings_counts(checkout: Shell) -> None:
     answer = plan(checkout, GIVEN + RULE, "--rules-from", "main")
     assert "1 users gaining access, at most 0 allowed" in text(answer)
     assert "1 changes, at most 0 allowed" in text(answer)
+
+
+PLAIN = "version: 1\nsources: [roles.yaml]\n"
+
+
+def relinked(checkout: Shell) -> None:
+    """Another project file of the branch takes the place of the first one."""
+    checkout.write("examples/provisioner.yaml", PLAIN)
+    git(checkout, "add", "examples")
+    git(checkout, "commit", "-q", "-m", "an example")
+    (checkout.folder / "provisioner.yaml").unlink()
+    (checkout.folder / "provisioner.yaml").symlink_to("examples/provisioner.yaml")
+
+
+def deleted(checkout: Shell) -> None:
+    """The sources are named on the command line, so nothing misses the project file."""
+    (checkout.folder / "provisioner.yaml").unlink()
+
+
+@pytest.mark.parametrize("hide", [relinked, deleted])
+def test_a_change_does_not_hide_the_project_file_that_judges_it(
+    checkout: Shell, hide: Callable[[Shell], None]
+) -> None:
+    """It is read at its own path, and no link of today leads elsewhere."""
+    hide(checkout)
+    answer = plan(checkout, GIVEN, "--rules-from", "main", "--only-these")
+    assert answer.code == 3, answer.err
+    assert "policy `p`" in text(answer)
+    assert "1 users gaining access, at most 0 allowed" in text(answer)
+
+
+def test_a_change_does_not_hide_the_rules_behind_a_link(checkout: Shell) -> None:
+    """Nor behind a repository of its own, which has a branch of that name too."""
+    checkout.write("provisioner.yaml", "version: 1\nsources: [rules, roles.yaml]\n")
+    checkout.write("rules/p.yaml", f"version: 1\n{RULE}")
+    checkout.write("elsewhere/p.yaml", "version: 1\n")
+    checkout.write("roles.yaml", WORLD)
+    git(checkout, "add", "rules", "elsewhere", "provisioner.yaml", "roles.yaml")
+    git(checkout, "commit", "-q", "-m", "rules of their own")
+    shutil.rmtree(checkout.folder / "rules")
+    (checkout.folder / "rules").symlink_to("elsewhere")
+    checkout.write("roles.yaml", GIVEN)
+    assert checkout("plan").code == 0
+    linked = checkout("plan", "--rules-from", "main")
+    assert "policy `p`" in text(linked)
+    (checkout.folder / "rules").unlink()
+    checkout.write("rules/p.yaml", "version: 1\n")
+    git(checkout, "init", "-q", "-b", "main", "rules")
+    git(checkout, "-C", "rules", "add", ".")
+    git(checkout, "-C", "rules", "commit", "-q", "-m", "none")
+    nested = checkout("plan", "--rules-from", "main")
+    assert "policy `p`" in text(nested)
+
+
+def test_a_role_that_only_the_branch_has_counts_by_what_it_carries_there(checkout: Shell) -> None:
+    """It was never applied, and the change gives it another name."""
+    vault = "  Vault: {privileges: [CONFIG_SECURITY, ARDOCS_VIEW]}\n"
+    rule = "policies: [{name: s, restrict: {roles: [Vault], only_users: [ada@example.com]}}]\n"
+    checkout.write("provisioner.yaml", PLAIN)
+    checkout.write("roles.yaml", ROLES + vault + USERS + rule)
+    git(checkout, "commit", "-q", "-a", "-m", "a vault")
+    hidden = ROLES + vault.replace("Vault", "Hidden")
+    used = USERS.replace(MALLORY, "mallory@example.com: {roles: [Helpdesk, Hidden]}")
+    assert plan(checkout, hidden + USERS, "--rules-from", "main").code == 0
+    answer = plan(checkout, hidden + used, "--rules-from", "main")
+    assert answer.code == 3
+    assert "policy `s` and uses that at once: mallory@example.com: Vault" in text(answer)
+
+
+TARGET = "{backend: file, path: .provisioner/state.json%s}"
+
+
+@pytest.mark.parametrize(
+    ("targets", "code"),
+    [
+        ("prod: " + TARGET % "", 3),
+        ("other: " + TARGET % "", 3),
+        ("lab: " + TARGET % "", 3),
+        ("other: {backend: file, path: there.json}", 1),
+    ],
+    ids=["same name", "same address", "another's name", "neither"],
+)
+def test_the_target_is_what_it_was_there(checkout: Shell, targets: str, code: int) -> None:
+    """What it is called, or where it is, loses it no ceiling."""
+    there = f"targets: {{prod: {TARGET % ', ceiling: Ceiling'}, lab: {{backend: file, path: x}}}}\n"
+    checkout.write("provisioner.yaml", PLAIN + there)
+    checkout.write("roles.yaml", ROLES + "  Ceiling: {}\n" + USERS)
+    git(checkout, "commit", "-q", "-a", "-m", "a ceiling")
+    checkout.write("provisioner.yaml", f"{PLAIN}targets: {{{targets}}}\n")
+    answer = checkout("plan", "--rules-from", "main")
+    assert answer.code == code, answer.err
+    assert ("goes beyond `Ceiling`" in text(answer)) == (code == 3)
 
 
 # The last administrator
