@@ -147,7 +147,12 @@ def partly(plan: Plan, read: DesiredState, whole: DesiredState) -> tuple[Diagnos
     left_out = sorted({*map(os.path.realpath, whole.files)} - {*map(os.path.realpath, read.files)})
     if not left_out:
         return ()
-    roles = {name.casefold() for name in whole.roles or ()}
+    roles = {
+        name.casefold()
+        for declared, role in (whole.roles or {}).items()
+        for name in (declared, role.renamed_from)
+        if name is not None
+    }
     removed = [
         f"delete the role `{change.name}`"
         for change in plan.changes

@@ -276,23 +276,29 @@ def plan_sources(
     loaded = session.load(sources, catalogue, settings=grounds.settings)
     output.warn(loaded.warnings)
     desired = grounds.on(loaded.desired)
-    plan = plan_desired(session, desired, snapshot, grounds.settings, as_of)
-    if not sources or not session.project.sources or guards["only_these"] or plan.is_empty:
-        return plan
-    return _held_against_the_rest(session, plan, desired, catalogue)
+    if not sources or not session.project.sources or guards["only_these"]:
+        return plan_desired(session, desired, snapshot, grounds.settings, as_of)
+    return _plan_part(session, desired, snapshot, grounds.settings, as_of)
 
 
-def _held_against_the_rest(
-    session: Session, plan: Plan, read: DesiredState, catalogue: Catalogue
+def _plan_part(
+    session: Session, read: DesiredState, snapshot: Snapshot, settings: Settings, as_of: date
 ) -> Plan:
-    """The plan from some sources, blocked where it takes away what the project's others declare."""
+    """The plan from some sources, judged by the policies that the project's others declare as well.
+
+    It is blocked where it takes away what those declare.
+    """
     try:
-        whole = session.load((), catalogue).desired
+        whole = session.load((), session.catalogue_for(snapshot)).desired
     except InvalidInput as error:
-        objections: tuple[Diagnostic | None, ...] = (unread_rest(plan, error.diagnostics[0]),)
+        plan = plan_desired(session, read, snapshot, settings, as_of)
+        objection = unread_rest(plan, error.diagnostics[0])
+        objections = tuple(filter(None, (objection,)))
     else:
+        rules = {**read.rules, "also": whole.rules.get("policies", ())}
+        plan = plan_desired(session, replace(read, rules=rules), snapshot, settings, as_of)
         objections = partly(plan, read, whole)
-    return replace(plan, blockers=(*plan.blockers, *filter(None, objections)))
+    return replace(plan, blockers=(*plan.blockers, *objections))
 
 
 def plan_desired(

@@ -668,6 +668,27 @@ def test_a_part_of_the_sources_takes_nothing_of_the_rest_away(parts: Shell) -> N
     assert parts("plan", "roles/a.yaml", "--only-these").code == 0
 
 
+def test_a_part_does_not_delete_what_the_rest_renames(parts: Shell) -> None:
+    """It is the same role, under the name that the rest gives it."""
+    renamed = "version: 1\nroles: {Another: {renamed_from: Other}}\n"
+    parts.write("roles/b.yaml", renamed + USERS + RULE)
+    told = text(parts("plan", "roles/a.yaml"))
+    assert "would delete the role `Other`, which the rest of the project's sources" in told
+
+
+def test_a_part_is_judged_by_the_rules_of_the_rest(shell: Shell) -> None:
+    """Also by those that are not in force yet."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles/]\n")
+    shell.write("roles/a.yaml", WORLD)
+    assert shell("apply", "--auto-approve").code == 0
+    shell.write("roles/a.yaml", GIVEN)
+    shell.write("roles/b.yaml", f"version: 1\n{RULE}")
+    for answer in (shell("plan", "roles/a.yaml"), shell("plan", "-", stdin=GIVEN)):
+        assert answer.code == 3
+        assert "policy `p`" in text(answer)
+    assert shell("plan", "roles/a.yaml", "--only-these").code == 0
+
+
 def test_a_part_that_adds_or_changes_is_planned(parts: Shell) -> None:
     """Nothing is in the way of a look at one file."""
     parts.write("roles/b.yaml", "version: 1\nroles: {Other: {}}\n" + USERS + RULE)
