@@ -115,13 +115,23 @@ def login_of(actor: str, actors: Mapping[str, str | None], snapshot: Snapshot) -
     """The login of who asks, or None for who has no access of its own.
 
     Raises:
-        InvalidInput: It is neither a key of ``actors:`` nor a login that the target knows.
+        InvalidInput: It is neither a key of ``actors:`` nor a login that the target knows; or two
+            keys of ``actors:`` that differ only in case say otherwise, or the login there is none.
     """
-    folded = {name.casefold(): login for name, login in actors.items()}
     wanted = actor.casefold()
-    if wanted in folded:
-        return folded[wanted]
+    found = {login for name, login in actors.items() if name.casefold() == wanted}
     held = snapshot.state.assignments
+    if len(found) > 1:
+        message = f"`actors:` names `{actor}` twice, in different case, for different logins"
+        raise InvalidInput(Diagnostic("unknown-actor", message, None, "keep one of them"))
+    for login in found:
+        known = snapshot.users
+        folded = login.casefold() if login is not None else None
+        if folded is not None and folded not in held and known is not None and folded not in known:
+            message = f"--actor `{actor}` is `{login}` under `actors:`, a login that is not there"
+            remedy = did_you_mean(login or "", known) or "correct it, or write null"
+            raise InvalidInput(Diagnostic("unknown-actor", message, None, remedy))
+        return login
     if wanted in held:
         return held[wanted].user
     if snapshot.users is not None and wanted in snapshot.users:
