@@ -64,7 +64,7 @@ class _Way:
         self, then: State, now: State, settings: Settings, dates: Dates, as_of: date
     ) -> None:
         self.then, self.now, self.dates, self.as_of = then, now, dates, as_of
-        self.called = _called(then, now)
+        self.called = names_in(then, now)
         external = {name.casefold() for name in settings.external}
         self.others = {
             name: kind
@@ -154,10 +154,10 @@ class _Way:
         return self.called.get(name, name) if name in self.others else name
 
 
-def _called(then: State, now: State) -> dict[str, str]:
-    """What the roles of then are called now, as far as they are still there."""
-    by_id = {role.id: name for name, role in now.roles.items() if role.id is not None}
-    by_case = {name.casefold(): name for name in now.roles}
+def names_in(then: State, other: State) -> dict[str, str]:
+    """What the roles of one state are called in another, as far as they are there."""
+    by_id = {role.id: name for name, role in other.roles.items() if role.id is not None}
+    by_case = {name.casefold(): name for name in other.roles}
     found = {}
     for name, role in then.roles.items():
         called = by_id.get(role.id) if role.id is not None else by_case.get(name.casefold())

@@ -16,7 +16,7 @@ from provisioner.cli.session import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import transition
 from provisioner.engine.rules_in_force import in_new_names
-from provisioner.engine.way_back import way_back
+from provisioner.engine.way_back import names_in, way_back
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.model import DatedRole, Snapshot
 from provisioner.render.text import would_change_back_text
@@ -72,7 +72,7 @@ def rollback(
     sources, unread = _sources(session, catalogue)
     settings = _settings(grounds.settings, sources)
     today = options.today()
-    dates = _dates(backend, number, sources)
+    dates = _dates(backend, number, then, snapshot.state, sources)
     names = catalogue.default_names
     way = way_back(then, snapshot.state, settings, dates, today, names)
     declared = sources.rules.get("policies", ()) if sources else ()
@@ -163,18 +163,31 @@ def _settings(settings: Settings, sources: DesiredState | None) -> Settings:
 
 
 def _dates(
-    backend: Backend, number: int, sources: DesiredState | None
+    backend: Backend, number: int, then: State, now: State, sources: DesiredState | None
 ) -> dict[tuple[str, str], DatedRole]:
-    """The end dates of the assignments after a run: as recorded, else as the sources have them."""
+    """The end dates of the assignments after a run: as recorded, else as the sources have them.
+
+    Under the names that the roles had after that run, whatever they were called when it was said.
+    """
     found: dict[tuple[str, str], DatedRole] = {}
+    names = {called: name for name, called in names_in(then, now).items()}
     for login, user in ((sources.users if sources else None) or {}).items():
-        found |= {(login, dated.role): dated for dated in user.roles if dated.until}
-    runs = [entry.run for entry in backend.history() if entry.run and entry.number <= number]
-    recorded = next((run.until for run in reversed(runs) if run.until is not None), ())
-    for end in recorded:
-        key = (end.user.casefold(), end.role)
+        for dated in user.roles:
+            if dated.until:
+                name = names.get(dated.role, dated.role)
+                found[login, name] = replace(dated, role=name)
+    runs = [entry for entry in backend.history() if entry.run and entry.number <= number]
+    said = [entry for entry in runs if entry.run and entry.run.until is not None]
+    if not said or said[-1].run is None:
+        return found
+    if said[-1].number != number:
+        names = {c: name for name, c in names_in(then, backend.snapshot(said[-1].number)).items()}
+    else:
+        names = {}
+    for end in said[-1].run.until or ():
+        key = (end.user.casefold(), names.get(end.role, end.role))
         reason = found[key].reason if key in found else None
-        found[key] = DatedRole(end.role, end.until, reason)
+        found[key] = DatedRole(key[1], end.until, reason)
     return found
 
 
