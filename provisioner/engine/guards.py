@@ -10,7 +10,7 @@ from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.order import shrunk
 from provisioner.engine.phrases import adopted_line, listed
-from provisioner.globs import matches_caseless
+from provisioner.globs import first_caseless, matches_caseless
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -253,12 +253,15 @@ def _above(ceiling: str, case: Case) -> Iterator[Diagnostic]:
         message = f"the ceiling role `{ceiling}` does not exist in this target"
         yield Diagnostic("ceiling-missing", message, None, "correct `ceiling` in the project file")
         return
-    access = EffectiveAccess(case.after)
+    access, old = EffectiveAccess(case.after), EffectiveAccess(case.before)
     allowed = access.of_role(ceiling)
     places = {c.name: c.source for c in case.changes if isinstance(c, RoleChange)}
     for name in sorted(case.after.roles):
         above = access.of_role(name) - allowed
-        if above and name.casefold() not in case.default_roles:
+        if name.casefold() in case.default_roles:
+            # What a default role carries already is the panel's doing, and no more than that.
+            above -= old.of_role(name)
+        if above:
             message = f"role `{name}` goes beyond `{ceiling}`: {listed(sorted(above))}"
             yield Diagnostic("above-ceiling", message, places.get(name), remedy)
 
@@ -297,10 +300,17 @@ def _too_much(case: Case) -> Iterator[Diagnostic]:
         if limit is not None and count > limit:
             yield _over(f"{count} {what}, at most {limit} allowed", setting, count)
     percent = safety.max_change_percent
-    for what, count, total in (
-        ("roles deleted", deleted, len(case.before.roles)),
+    roles = sum(not _is_others(name, case.settings) for name in case.before.roles)
+    shares = [
+        ("roles deleted", deleted, roles),
         ("users losing access", losing, len(case.before.assignments)),
-    ):
+    ]
+    ignored = case.settings.ignore_users
+    if ignored:
+        ours = {n for n in case.before.assignments if first_caseless(ignored, n) is None}
+        count = sum(1 for user in case.impact if user.lost and user.user.casefold() in ours)
+        shares.append(("users losing access, ignored ones aside", count, len(ours)))
+    for what, count, total in shares:
         if percent is None or count * 100 <= percent * total:
             continue
         small = total < PERCENT_FROM

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
@@ -113,6 +114,18 @@ def test_a_rollback_does_not_get_past_a_policy_in_force(shell: Shell) -> None:
     assert answer.code == 3
     assert "policy `p`" in text(answer)
     assert shell.files() == before
+
+
+def test_an_ended_assignment_does_not_come_back_under_a_new_name(shell: Shell) -> None:
+    """A run that left users alone has renamed the role since its end was recorded."""
+    con = "  con@example.com: {roles: [{role: Accountant, until: 2026-11-20}]}\n"
+    day = ("--as-of", "2026-11-10")
+    books = ROLES.replace("Accountant: {", "Books: {renamed_from: Accountant, ")
+    applied(shell, WORLD + con, books, options=day)
+    applied(shell, books + USERS.replace("[Accountant]", "[Books]"))
+    answer = shell("rollback", "2", "--auto-approve")
+    assert "does not get `Books` back: that ended on 2026-11-20" in text(answer)
+    assert "con@example.com" not in (shell.folder / ".provisioner/state.json").read_text()
 
 
 @pytest.mark.parametrize(
@@ -293,6 +306,17 @@ def test_an_actor_is_a_login_or_a_name_of_the_project(shell: Shell, actor: str, 
     answer = shell("plan", "--actor", actor)
     assert answer.code == code, answer.err
     assert ("would gain" in text(answer)) == (code == 3)
+
+
+def test_names_of_who_asks_that_differ_only_in_case_are_an_error(shell: Shell) -> None:
+    """Which of them is meant decides over access."""
+    actors = "actors: {Octocat: null, octocat: mallory@example.com}\n"
+    shell.write("provisioner.yaml", f"version: 1\nsources: [roles.yaml]\n{actors}")
+    applied(shell, WORLD)
+    shell.write("roles.yaml", GIVEN)
+    for actor in ("octocat", "Octocat"):
+        (error,) = shell.refused("plan", "--actor", actor)
+        assert "twice" in error.message
 
 
 def test_an_actors_own_gain_by_a_rollback_is_blocked(shell: Shell) -> None:
@@ -617,6 +641,41 @@ def test_an_emptied_full_access_leaves_nobody(shell: Shell) -> None:
     assert plan(shell, emptied, "--allow-lockout").code == 0
 
 
+def test_a_catalogue_without_the_privilege_takes_no_guard_away(shell: Shell) -> None:
+    """Stored roles carry it, so it is there, whatever the change declares."""
+    applied(shell, WORLD)
+    catalogue = json.loads(
+        resources.files("provisioner").joinpath("data/catalogue.json").read_text()
+    )
+    catalogue["privileges"] = [
+        item for item in catalogue["privileges"] if item["name"] != "CONFIG_SECURITY"
+    ]
+    for role in catalogue["default_roles"]:
+        role["privileges"] = [name for name in role["privileges"] if name != "CONFIG_SECURITY"]
+    shell.write("catalogue.yaml", json.dumps(catalogue))
+    shell.write("provisioner.yaml", "version: 1\ncatalogue: catalogue.yaml\n")
+    answer = plan(shell, WORLD.replace("[Full Access]", "[Helpdesk]"))
+    assert answer.code == 3
+    assert "nobody would have administrative access" in text(answer)
+
+
+def test_a_default_role_is_not_filled_beyond_the_ceiling(shell: Shell) -> None:
+    """What the panel gave it stays; a change adds nothing above."""
+    target = "targets: {t: {backend: file, path: s.json, ceiling: Accountant}}\n"
+    desk = "  Desk: {privileges: []}\n"
+    shell.write(
+        "catalogue.yaml",
+        "version: 1\nprivileges: [{name: LOOK}, {name: PAY}, {name: RULE}]\n"
+        "default_roles: [{name: Desk, description: a desk, privileges: [RULE]}]\n",
+    )
+    shell.write("provisioner.yaml", f"version: 1\ncatalogue: catalogue.yaml\n{target}")
+    roles = "version: 1\nroles:\n  Accountant: {privileges: [LOOK]}\n"
+    applied(shell, roles, roles + desk.replace("[]", "[RULE]"))
+    answer = plan(shell, roles + desk.replace("[]", "[RULE, PAY]"))
+    assert answer.code == 3
+    assert "role `Desk` goes beyond `Accountant`: PAY" in text(answer)
+
+
 # Protection
 
 
@@ -641,6 +700,23 @@ def test_a_protected_role_is_unprotected_first(
     assert f"is protected, so it can't {what} in the apply" in text(answer)
     applied(shell, WORLD)
     assert plan(shell, changed).code == 0
+
+
+# Thresholds
+
+
+def test_users_that_are_left_alone_make_no_room(shell: Shell) -> None:
+    """The share is one of those that a plan can change."""
+    shell.write("provisioner.yaml", 'version: 1\nignore_users: ["*@cust"]\n')
+    staff = "".join(f"  s{n}@staff: {{roles: [Accountant]}}\n" for n in range(12))
+    customers = "".join(f"  c{n}@cust: {{roles: [Helpdesk]}}\n" for n in range(60))
+    shell.write("all.yaml", "version: 1\n")
+    shell.write("roles.yaml", WORLD + staff + customers)
+    assert shell("apply", "roles.yaml", "--auto-approve", "--config", "all.yaml").code == 0
+    answer = plan(shell, WORLD)
+    assert answer.code == 3
+    assert "12 of 16 users losing access, ignored ones aside (75%)" in text(answer)
+    assert plan(shell, WORLD, "--max-change-percent", "75").code == 0
 
 
 # Parts of the sources
