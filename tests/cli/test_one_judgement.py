@@ -116,6 +116,16 @@ def test_a_rollback_does_not_get_past_a_policy_in_force(shell: Shell) -> None:
     assert shell.files() == before
 
 
+def test_a_rollback_takes_nothing_under_management(shell: Shell) -> None:
+    """A project of roles alone does not own assignments afterwards."""
+    applied(shell, ROLES, ROLES.replace("[ARDOCS_*]", "[ARDOCS_VIEW]"))
+    answer = shell("rollback", "1", "--auto-approve")
+    assert answer.code == 0
+    assert "Not managed: assignments" in text(answer)
+    state = json.loads((shell.folder / ".provisioner/state.json").read_text())
+    assert state["recorded"] == ["roles"]
+
+
 def test_an_ended_assignment_does_not_come_back_under_a_new_name(shell: Shell) -> None:
     """A run that left users alone has renamed the role since its end was recorded."""
     con = "  con@example.com: {roles: [{role: Accountant, until: 2026-11-20}]}\n"

@@ -81,7 +81,7 @@ def rollback(
         "also": tuple(in_new_names(policy, way.renames) for policy in declared),
     }
     rules["former"] = (*rules.get("former", ()), *declared)
-    desired = replace(way.desired, rules=rules)
+    desired = _managed(replace(way.desired, rules=rules), snapshot.state, settings)
     # The rules stay while the roles go back: only by effect do they mean what they mean now.
     settings = replace(settings, judge_former=True)
     made = plan_desired(session, desired, snapshot, settings, today)
@@ -159,6 +159,18 @@ def _settings(settings: Settings, sources: DesiredState | None) -> Settings:
         manage="all",
         ignore=tuple(dict.fromkeys((*settings.ignore, *sources.ignore))),
         ignore_users=tuple(dict.fromkeys((*settings.ignore_users, *sources.ignore_users))),
+    )
+
+
+def _managed(desired: DesiredState, now: State, settings: Settings) -> DesiredState:
+    """What of it is under management: the rest is nobody's to bring back, and stays unmanaged."""
+    managed = now.recorded | settings.adopted
+    if settings.adopt or not managed:
+        return desired
+    return replace(
+        desired,
+        roles=desired.roles if "roles" in managed else None,
+        users=desired.users if "users" in managed else None,
     )
 
 
