@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.policy import check_policies, told_apart
-from provisioner.engine.rules_in_force import in_force, in_new_names, roles_judged
+from provisioner.engine.rules_in_force import exempt_roles, in_force, in_new_names, roles_judged
 from provisioner.model import DatedRole, DesiredUser, Role, State
 
 if TYPE_CHECKING:
@@ -61,16 +61,17 @@ def loosened(
             name: carried
             for name in roles_judged(policy)
             if (carried := _carried(name, before, old, carried_there))
-            and not carried <= new.of_role(name)
+            and (not carried <= new.of_role(name) or _moved(name, before, after))
         }
         is_kept = _key(policy) in kept
         if is_kept and not lessened:
             continue
-        states = (_as_held(before, lessened, before), _as_held(after, lessened, before))
+        exempt = exempt_roles(policy, as_of)
+        states = tuple(_as_held(state, lessened, before, exempt) for state in (before, after))
         # No store keeps dates. What a kept rule let pass is taken to have had none; of one that
         # goes it is not known, and breaking it was not possible.
         dated = _undated(states[0]) if is_kept else {}
-        for violation in _new_breaks(policy, *states, as_of, users, shipped, dated):
+        for violation in _new_breaks(policy, states, as_of, users, shipped, dated):
             told[violation.policy, violation.message] = None
     for name, message in told:
         yield Diagnostic(
@@ -83,13 +84,13 @@ def loosened(
 
 def _new_breaks(
     policy: Policy,
-    before: State,
-    after: State,
+    states: tuple[State, ...],
     as_of: date,
     users: Mapping[str, DesiredUser] | None,
     shipped: frozenset[str],
     held: Mapping[str, DesiredUser],
 ) -> Iterator[Violation]:
+    before, after = states
     found = check_policies((policy,), after, as_of, users=users, shipped=shipped)
     had = check_policies((policy,), before, as_of, users=held, shipped=shipped)
     for violation in told_apart(found, had):
@@ -103,6 +104,14 @@ def _carried(
     return access.of_role(name) if name in state.roles else there.get(name, frozenset())
 
 
+def _moved(name: str, before: State, after: State) -> bool:
+    """Whether what a role carries comes from elsewhere now, and can be had without it there."""
+    had, has = before.roles.get(name), after.roles.get(name)
+    if had is None or has is None:
+        return False
+    return not (had.privileges <= has.privileges and had.includes <= has.includes)
+
+
 def _undated(state: State) -> dict[str, DesiredUser]:
     return {
         login: DesiredUser(held.user, tuple(map(DatedRole, sorted(held.roles))))
@@ -110,16 +119,23 @@ def _undated(state: State) -> dict[str, DesiredUser]:
     }
 
 
-def _as_held(state: State, carried: Mapping[str, frozenset[str]], before: State) -> State:
+def _as_held(
+    state: State,
+    carried: Mapping[str, frozenset[str]],
+    before: State,
+    exempt: frozenset[str],
+) -> State:
     """The state in which whoever holds everything that one of the roles carried holds the role.
 
     A role that is gone is there again. Nobody's access grows by one that was deleted or emptied.
     Who holds it all through other roles, as they were before already, holds what the policy let
-    pass then: a new administrator is no holder of every role that is narrowed beside.
+    pass then: a new administrator is no holder of every role that is narrowed beside. What arrives
+    through ``exempt`` roles alone does not count.
     """
     if not carried:
         return state
-    access, old = EffectiveAccess(state), EffectiveAccess(before)
+    counted = {name: role for name, role in state.roles.items() if name not in exempt}
+    access, old = EffectiveAccess(replace(state, roles=counted)), EffectiveAccess(before)
     gone = {name: Role(name, "", carried[name]) for name in carried.keys() - state.roles.keys()}
 
     def taken(held: frozenset[str], has: frozenset[str]) -> frozenset[str]:

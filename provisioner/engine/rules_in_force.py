@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.changes import Action, FieldChange
@@ -73,6 +74,17 @@ def named_roles(policy: Policy) -> Iterator[str]:
     yield from roles_judged(policy)
     for item in policy.get("except", ()):
         yield item if isinstance(item, str) else item["role"]
+
+
+def exempt_roles(policy: Policy, as_of: date) -> frozenset[str]:
+    """The roles that a policy exempts on a day."""
+    found = set()
+    for item in policy.get("except", ()):
+        if isinstance(item, str):
+            found.add(item)
+        elif "until" not in item or as_of <= date.fromisoformat(item["until"]):
+            found.add(item["role"])
+    return frozenset(found)
 
 
 def in_new_names(policy: Policy, renames: Mapping[str, str]) -> dict[str, Any]:

@@ -339,6 +339,11 @@ ANY = "--actor", "eve@example.com"
 BOOKS = "  Books: {renamed_from: Accountant, privileges: [ARDOCS_*]}\n"
 NEW_BOOKS = "  Accountant: {privileges: []}\n  Books: {privileges: [ARDOCS_*]}\n"
 ACCOUNTANT = "  Accountant: {privileges: [ARDOCS_*]}\n"
+SHELL = """\
+  Accountant: {includes: [One, Two]}
+  One: {privileges: [ARDOCS_CREATE]}
+  Two: {privileges: [ARDOCS_VIEW, ARDOCS_REBUILD]}
+"""
 GIVES_BOOKS = USERS.replace("[Accountant]", "[Books]").replace(
     MALLORY, "mallory@example.com: {roles: [Helpdesk, Books]}"
 )
@@ -353,6 +358,11 @@ GIVES_BOOKS = USERS.replace("[Accountant]", "[Books]").replace(
         ROLES.replace(ACCOUNTANT, NEW_BOOKS) + GIVES_BOOKS + RULE,
         ROLES.replace(ACCOUNTANT, ACCOUNTANT + "  Wrapped: {includes: [Accountant]}\n")
         + USERS.replace(MALLORY, "mallory@example.com: {roles: [Wrapped]}"),
+        ROLES.replace(ACCOUNTANT, SHELL)
+        + USERS.replace(MALLORY, "mallory@example.com: {roles: [Helpdesk, One, Two]}"),
+        ROLES.replace(ACCOUNTANT, SHELL)
+        + USERS.replace(MALLORY, "mallory@example.com: {roles: [Helpdesk, One, Two]}")
+        + RULE,
         GIVEN + RULE.replace("{name: p", "{name: p, severity: warning"),
         GIVEN + RULE.replace("[bob@example.com]", "[bob@example.com, mallory@example.com]"),
         GIVEN + RULE.replace("}}]", "}, except: [Accountant]}]"),
@@ -365,6 +375,8 @@ GIVES_BOOKS = USERS.replace("[Accountant]", "[Books]").replace(
         "deleted for another",
         "emptied for another",
         "wrapped in another",
+        "emptied into its includes",
+        "emptied into its includes, the policy kept",
         "warning only",
         "one more user",
         "exempted",
@@ -447,6 +459,17 @@ def test_a_narrower_role_does_not_make_holders_of_whoever_is_given_more(shell: S
     answer = plan(shell, sly + RULE, *ANY)
     assert answer.code == 3
     assert "policy `p` and uses that at once: mallory@example.com" in text(answer)
+
+
+def test_an_exempt_role_stays_exempt_while_others_are_narrowed(shell: Shell) -> None:
+    """What arrives only through it is not counted, before or after."""
+    rule = RULE.replace("}}]", "}, except: [Lead]}]")
+    lead = "  Lead: {includes: [Accountant]}\n"
+    applied(shell, ROLES + lead + USERS + rule)
+    own = "  Lead: {privileges: [ARDOCS_CREATE, ARDOCS_REBUILD], includes: [Accountant]}\n"
+    narrower = ROLES.replace("[ARDOCS_*]", "[ARDOCS_VIEW]") + own
+    answer = plan(shell, narrower + USERS + "  zoe: {roles: [Lead]}\n" + rule, *ANY)
+    assert answer.code == 0, answer.out
 
 
 # Rules from elsewhere
