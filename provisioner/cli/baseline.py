@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from provisioner.desired.load import Loaded
     from provisioner.desired.reader import Document
-    from provisioner.model import Catalogue
+    from provisioner.model import Catalogue, DesiredUser
 
 _PATH_STARTS: Final = ("./", "../", "/", ".\\", "..\\")
 _PATH_ENDS: Final = (".yaml", ".yml")
@@ -47,7 +47,8 @@ class Baseline:
     """What ``--rules-from`` names.
 
     ``targets`` are the same target as it was there: by its name, and by its address. ``carried``
-    says what each role carries there, ``catalogue`` is the one that is declared there.
+    says what each role carries there, ``users`` who is given what until when, ``catalogue`` is the
+    one that is declared there.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Baseline:
     ignore: tuple[str, ...] = ()
     ignore_users: tuple[str, ...] = ()
     carried: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    users: Mapping[str, DesiredUser] = field(default_factory=dict)
     catalogue: Catalogue | None = None
 
 
@@ -188,6 +190,7 @@ def _with(baseline: Baseline, loaded: Loaded) -> Baseline:
         ignore=desired.ignore,
         ignore_users=desired.ignore_users,
         carried={name: access.of_role(name) for name in roles},
+        users=desired.users or {},
     )
 
 

@@ -19,19 +19,20 @@ if TYPE_CHECKING:
     from provisioner.cli.session import Session
     from provisioner.engine.plan import Plan
     from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, DesiredState, Snapshot
+    from provisioner.model import Catalogue, DesiredState, DesiredUser, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
     """The settings that a plan is made under, and the policies before the change.
 
-    ``carried`` says what roles carry where those are written.
+    ``carried`` says what roles carry where those are written, ``users`` who holds what until when.
     """
 
     settings: Settings
     former: tuple[Mapping[str, Any], ...] = ()
     carried: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    users: Mapping[str, DesiredUser] = field(default_factory=dict)
 
     def on(self, desired: DesiredState) -> DesiredState:
         """The desired state with the policies that judge it as well."""
@@ -76,7 +77,30 @@ def grounds_of(
         settings = replace(settings, actor=login, judge_former=True)
     if baseline is None:
         return Grounds(settings)
-    return Grounds(settings, baseline.policies, baseline.carried)
+    return Grounds(settings, baseline.policies, baseline.carried, baseline.users)
+
+
+def held_longer(grounds: Grounds, desired: DesiredState, plan: Plan) -> tuple[Diagnostic, ...]:
+    """Return what forbids a plan by which whoever asks for it would hold a role for longer.
+
+    No store keeps ends of assignments, so they are compared with those of ``--rules-from``.
+    """
+    login = (grounds.settings.actor or "").casefold()
+    there, here = grounds.users.get(login), (desired.users or {}).get(login)
+    if there is None or here is None:
+        return ()
+    ends = {plan.renames.get(it.role, it.role): it.until for it in there.roles if it.until}
+    return tuple(
+        Diagnostic(
+            "own-gain",
+            f"{here.user}, who asks for this change, would hold `{it.role}` "
+            f"{f'until {it.until}' if it.until else 'for good'}, not until {ends[it.role]}",
+            desired.provenance.assignment(here.user, it.role),
+            "have somebody else ask for it",
+        )
+        for it in here.roles
+        if it.role in ends and (it.until is None or it.until > ends[it.role])
+    )
 
 
 def _with_baseline(

@@ -10,7 +10,7 @@ from provisioner import catalogue as catalogues
 from provisioner import project as projects
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli import output
-from provisioner.cli.judging import grounds_of, partly, unread_rest
+from provisioner.cli.judging import grounds_of, held_longer, partly, unread_rest
 from provisioner.cli.options import CONNECTION
 from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.diagnostics import Diagnostic
@@ -277,8 +277,10 @@ def plan_sources(
     output.warn(loaded.warnings)
     desired = grounds.on(loaded.desired)
     if not sources or not session.project.sources or guards["only_these"]:
-        return plan_desired(session, desired, snapshot, grounds.settings, as_of)
-    return _plan_part(session, desired, snapshot, grounds.settings, as_of)
+        plan = plan_desired(session, desired, snapshot, grounds.settings, as_of)
+    else:
+        plan = _plan_part(session, desired, snapshot, grounds.settings, as_of)
+    return replace(plan, blockers=(*plan.blockers, *held_longer(grounds, desired, plan)))
 
 
 def _plan_part(

@@ -522,6 +522,33 @@ def test_names_of_who_asks_come_from_the_target_branch(checkout: Shell) -> None:
     assert "mallory@example.com, who asks for this change, would gain" in text(answer)
 
 
+@pytest.mark.parametrize(
+    ("later", "code"),
+    [
+        ("Accountant", 3),
+        ("{role: Accountant, until: 2099-01-01}", 3),
+        ("{role: Accountant, until: 2098-12-20}", 0),
+        ("{role: Accountant, until: 2098-12-01}", 0),
+    ],
+    ids=["for good", "longer", "as long", "shorter"],
+)
+def test_whoever_asks_does_not_hold_a_role_for_longer(
+    checkout: Shell, later: str, code: int
+) -> None:
+    """Than the target branch says: no store knows until when."""
+    asks = WORLD.replace(MALLORY, "mallory@example.com: {roles: [Helpdesk, DATED]}")
+    dated = asks.replace("DATED", "{role: Accountant, until: 2098-12-20}")
+    checkout.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    applied(checkout, dated)
+    git(checkout, "commit", "-q", "-a", "-m", "dated")
+    longer = asks.replace("DATED", later)
+    main = ("--rules-from", "main")
+    answer = plan(checkout, longer, "--actor", "mallory@example.com", *main)
+    assert answer.code == code, answer.out
+    assert ("not until 2098-12-20" in text(answer)) == (code == 3)
+    assert plan(checkout, longer, *ANY, *main).code == 0
+
+
 def test_a_file_called_like_the_branch_is_not_taken_for_it(checkout: Shell) -> None:
     """Files are written like paths."""
     checkout.write("main", "version: 1\n")
