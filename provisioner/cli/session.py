@@ -155,7 +155,7 @@ def load_sources(
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
     around = Surroundings(catalogue, project.ignore, project.external, lenient)
-    loaded = load(chosen, around, without=project.file)
+    loaded = load(chosen, around, without=project.file, named=bool(sources))
     for file in loaded.desired.files:
         output.detail(f"read {file}")
     return loaded

@@ -57,15 +57,23 @@ class Loaded:
 
 
 def load(
-    sources: Iterable[str], surroundings: Surroundings, *, without: Path | None = None
+    sources: Iterable[str],
+    surroundings: Surroundings,
+    *,
+    without: Path | None = None,
+    named: bool = True,
 ) -> Loaded:
     """Read, check, merge and resolve the sources (files, folders, ``-``).
+
+    ``without`` and ``named`` as in ``files.find``.
 
     Raises:
         InvalidInput: With every problem found in any of the files, each with its place.
     """
-    found = files.find(sources, without=without)
-    documents = [read_document(path, "roles") for path in found.paths]
+    sources = tuple(sources)
+    found = files.find(sources, without=without, named=named)
+    streams = frozenset(sources) if named else frozenset()
+    documents = [read_document(path, "roles", streams=path in streams) for path in found.paths]
     problems = [*found.diagnostics, *(d for doc in documents for d in doc.diagnostics)]
     merged = merge.merge(doc for doc in documents if doc.root is not None)
     problems += merged.diagnostics
@@ -82,9 +90,12 @@ def load(
     return Loaded(desired, tuple(d for d in problems if d.severity == "warning"), ignores)
 
 
-def read_document(path: str, schema: str) -> reader.Document:
-    """Read one YAML file and check it against a schema; never raises, see its ``diagnostics``."""
-    data = files.read_bytes(path)
+def read_document(path: str, schema: str, *, streams: bool = False) -> reader.Document:
+    """Read one YAML file and check it against a schema; never raises, see its ``diagnostics``.
+
+    ``streams`` as in ``files.read_bytes``.
+    """
+    data = files.read_bytes(path, streams=streams)
     name = "standard input" if path == files.STANDARD_INPUT else path
     if isinstance(data, Diagnostic):
         return reader.Document(name, None, [data], is_whole=False)

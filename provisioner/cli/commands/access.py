@@ -189,7 +189,7 @@ class _Request:
             message = "--role can't be used with an earlier CSV"
             what = "it has one reason for each privilege, not all of them"
             raise InvalidInput(Diagnostic("bad-sheet", message, file, what))
-        data = read_bytes(file)
+        data = read_bytes(file, streams=True)
         if isinstance(data, Diagnostic):
             raise InvalidInput(data)
         chosen = self._selection
