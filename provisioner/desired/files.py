@@ -36,7 +36,7 @@ class Files:
 
 def is_source_name(name: str) -> bool:
     """Whether a file of this name is read where it lies below a source."""
-    return name.casefold().endswith(_SUFFIXES) and not is_hidden(name)
+    return name.casefold().endswith(_SUFFIXES) and not is_hidden(os.path.basename(name))
 
 
 def is_hidden(name: str) -> bool:
