@@ -1,0 +1,196 @@
+"""What `--out` may write, and what it never takes the place of."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from provisioner.cli.files import CATALOGUE, PLAN, SOURCES, Kind, write_new_file, write_out
+from provisioner.errors import InvalidInput
+from provisioner.project import load_project
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Shell
+
+ROLES = "version: 1\nroles:\n  Viewer: {privileges: [ARDOCS_VIEW]}\n"
+PROJECT = """\
+version: 1
+sources: [roles]
+catalogue: own.yaml
+targets:
+  a: {backend: file, path: state/a.json}
+  b: {backend: http, url: 'https://127.0.0.1:1', token_file: token, profile: p.yaml, catalogue: c}
+"""
+A_PLAN = b'{"format": "provisioner-plan"}'
+CONTENT = {
+    "plan": (PLAN, A_PLAN),
+    "sources": (SOURCES, b"# ..., written by `provisioner import`.\nversion: 1\n"),
+    "catalogue": (CATALOGUE, b"# ..., written by `provisioner privileges`.\nversion: 1\n"),
+}
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A project's folder, and the working directory."""
+    (tmp_path / "roles").mkdir()
+    (tmp_path / "roles/a.yaml").write_text(ROLES)
+    (tmp_path / "provisioner.yaml").write_text(PROJECT)
+    (tmp_path / "named.yaml").write_text(ROLES)
+    (tmp_path / "state").mkdir()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write(out: str, kind: Kind = PLAN, data: bytes = A_PLAN) -> None:
+    write_out(out, data, kind, load_project(None), ("named.yaml",))
+
+
+def everything() -> dict[Path, tuple[int, int, int]]:
+    """Every file, by what changes when it is written."""
+    found = {path: path.lstat() for path in Path().rglob("*")}
+    return {path: (it.st_ino, it.st_size, it.st_mtime_ns) for path, it in found.items()}
+
+
+def refusal(out: str, kind: Kind = PLAN) -> str:
+    """What the refusal says; nothing was written."""
+    before = everything()
+    with pytest.raises(InvalidInput) as raised:
+        write(out, kind)
+    assert everything() == before
+    (found,) = raised.value.diagnostics
+    return found.message
+
+
+TAKEN = [
+    *("roles/a.yaml", "roles/../roles/a.yaml", "named.yaml", "provisioner.yaml", "own.yaml", "c"),
+    *("p.yaml", "token", "state/a.json", "state/a.json.lock", "state/a.json.commit"),
+    *("state/a.json.history", "state/a.json.history/000001.json", "state/a.json.broken-3"),
+    *("state/.a.json.0123456789abcdef.tmp",),
+]
+
+
+@pytest.mark.parametrize("kind", [PLAN, SOURCES, CATALOGUE], ids=CONTENT)
+@pytest.mark.parametrize("out", TAKEN)
+def test_what_provisioner_reads_or_keeps_is_never_replaced(
+    here: Path, out: str, kind: Kind
+) -> None:
+    """Be it of the same kind, empty, or not there yet."""
+    assert refusal(out, kind).startswith("can't write it: this is ")
+    path = here / out
+    if path.parent.is_dir() and not path.exists():
+        for content in (b"", next(data for each, data in CONTENT.values() if each is kind)):
+            path.write_bytes(content)
+            refusal(out, kind)
+
+
+@pytest.mark.usefixtures("here")
+def test_no_result_is_put_where_sources_are_read_from() -> None:
+    """The next run would take it for one; other names there are no sources, and imports are."""
+    for out in ("roles/plan.yaml", "roles/new/plan.YML"):
+        assert "where sources are read from" in refusal(out)
+    write("roles/plan.json")
+    write("roles/.plan.yaml")
+    write("roles/imported.yaml", SOURCES)
+    assert "one of the sources" in refusal("roles/imported.yaml", SOURCES)
+
+
+@pytest.mark.usefixtures("here")
+@pytest.mark.parametrize("name", CONTENT)
+def test_a_file_of_the_same_kind_is_replaced(name: str) -> None:
+    """Any other content is somebody's work."""
+    kind, content = CONTENT[name]
+    for earlier in (None, b"", content):
+        if earlier is not None:
+            Path("out").write_bytes(earlier)
+        write("out", kind, content + b"new")
+        assert Path("out").read_bytes() == content + b"new"
+        assert Path("out").stat().st_mode & 0o777 == 0o600
+        Path("out").unlink()
+    for other, (_, data) in CONTENT.items():
+        if other != name:
+            Path("out").write_bytes(data)
+            assert kind.what in refusal("out", kind)
+    for data in (b"my notes\n", b"[" * 100_000, b'{"format": 1}', b"[]", b" ", b"\xff"):
+        Path("out").write_bytes(data)
+        refusal("out", kind)
+
+
+@pytest.mark.usefixtures("here")
+def test_links_are_not_followed() -> None:
+    """Whoever may put one into a checkout would choose the file that CI writes."""
+    Path("plan.json").write_bytes(A_PLAN)
+    for target in ("plan.json", "not-there", "provisioner.yaml", "/dev/null", "roles"):
+        Path("link").unlink(missing_ok=True)
+        Path("link").symlink_to(target)
+        assert "symbolic link" in refusal("link")
+
+
+@pytest.mark.usefixtures("here")
+def test_what_is_no_file_is_refused() -> None:
+    """A folder, a path below a file, a folder that is not there."""
+    assert "a folder" in refusal("state")
+    assert "Not a directory" in refusal("named.yaml/plan.json")
+    assert "No such file or directory" in refusal("gone/plan.json")
+    assert "No such file or directory" in refusal("")
+
+
+@pytest.mark.usefixtures("here")
+def test_a_pipe_and_a_device_take_what_is_written() -> None:
+    """And stay what they are; one that is full says so."""
+    os.mkfifo("pipe")
+    with subprocess.Popen(["cat", "pipe"], stdout=subprocess.PIPE) as reader:
+        write("pipe")
+        assert reader.communicate()[0] == A_PLAN
+    write("/dev/null")
+    assert Path("pipe").is_fifo()
+    assert "No space left" in refusal("/dev/full")
+
+
+@pytest.mark.usefixtures("here")
+def test_new_files_replace_nothing() -> None:
+    """`init` writes where nothing is, be it a link to nowhere."""
+    Path("link").symlink_to("nowhere")
+    for taken in ("link", "named.yaml"):
+        with pytest.raises(InvalidInput, match="exists already"):
+            write_new_file(taken, b"")
+
+
+def test_a_plan_goes_to_standard_output_and_into_an_apply(shell: Shell) -> None:
+    """`-` and /dev/stdout; what is said beside it goes to standard error."""
+    shell.write("roles.yaml", ROLES)
+    saved = shell("plan", "roles.yaml", "--out", "-")
+    assert saved.document["format"] == "provisioner-plan"
+    assert shell("apply", "--plan", "-", stdin=saved.out).code == 0
+    shell.write("roles.yaml", ROLES.replace("VIEW", "CREATE"))
+    both = shell("plan", "roles.yaml", "--out", "/dev/stdout")
+    assert '"format":' in both.out.replace(" ", "")
+    assert "Plan:" in both.out
+
+
+def test_commands_refuse_to_write_over_what_they_read(shell: Shell) -> None:
+    """Each through the one function."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles]\n")
+    shell.write("roles/a.yaml", ROLES)
+    for words in (
+        ("plan", "--out", "roles/plan.yaml"),
+        ("plan", "--out", ".provisioner/state.json"),
+        ("import", "--out", "roles/a.yaml"),
+        ("privileges", "--out", "provisioner.yaml"),
+    ):
+        before = shell.files()
+        answer = shell(*words)
+        assert answer.code == 1
+        assert "can't write it: this is" in answer.err
+        assert shell.files() == before
+
+
+def test_the_hint_of_a_saved_plan_works_when_pasted(shell: Shell) -> None:
+    """Whatever the file is called."""
+    shell.write("roles.yaml", ROLES)
+    answer = shell("plan", "roles.yaml", "--out", "my plan.json")
+    hint = answer.err.splitlines()[-1].partition("this: ")[2]
+    assert hint == "provisioner apply --plan 'my plan.json'"
