@@ -16,6 +16,7 @@ from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.compare import find_changes
 from provisioner.engine.kept import Kept, find_kept
+from provisioner.engine.logins import login_notes
 from provisioner.engine.order import Step, Transition, steps
 from provisioner.engine.staleness import changed_includes, misfits
 from provisioner.engine.target import conflicts, with_new_names
@@ -152,7 +153,11 @@ def make_plan(
         as_of=as_of,
         settings=settings,
         changes=changes,
-        notes=(*adapted.notes, *notes_on_changes(asked, changes)),
+        notes=(
+            *adapted.notes,
+            *notes_on_changes(asked, changes),
+            *login_notes(desired, snapshot.state),
+        ),
         flattened=tuple(adapted.flattened),
         coverage=Coverage(
             desired.files,

@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from provisioner.catalogue import shipped
+from provisioner.desired.load import Surroundings, load
+from provisioner.engine.settings import Settings
+from provisioner.engine.target import conflicts
+from provisioner.errors import InvalidInput
+from provisioner.model import Role, State
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -200,3 +207,34 @@ def test_what_is_no_regular_file_is_refused_in_words(shell: Shell, what: str) ->
     shell.write("provisioner.yaml", f"version: 1\nsources: [{what}]\n")
     (error,) = shell.errors("plan")
     assert error.id in {"unreadable", "no-yaml"}
+
+
+def test_look_alike_logins_are_said(shell: Shell) -> None:
+    """In the sources, and between them and what is stored; nothing is refused."""
+    users = "  {}: {{roles: [Viewer]}}\n"
+    shell.write("a.yaml", VIEWER + "users:\n" + users.format("strasse@x") + users.format("ada@x"))
+    assert shell("apply", "--auto-approve", "a.yaml").code == 0
+    shell.write(
+        "a.yaml", VIEWER + "users:\n" + users.format("straße@x") + users.format("\u0430da@x")
+    )
+    plan = shell("plan", "a.yaml")
+    assert (plan.code, plan.out.count("look-alike")) == (0, 2)
+    shell.write("a.yaml", VIEWER + "users:\n" + users.format("ada@x") + users.format("\u0430da@x"))
+    validated = shell("validate", "a.yaml")
+    assert validated.code == 0
+    assert "a.yaml:6:3: warning: look-alike: the login" in validated.err
+
+
+def test_roles_that_are_stored_already_may_look_alike(tmp_path: Path) -> None:
+    """A panel that has both must stay manageable; a new one is refused."""
+    names = {"Viewer Two", "Viewer\u00a0Two"}
+    file = tmp_path / "a.yaml"
+    file.write_text("version: 1\nroles:\n  Viewer Two: {}\n  Viewer\u00a0Two: {}\n")
+    for stored in (set(), {"Viewer Two"}):
+        around = Surroundings(shipped(), stored=frozenset(stored))
+        with pytest.raises(InvalidInput) as raised:
+            load([str(file)], around)
+        assert [d.id for d in raised.value.diagnostics] == ["look-alike-name"]
+    loaded = load([str(file)], Surroundings(shipped(), stored=frozenset(names)))
+    stored_state = State({name: Role(name) for name in names})
+    assert not list(conflicts(loaded.desired.roles or {}, stored_state, {}, Settings()))
