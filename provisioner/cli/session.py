@@ -25,6 +25,7 @@ from provisioner.project import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from provisioner.backends.base import Backend
@@ -76,10 +77,15 @@ class Session:
         return snapshot.catalogue or assumed_catalogue(self.target, snapshot.state)
 
     def load(
-        self, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+        self,
+        sources: tuple[str, ...],
+        catalogue: Catalogue,
+        *,
+        lenient: bool = False,
+        stored: Iterable[str] = (),
     ) -> Loaded:
-        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``."""
-        return load_sources(self.project, sources, catalogue, lenient=lenient)
+        """Read the given sources, or the project's; the rest as in ``Surroundings``."""
+        return load_sources(self.project, sources, catalogue, lenient=lenient, stored=stored)
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
@@ -142,7 +148,12 @@ def assumed_catalogue(target: TargetSettings, state: State | None = None) -> Cat
 
 
 def load_sources(
-    project: Project, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+    project: Project,
+    sources: tuple[str, ...],
+    catalogue: Catalogue,
+    *,
+    lenient: bool = False,
+    stored: Iterable[str] = (),
 ) -> Loaded:
     """Read the given sources, or else the project's, against a catalogue.
 
@@ -154,7 +165,7 @@ def load_sources(
         message = "there are no sources: none were named, and no project file lists any"
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
-    around = Surroundings(catalogue, project.ignore, project.external, lenient)
+    around = Surroundings(catalogue, project.ignore, project.external, lenient, frozenset(stored))
     loaded = load(chosen, around, without=project.file, named=bool(sources))
     for file in loaded.desired.files:
         output.detail(f"read {file}")
@@ -230,7 +241,7 @@ def open_project(project: Project, target: str | None) -> Session:
 
 
 def tell_if_new(session: Session) -> None:
-    """Note that a question is about a new panel: whoever asks may stand in the wrong folder."""
+    """Note that this is about a new panel: whoever asks may stand in the wrong folder."""
     project = session.project
     if project.file is None and not os.path.lexists(EMBEDDED_PATH) and not output.wants_json():
         output.note(
@@ -243,8 +254,10 @@ def plan_sources(
 ) -> Plan:
     """Read the target and the sources, and plan. Warnings go to standard error."""
     snapshot = session.backend.read()
-    loaded = session.load(sources, session.catalogue_for(snapshot))
+    catalogue = session.catalogue_for(snapshot)
+    loaded = session.load(sources, catalogue, stored=snapshot.state.roles)
     output.warn(loaded.warnings)
+    tell_if_new(session)
     return plan_desired(session, loaded.desired, snapshot, session.settings(guards), as_of)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired import comments, conformity, files, merge, reader, resolve
+from provisioner.desired import comments, conformity, files, merge, reader, resolve, strangers
 from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 from provisioner.desired.references import ROLES_NOT_CHECKED
 from provisioner.diagnostics import Diagnostic
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class Surroundings:
     """What the sources are resolved against: the project's lists and the target's catalogue.
 
+    ``stored`` are the roles that are known to be stored: two of them may look alike.
     ``lenient`` is for who does not ask the panel: where its catalogue is not known, globs stand for
     nothing and roles may be the panel's, with warnings; without, both are errors.
     """
@@ -32,6 +33,7 @@ class Surroundings:
     ignore: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     lenient: bool = False
+    stored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +85,7 @@ def load(
     problems += resolved.diagnostics
     errors = [d for d in problems if d.severity == "error"]
     if errors:
-        raise InvalidInput(errors)
+        raise InvalidInput(resolved.hints.given(errors))
     digests = "\n".join(sorted(document.digest for document in documents))
     desired = replace(resolved.desired, digest=f"sha256:{sha256(digests.encode()).hexdigest()}")
     ignores = tuple(ignore for document in documents for ignore in document.ignores)
@@ -99,9 +101,17 @@ def read_document(path: str, schema: str, *, streams: bool = False) -> reader.Do
     name = "standard input" if path == files.STANDARD_INPUT else path
     if isinstance(data, Diagnostic):
         return reader.Document(name, None, [data], is_whole=False)
-    document = reader.read(data, name)
-    if document.is_whole:
+    document = checked_document(data, name, schema)
+    if document.root is not None:
         document.ignores = comments.find_ignores(data, name)
+    return document
+
+
+def checked_document(data: bytes, name: str, schema: str) -> reader.Document:
+    """Read the bytes of a YAML file and check them; never raises, see its ``diagnostics``."""
+    document = reader.read(data, name)
+    strangers.give_up_strangers(document, data, schema)
+    if document.is_whole:
         conformity.check(document, schema)
     return document
 

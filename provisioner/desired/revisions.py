@@ -15,9 +15,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from provisioner.desired import conformity, merge, reader, resolve
+from provisioner.desired import merge, resolve
 from provisioner.desired.files import STANDARD_INPUT, git_top, is_hidden, is_source_name
-from provisioner.desired.load import Loaded
+from provisioner.desired.load import Loaded, checked_document
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -90,7 +90,7 @@ def load_revision(
         names = sorted(name for folder, name in blobs if folder == top)
         contents = _contents(top, [blobs[top, name] for name in names])
         documents += [
-            _document(data, f"{revision}:{name}")
+            checked_document(data, f"{revision}:{name}", "roles")
             for name, data in zip(names, contents, strict=True)
         ]
     merged = merge.merge(document for document in documents if document.root is not None)
@@ -100,7 +100,7 @@ def load_revision(
     )
     errors = [d for d in (*problems, *resolved.diagnostics) if d.severity == "error"]
     if errors:
-        raise InvalidInput(errors)
+        raise InvalidInput(resolved.hints.given(errors))
     warnings = tuple(d for d in resolved.diagnostics if d.severity == "warning")
     return Loaded(resolved.desired, warnings)
 
@@ -121,13 +121,6 @@ def find_commit(revision: str, folder: Path) -> str:
         message = f"there is no file and no git revision `{revision}`"
         raise _refused(message, "`git log --oneline` lists revisions")
     return number
-
-
-def _document(data: bytes, name: str) -> reader.Document:
-    document = reader.read(data, name)
-    if document.is_whole:
-        conformity.check(document, "roles")
-    return document
 
 
 def _folder(source: str) -> Path:

@@ -143,7 +143,8 @@ class _Request:
         session = open_session(self._given["config"], self._given["target"])
         snapshot = session.backend.read()
         catalogue = session.catalogue_for(snapshot)
-        loaded = session.load(self._given["sources"], catalogue)
+        sources = self._given["sources"]
+        loaded = session.load(sources, catalogue, stored=snapshot.state.roles)
         output.warn(loaded.warnings)
         settings = session.settings()
         found = find_target(loaded.desired, snapshot.state, settings, catalogue, self._as_of)
