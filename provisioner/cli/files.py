@@ -49,7 +49,7 @@ class Kind:
 
 def _is_plan(data: bytes) -> bool:
     try:
-        return json.loads(data)["format"] == "provisioner-plan"
+        return bool(json.loads(data)["format"] == "provisioner-plan")
     except (ValueError, TypeError, KeyError, RecursionError):
         return False
 

@@ -34,7 +34,7 @@ _SIGNS: Final = {
     "catalogue": frozenset({"privileges", "default_roles"}),
     "roles": KEYS["roles"] - {"ignore"},
 }
-_BELONGS: Final = _SIGNS | {"profile": KEYS["profile"]}
+_BELONGS: Final = _SIGNS | {"profile": KEYS["profile"] - {"privileges"}}
 _NAMES: Final = {
     "roles": "roles file",
     "project": "project file",
