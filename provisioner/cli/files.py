@@ -1,7 +1,8 @@
 """Files that commands write: whole or not at all, readable by their owner only.
 
-``--out`` may name what is new or empty, a stream, or an earlier file of the same kind. It never
-takes the place of what provisioner reads or keeps, and is never led elsewhere by a symbolic link.
+``--out`` may name what is new or empty, a stream, or, for a plan, an earlier plan. It never takes
+the place of what provisioner reads or keeps, nor of what somebody may have edited since it was
+written, and is never led elsewhere by a symbolic link.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 STANDARD_OUTPUT: Final = STANDARD_INPUT
 # Names of the process's own open files; they are links, and mean what they lead to.
-_OWN_STREAMS: Final = re.compile(r"/dev/(stdout|stderr|fd/[0-9]+)|/proc/self/fd/[0-9]+")
+_OWN_STREAMS: Final = {STANDARD_OUTPUT: 1, "/dev/stdout": 1, "/dev/stderr": 2}
+_OWN_FILE: Final = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
 _ENOUGH: Final = 64 * 1024 * 1024
 # Beside a state file lie its history, its locks, and copies that are being written.
 _SIDE_FILE: Final = r"(\.(history|lock|commit|broken-[0-9]+)(/.*)?)?"
@@ -38,12 +40,11 @@ _SIDE_FILE: Final = r"(\.(history|lock|commit|broken-[0-9]+)(/.*)?)?"
 class Kind:
     """A kind of file that ``--out`` writes.
 
-    ``is_one`` tells whether earlier content is of this kind. ``is_source`` says that a new file of
-    it may lie where sources are read from.
+    ``replaces`` tells whether earlier content may go; ``is_source`` says that a new file of the
+    kind may lie where sources are read from.
     """
 
-    what: str
-    is_one: Callable[[bytes], bool]
+    replaces: Callable[[bytes], bool] = lambda _: False
     is_source: bool = False
 
 
@@ -54,16 +55,9 @@ def _is_plan(data: bytes) -> bool:
         return False
 
 
-PLAN: Final = Kind("a saved plan", _is_plan)
-SOURCES: Final = Kind(
-    "what `provisioner import` wrote",
-    lambda data: b"written by `provisioner import`" in data.partition(b"\n")[0],
-    is_source=True,
-)
-CATALOGUE: Final = Kind(
-    "a catalogue that `provisioner privileges` wrote",
-    lambda data: b"written by `provisioner privileges`" in data.partition(b"\n")[0],
-)
+PLAN: Final = Kind(_is_plan)
+SOURCES: Final = Kind(is_source=True)
+CATALOGUE: Final = Kind()
 
 
 def write_out(
@@ -76,13 +70,8 @@ def write_out(
     Raises:
         InvalidInput: It can't be written, or must not be.
     """
-    if out == STANDARD_OUTPUT:
-        from provisioner.cli import output
-
-        output.result(data.decode())
-        return
-    if _OWN_STREAMS.fullmatch(out):
-        _write_stream(out, data)
+    if (number := _own_stream(out)) is not None:
+        _write_own(out, number, data)
         return
     found = _status(out)
     if found is not None and stat.S_ISLNK(found.st_mode):
@@ -95,9 +84,9 @@ def write_out(
         raise _refused(out, f"this is {what}", "name a file")
     if taken := _what_it_is(out, kind, project, sources):
         raise _refused(out, f"this is {taken}", "name another file")
-    if found is not None and found.st_size and not kind.is_one(_content(out)):
-        what = f"the file exists already, and is not {kind.what}"
-        raise _refused(out, what, "name another file, or move this one away", id="file-exists")
+    if found is not None and found.st_size and not kind.replaces(_content(out)):
+        what = "the file exists already, and is no saved plan"
+        raise _exists(out, "the file exists already" if kind is not PLAN else what)
     _replace(out, data)
 
 
@@ -108,8 +97,7 @@ def write_new_file(path: str, data: bytes) -> None:
         InvalidInput: It can't be written, or something of that name is there.
     """
     if os.path.lexists(path):
-        remedy = "name another file, or move this one away"
-        raise _refused(path, "the file exists already", remedy, id="file-exists")
+        raise _exists(path, "the file exists already")
     _replace(path, data)
 
 
@@ -178,6 +166,25 @@ def _states(project: Project) -> Iterator[Path]:
             yield project.folder / target.options["path"]
 
 
+def _own_stream(out: str) -> int | None:
+    found = _OWN_FILE.fullmatch(out)
+    return int(found[1]) if found else _OWN_STREAMS.get(out)
+
+
+def _write_own(out: str, number: int, data: bytes) -> None:
+    """Write into a file that is open already, behind what is there: opening it would begin anew."""
+    if number == 1:
+        from provisioner.cli import output
+
+        output.result(data.decode())
+        return
+    try:
+        with os.fdopen(os.dup(number), "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
 def _write_stream(path: str, data: bytes) -> None:
     """Write into a pipe or a device; waits for a pipe's reader."""
     try:
@@ -209,5 +216,10 @@ def _unwritable(path: str, error: Exception) -> InvalidInput:
     return InvalidInput(Diagnostic("unwritable", f"can't write it: {reason}", path))
 
 
-def _refused(path: str, what: str, remedy: str, *, id: str = "out-not-replaced") -> InvalidInput:
-    return InvalidInput(Diagnostic(id, f"can't write it: {what}", path, remedy))
+def _exists(path: str, what: str) -> InvalidInput:
+    remedy = "name another file, or move this one away"
+    return InvalidInput(Diagnostic("file-exists", what, path, remedy))
+
+
+def _refused(path: str, what: str, remedy: str) -> InvalidInput:
+    return InvalidInput(Diagnostic("out-not-replaced", f"can't write it: {what}", path, remedy))
