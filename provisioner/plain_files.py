@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_SECRET: Final = 64 * 1024
+MAX_CERTIFICATES: Final = 16 * 1024 * 1024
 _PIECE: Final = 1024 * 1024
 _KINDS: Final = (
     (stat.S_ISDIR, "it is a folder"),

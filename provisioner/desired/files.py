@@ -24,6 +24,7 @@ STANDARD_INPUT: Final = "-"
 MAX_BYTES: Final = 64 * 1024 * 1024
 _SUFFIXES: Final = (".yaml", ".yml")
 _GIT: Final = ".git"
+_MOST_NESTED: Final = 64
 
 
 @dataclass(slots=True)
@@ -112,6 +113,10 @@ class _Walk:
         if real in open_folders:
             what = "this link leads back to a folder above it"
             _add(self.files, "folder-loop", what, folder, "remove it")
+            return
+        if len(open_folders) >= _MOST_NESTED:
+            what = f"folders are nested deeper than {_MOST_NESTED} levels"
+            _add(self.files, "too-deep", what, folder, "name folders further down as sources")
             return
         try:
             with os.scandir(folder) as listing:

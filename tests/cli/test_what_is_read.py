@@ -179,6 +179,17 @@ def test_a_pipe_that_the_command_line_names_is_read(shell: Shell, way: str) -> N
     assert done.stdout == b"Valid: 1 file, 1 role, 0 users.\n"
 
 
+def test_folders_without_end_are_refused(shell: Shell) -> None:
+    """In words, however deep they are."""
+    deep = shell.folder / "roles"
+    for _ in range(70):
+        deep /= "d"
+    deep.mkdir(parents=True)
+    shell.write("roles/a.yaml", VIEWER)
+    (error,) = shell.refused("validate", "roles")
+    assert (error.id, error.place.count("/d")) == ("too-deep", 64)
+
+
 def test_closed_standard_input_is_an_error(shell: Shell) -> None:
     """In words."""
     words = ["bash", "-c", '"$0" validate - <&-', str(shell.program)]

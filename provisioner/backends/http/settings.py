@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
-from provisioner.plain_files import MAX_SECRET, read_plain
+from provisioner.plain_files import MAX_CERTIFICATES, MAX_SECRET, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -230,8 +230,13 @@ class _Reading:
         if option not in self.options:
             return None
         path: Path = self.folder / self.options[option]
-        if not path.is_file():
+        try:
+            read_plain(path, MAX_CERTIFICATES)
+        except FileNotFoundError:
             self.wrong(option, f"there is no file {path}", "correct the path")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it has a NUL character"
+            self.wrong(option, f"can't read {path}: {why}", "correct the path, or the file")
         return path
 
     def proxy(self, url: str) -> Secret | None:
