@@ -94,6 +94,15 @@ def _forms(name: str) -> tuple[str, ...]:
     return skeleton(name), skeleton(with_blanks)
 
 
+def oddity(name: str) -> str:
+    """Name what a reader does not see in a name that looks like another one."""
+    if name.isascii():
+        return "several blanks in a row" if "  " in name else "other letters"
+    strange = next(character for character in name if not character.isascii())
+    called = unicodedata.name(strange, "a character without a name")
+    return f"U+{ord(strange):04X} {called}"
+
+
 def is_same_in_other_letters(name: str, other: str) -> bool:
     """Whether two names are equal without regard to case, but not by their letters' cases alone.
 

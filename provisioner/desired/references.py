@@ -123,7 +123,8 @@ def _bad_names(roles: Roles, scope: Scope, provenance: Provenance) -> Iterator[D
             continue  # Nothing new is mistaken for anything.
         if names.is_plain(name) and other in roles:
             continue  # It is said of the other one.
-        message = f"the name `{name}` looks like `{other}`, but is written with other letters"
+        odd = names.oddity(other if names.is_plain(name) else name)
+        message = f"the name `{name}` looks like `{other}`, but is written otherwise: {odd}"
         place = provenance.role(name)
         remedy = "type it again in one script, with plain blanks and hyphens"
         yield Diagnostic("look-alike-name", message, place, remedy)

@@ -92,7 +92,10 @@ def conflicts(
     stored = state.roles.keys() - renames.keys()
     new = [name for name in declared if name not in stored]
     for name, other in sorted(names.look_alikes(new, stored).items()):
-        message = f"the name `{name}` looks like the stored role `{other}`, in other letters"
+        odd = names.oddity(other if names.is_plain(name) else name)
+        message = (
+            f"the name `{name}` looks like the stored role `{other}`, written otherwise: {odd}"
+        )
         yield Diagnostic("look-alike-name", message, place(name), "type it again in one script")
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from provisioner.engine.logins import login_notes
 from provisioner.model import Assignment, DatedRole, DesiredState, DesiredUser, State
-from provisioner.names import look_alikes
+from provisioner.names import look_alikes, oddity
 
 ALIKE = [
     *(("Full Access", f"Full{blank}Access") for blank in ("\u00a0", "  ", "\u3000", "\u2009 ")),
@@ -42,6 +42,18 @@ def test_one_can_be_mistaken_for_the_other(name: str, other: str) -> None:
 @pytest.mark.parametrize(("name", "other"), DIFFERENT)
 def test_a_reader_can_tell_them_apart(name: str, other: str) -> None:
     assert look_alikes([name, other], [name, other]) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "odd"),
+    [
+        ("Full\u00a0Access", "U+00A0 NO-BREAK SPACE"),
+        ("Full  Access", "several blanks in a row"),
+        ("S\u0430les", "U+0430 CYRILLIC SMALL LETTER A"),
+    ],
+)
+def test_what_nobody_sees_is_named(name: str, odd: str) -> None:
+    assert oddity(name) == odd
 
 
 def said(declared: str, stored: str, also_declared: str | None = None) -> list[str]:
