@@ -20,7 +20,10 @@ from yaml._yaml import CParser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_SUSPECT: Final = re.compile(rb"\?\S|!|[&*][\w-]+[?:%@`]|\S#")
+# Where a token may start, and what may end one that a comment can't directly follow.
+_SUSPECT: Final = re.compile(
+    rb"""(?:\A|[\s\[{,:?])(?:\?\S|!\s|![\[{"'|>]|[&*][\w-]+[?:%@`])|[\]}"',\[{>|+\-0-9:?]\#"""
+)
 _HEADER_WITH_COMMENT: Final = re.compile(r"[|>][-+0-9]*#")
 _NO_BLANK_NEEDED: Final = frozenset(" \t\r\n")
 
