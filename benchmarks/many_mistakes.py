@@ -45,7 +45,8 @@ def sources(mistake: tuple[str, str] | None = None) -> str:
             includes = f"includes: [Role of team {n + 1:04}], "
         role = ROLE.format(n=n, includes=includes)
         if mistake:
-            role = role.replace(*(text.format(n=n) for text in mistake))
+            right, wrong = (text.format(n=n) for text in mistake)
+            role = role.replace(right, wrong)
         roles.append(role)
     return "version: 1\nroles:\n" + "".join(roles)
 
