@@ -22,6 +22,7 @@ from provisioner.project import EMBEDDED_PATH, FILE_NAME, Project, TargetSetting
 from provisioner.trust.gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from provisioner.backends.base import Backend
@@ -81,8 +82,9 @@ class Session:
         *,
         lenient: bool = False,
         settings: Settings | None = None,
+        stored: Iterable[str] = (),
     ) -> Loaded:
-        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``.
+        """Read the given sources, or the project's; the rest as in ``Surroundings``.
 
         ``settings`` say what is ignored and external, where that is more than in the project file.
         """
@@ -94,7 +96,7 @@ class Session:
                 ignore_users=settings.ignore_users,
                 external=settings.external,
             )
-        return load_sources(project, sources, catalogue, lenient=lenient)
+        return load_sources(project, sources, catalogue, lenient=lenient, stored=stored)
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
@@ -157,7 +159,12 @@ def assumed_catalogue(target: TargetSettings, state: State | None = None) -> Cat
 
 
 def load_sources(
-    project: Project, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+    project: Project,
+    sources: tuple[str, ...],
+    catalogue: Catalogue,
+    *,
+    lenient: bool = False,
+    stored: Iterable[str] = (),
 ) -> Loaded:
     """Read the given sources, or else the project's, against a catalogue.
 
@@ -170,9 +177,14 @@ def load_sources(
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
     around = Surroundings(
-        catalogue, project.ignore, project.external, project.ignore_users, lenient
+        catalogue,
+        project.ignore,
+        project.external,
+        project.ignore_users,
+        lenient,
+        frozenset(stored),
     )
-    loaded = load(chosen, around, without=project.file)
+    loaded = load(chosen, around, without=project.file, named=bool(sources))
     for file in loaded.desired.files:
         output.detail(f"read {file}")
     return loaded
@@ -258,7 +270,7 @@ def open_project(project: Project, target: str | None) -> Session:
 
 
 def tell_if_new(session: Session) -> None:
-    """Note that a question is about a new panel: whoever asks may stand in the wrong folder."""
+    """Note that this is about a new panel: whoever asks may stand in the wrong folder."""
     project = session.project
     if project.file is None and not os.path.lexists(EMBEDDED_PATH) and not output.wants_json():
         output.note(
@@ -273,21 +285,23 @@ def plan_sources(
     snapshot = session.backend.read()
     catalogue = session.catalogue_for(snapshot)
     grounds = grounds_of(session, sources, guards, snapshot, catalogue)
-    loaded = session.load(sources, catalogue, settings=grounds.settings)
+    stored = snapshot.state.roles
+    loaded = session.load(sources, catalogue, settings=grounds.settings, stored=stored)
     output.warn(loaded.warnings)
+    tell_if_new(session)
     desired = grounds.on(loaded.desired)
     plan = plan_desired(session, desired, snapshot, grounds.settings, as_of)
     if not sources or not session.project.sources or guards["only_these"] or plan.is_empty:
         return plan
-    return _held_against_the_rest(session, plan, desired, catalogue)
+    return _held_against_the_rest(session, plan, desired, snapshot, catalogue)
 
 
 def _held_against_the_rest(
-    session: Session, plan: Plan, read: DesiredState, catalogue: Catalogue
+    session: Session, plan: Plan, read: DesiredState, snapshot: Snapshot, catalogue: Catalogue
 ) -> Plan:
     """The plan from some sources, blocked where it takes away what the project's others declare."""
     try:
-        whole = session.load((), catalogue).desired
+        whole = session.load((), catalogue, stored=snapshot.state.roles).desired
     except InvalidInput as error:
         objections: tuple[Diagnostic | None, ...] = (unread_rest(plan, error.diagnostics[0]),)
     else:

@@ -5,8 +5,8 @@ error message. Nothing here knows what the values mean.
 
 What is refused, always with file, line and column: a wrong encoding, a byte order mark, control
 characters, duplicate keys, keys that are not text, tags, a second document, anchors that recurse or
-multiply beyond reason, nesting deeper than ``MAX_DEPTH``, and plain scalars that YAML 1.1 and 1.2
-read differently (see ``scalars``).
+multiply beyond reason, nesting deeper than ``MAX_DEPTH``, and what versions of YAML read
+differently (see ``scalars`` and ``indicators``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from yaml._yaml import CParser
 
+from provisioner.desired import indicators
 from provisioner.desired.scalars import Unclear, resolve_plain
 from provisioner.diagnostics import Diagnostic
 from provisioner.model import Place
@@ -34,7 +35,7 @@ MAX_ALIASED_NODES: Final = 10_000
 BARE_DATE_KEY: Final = "until"
 
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
-_CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 class YamlMapping(dict[str, Any]):
@@ -105,6 +106,8 @@ def read(data: bytes, file: str) -> Document:
     builder = _Builder(document)
     try:
         document.root = builder.build(CParser(data), anchors=b"&" in data)
+        for found in indicators.misread(data):
+            builder.problem(found.id, found.mark, found.message, found.remedy)
     except yaml.YAMLError as error:
         document.diagnostics.append(_syntax_problem(error, file, data))
         document.is_whole = False
@@ -291,7 +294,7 @@ class _Builder:
         return str(value)
 
     def _check_tag(self, event: Any) -> None:
-        if event.tag is not None:
+        if event.tag not in (None, "!"):  # a lone `!` is found among the indicators
             self.problem(
                 "yaml-tag", event.start_mark, f"the tag `{event.tag}` is not allowed", "remove it"
             )
@@ -361,6 +364,7 @@ def _place_at_end(text: str, file: str) -> Place:
 
 # What libyaml says (a part of it), and what helps instead.
 _SYNTAX_REMEDIES = (
+    ("did not find expected alphabetic or numeric character", "quote what begins with `*` or `&`"),
     ("cannot start any token", "a value that starts with this character must be quoted"),
     ("did not find expected key", "check the indentation of this line and the one above"),
     (
@@ -382,6 +386,10 @@ def _syntax_problem(error: yaml.YAMLError, file: str, data: bytes) -> Diagnostic
     remedy = next(
         (hint for text, hint in _SYNTAX_REMEDIES if text in what), "check the YAML syntax"
     )
+    sign = line[place.column - 2 : place.column - 1]
+    if "alphabetic or numeric" in what and sign in ("*", "&"):
+        what = f"a plain `{sign}` is no text in YAML: a name must follow it"
+        remedy = f'quote it: "{sign}"'
     if "\t" in line[: max(place.column, len(line) - len(line.lstrip()))]:
         what, remedy = "a tab is used for indentation", "indent with blanks"
     return Diagnostic("yaml-syntax", what, place, remedy)

@@ -17,6 +17,7 @@ from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.compare import find_changes
 from provisioner.engine.kept import Kept, find_kept
+from provisioner.engine.logins import login_notes
 from provisioner.engine.order import Step, Transition, steps
 from provisioner.engine.rules_in_force import RuleChange, in_force, rule_changes
 from provisioner.engine.staleness import changed_includes, misfits, moved_rules
@@ -168,7 +169,11 @@ def make_plan(
         as_of=as_of,
         settings=settings,
         changes=changes,
-        notes=(*adapted.notes, *notes_on_changes(asked, changes)),
+        notes=(
+            *adapted.notes,
+            *notes_on_changes(asked, changes),
+            *login_notes(desired, snapshot.state),
+        ),
         flattened=tuple(adapted.flattened),
         coverage=Coverage(
             desired.files,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provisioner import globs, names
-from provisioner.diagnostics import Diagnostic
+from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.model import Assignment, State
 
 if TYPE_CHECKING:
@@ -90,12 +90,16 @@ def conflicts(
 ) -> Iterator[Diagnostic]:
     """Yield where a stored state and what is declared can't go together.
 
-    External roles must exist; a declared name must not look like a stored one in other letters.
+    External roles must exist; a name must not look like another one, unless both are stored.
     """
     yield from _missing_external(settings, state)
     stored = state.roles.keys() - renames.keys()
-    for name, other in sorted(names.look_alikes(declared, stored).items()):
-        message = f"the name `{name}` looks like the stored role `{other}`, in other letters"
+    new = [name for name in declared if name not in stored]
+    for name, other in sorted(names.look_alikes(new, stored).items()):
+        odd = names.oddity(other if names.is_plain(name) else name)
+        message = (
+            f"the name `{name}` looks like the stored role `{other}`, written otherwise: {odd}"
+        )
         yield Diagnostic("look-alike-name", message, place(name), "type it again in one script")
 
 
@@ -268,12 +272,12 @@ def _assignments(
 
 def _missing_external(settings: Settings, state: State) -> list[Diagnostic]:
     found = []
-    for name in sorted(set(settings.external)):
-        if name not in state.roles:
-            message = f"the external role `{name}` does not exist in this target"
-            near = names.did_you_mean(name, state.roles)
-            remedy = near or "whoever manages it must create it first, or remove it from `external`"
-            found.append(Diagnostic("external-missing", message, None, remedy))
+    missing = sorted(name for name in set(settings.external) if name not in state.roles)
+    for index, name in enumerate(missing):
+        message = f"the external role `{name}` does not exist in this target"
+        near = names.did_you_mean(name, state.roles) if index < SHOWN_IN_FULL else None
+        remedy = near or "whoever manages it must create it first, or remove it from `external`"
+        found.append(Diagnostic("external-missing", message, None, remedy))
     return found
 
 

@@ -61,11 +61,12 @@ def test_a_folder_that_must_not_be_read(shell: Shell, without_privilege: tuple[s
     assert "roles/sub: error: can't list the folder: Permission denied" in answer.err
 
 
-def test_a_named_pipe(shell: Shell) -> None:
+def test_a_pipe_in_a_folder(shell: Shell) -> None:
     """It is refused at once, without waiting for somebody to write into it."""
-    os.mkfifo(shell.folder / "pipe.yaml")
-    (error,) = shell.refused("apply", "--auto-approve", "pipe.yaml")
-    assert (error.id, error.place) == ("unreadable", "pipe.yaml")
+    shell.write("roles/a.yaml", VIEWER)
+    os.mkfifo(shell.folder / "roles" / "pipe.yaml")
+    (error,) = shell.refused("apply", "--auto-approve", "roles")
+    assert (error.id, error.place) == ("unreadable", "roles/pipe.yaml")
     assert "not a regular file" in error.message
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -279,23 +278,3 @@ def test_a_plan_is_not_written_over_a_source(planned: Shell) -> None:
     answer = planned("plan", SECOND, "--out", SECOND)
     assert answer.code == 1
     assert planned.files() == before
-
-
-def test_a_plan_is_written_through_a_link(planned: Shell) -> None:
-    """The link stays a link."""
-    (planned.folder / "latest.json").symlink_to("plan.json")
-    saved = (planned.folder / "plan.json").read_bytes()
-    (planned.folder / "plan.json").write_bytes(b"")
-    assert planned("plan", SECOND, "--out", "latest.json").code == 0
-    assert (planned.folder / "latest.json").is_symlink()
-    assert (planned.folder / "plan.json").read_bytes() == saved
-
-
-def test_a_device_or_pipe_is_never_replaced_by_a_plan(planned: Shell) -> None:
-    """`--out /dev/null` must leave a /dev/null; a pipe stands in for it here."""
-    pipe = planned.folder / "pipe"
-    os.mkfifo(pipe)
-    answer = planned("plan", SECOND, "--out", "pipe")
-    assert answer.code == 1
-    assert "pipe: error: can't write it" in answer.err
-    assert pipe.is_fifo()

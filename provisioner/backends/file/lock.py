@@ -18,7 +18,7 @@ from provisioner.backends.base import LockOwner
 from provisioner.backends.file.store import make_folder, read_file, reported
 from provisioner.backends.stamp import now, this_host, this_user
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import LockHeld
+from provisioner.errors import BackendError, LockHeld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -148,6 +148,9 @@ _STOP = "stop that run first; `provisioner unlock --force` takes the lock from a
 def _file_lock(path: Path, on_acquired: Callable[[int], None] | None = None) -> BaseFileLock:
     import filelock
 
+    if path.is_symlink():
+        message = f"{path} is a symbolic link, and a lock must be a file of its own"
+        raise BackendError(Diagnostic("lock-is-link", message, str(path), "remove the link"))
     # No soft locks: those outlive their holder, and are no lock at all to a process with flock.
     return filelock.FileLock(path, mode=0o600, fallback_to_soft=False, on_acquired=on_acquired)
 

@@ -86,7 +86,7 @@ def _require_no_options(
 def _apply_saved(
     plan_file: str, config: str | None, target: str | None, lock_timeout: float
 ) -> int:
-    data = read_bytes(plan_file)
+    data = read_bytes(plan_file, streams=True)
     if isinstance(data, Diagnostic):
         raise InvalidInput(data)
     saved = decode(data, plan_file)

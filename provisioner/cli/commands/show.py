@@ -21,7 +21,7 @@ def show(plan_file: str) -> int:
 
     The plan is checked against its own digest, not against the target.
     """
-    data = read_bytes(plan_file)
+    data = read_bytes(plan_file, streams=True)
     if isinstance(data, Diagnostic):
         raise InvalidInput(data)
     output.show_plan(decode(data, plan_file))
