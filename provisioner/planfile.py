@@ -11,13 +11,15 @@ import hashlib
 import json
 from dataclasses import asdict
 from datetime import date
-from typing import Any, Final
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import schemas
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
+from provisioner.engine.claims import worked_out
 from provisioner.engine.kept import Kept
 from provisioner.engine.plan import Coverage, Ending, Plan, TargetIdentity
 from provisioner.engine.policy import Violation
@@ -28,8 +30,13 @@ from provisioner.model import Assignment, Base, Capabilities, DatedRole, Grant, 
 from provisioner.render.diagnostics import diagnostic_document
 from provisioner.render.style import json_text
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FORMAT: Final = "provisioner-plan"
 FORMAT_VERSION: Final = 1
+MOST_SHOWN: Final = 5
+MOST_TEXT: Final = 120
 
 
 def encode(plan: Plan) -> bytes:
@@ -68,6 +75,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "settings": _settings(plan.settings),
         "manages": sorted(plan.manages),
         "default_roles": sorted(plan.default_roles),
+        "declared_defaults": sorted(plan.declared_defaults),
         "rules": {kind: list(items) for kind, items in plan.rules.items()},
         "changes": [_change(change) for change in plan.changes],
         "impact": [asdict(user) for user in plan.impact],
@@ -103,6 +111,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
 def _settings(settings: Settings) -> dict[str, Any]:
     document = asdict(settings)
     document["adopted"] = sorted(settings.adopted)
+    document["given"] = sorted(settings.given)
     return document
 
 
@@ -194,14 +203,42 @@ def decode(data: bytes, file: str) -> Plan:
         where = "/".join(map(str, violation.absolute_path)) or "the plan"
         raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
     try:
-        plan = _plan(document)
-        is_consistent = to_document(plan) == document
+        plan = worked_out(_plan(document))
+        follows = to_document(plan)
     except ValueError as error:
         what = f"the plan holds a wrong value: {error}"
         raise _refused(file, what, "make the plan again") from error
-    if not is_consistent:
-        raise _refused(file, "the plan contradicts itself", "make the plan again")
+    wrong = [
+        _contradicted(file, *found)
+        for found in islice(differences(document, follows), MOST_SHOWN)
+        if found[0] != "/digest"
+    ]
+    if wrong:
+        raise InvalidInput(wrong)
     return plan
+
+
+def differences(said: Any, follows: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two documents differ: the place as a JSON pointer (RFC 6901), and both values.
+
+    A key or an item that only one of them has is there as ``None`` in the other.
+    """
+    match said, follows:
+        case dict(), dict():
+            for key in sorted(said.keys() | follows.keys()):
+                step = key.replace("~", "~0").replace("/", "~1")
+                yield from differences(said.get(key), follows.get(key), f"{at}/{step}")
+        case list(), list():
+            for index, (one, other) in enumerate(zip_longest(said, follows)):
+                yield from differences(one, other, f"{at}/{index}")
+        case _ if said != follows:
+            yield at, said, follows
+
+
+def _contradicted(file: str, at: str, said: Any, follows: Any) -> Diagnostic:
+    told, right = (json_text(value)[:MOST_TEXT] for value in (said, follows))
+    what = f"the plan contradicts itself: {at} says {told}; from the rest of it follows {right}"
+    return Diagnostic("invalid-plan", what, file, "make the plan again")
 
 
 def _document(data: bytes, file: str) -> dict[str, Any]:
@@ -239,6 +276,7 @@ def _plan(document: dict[str, Any]) -> Plan:
                 "external": tuple(settings["external"]),
                 "safety": Safety(**settings["safety"]),
                 "adopted": frozenset(settings["adopted"]),
+                "given": frozenset(settings["given"]),
             }
         ),
         changes=tuple(map(_read_change, document["changes"])),
@@ -277,6 +315,7 @@ def _plan(document: dict[str, Any]) -> Plan:
         desired_digest=document["desired_digest"],
         manages=frozenset(document["manages"]),
         default_roles=frozenset(document["default_roles"]),
+        declared_defaults=frozenset(document["declared_defaults"]),
         rules={kind: tuple(items) for kind, items in document["rules"].items()},
     )
 

@@ -46,7 +46,8 @@ def _embedded() -> dict[str, TargetSettings]:
 class Project:
     """A project file as values. Without a file: the defaults, and the embedded target.
 
-    ``sources`` are paths as they are shown, that is relative to the working directory.
+    ``sources`` are paths as they are shown, that is relative to the working directory. ``digest``
+    is over the file's bytes.
     """
 
     file: Path | None = None
@@ -59,6 +60,7 @@ class Project:
     catalogue: str | None = None
     targets: Mapping[str, TargetSettings] = field(default_factory=_embedded)
     lint_ignores: tuple[Ignore, ...] = ()
+    digest: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -152,4 +154,5 @@ def load_project(config: str | None) -> Project:
             Ignore((id,), document.place(("lint", "ignore", index)), "project")
             for index, id in enumerate(root.get("lint", {}).get("ignore", ()))
         ),
+        digest=f"sha256:{document.digest}",
     )

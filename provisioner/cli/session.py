@@ -60,6 +60,8 @@ class Session:
             description.kind,
             description.identity,
             description.capabilities,
+            self.project.digest,
+            self.project.file.as_posix() if self.project.file else None,
         )
 
     def catalogue_for(self, snapshot: Snapshot | None = None) -> Catalogue:
@@ -102,6 +104,7 @@ class Session:
             guards["new_only"],
             self.target.ceiling,
             guards["actor"],
+            frozenset(limits),
         )
 
 

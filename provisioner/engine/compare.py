@@ -97,6 +97,17 @@ def _role_change(
     return RoleChange(Action.UPDATE, name, old, new, fields, place, count)
 
 
+def recounted(changes: tuple[Change, ...], before: State, after: State) -> tuple[Change, ...]:
+    """The same changes, the holders of each role counted in these states. Both in new names."""
+    counts = _holders(before, after) if any(isinstance(c, RoleChange) for c in changes) else {}
+    return tuple(
+        replace(change, holders=counts.get(change.name, 0))
+        if isinstance(change, RoleChange)
+        else change
+        for change in changes
+    )
+
+
 def _holders(before: State, after: State) -> dict[str, int]:
     """Count, for each role, the users who carry it before or after, includes counted."""
     old, new = EffectiveAccess(before), EffectiveAccess(after)

@@ -6,6 +6,7 @@ plan says about the store is checked again before it is applied: see ``recheck``
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -14,11 +15,16 @@ from provisioner.engine import guards
 from provisioner.engine.access import UserImpact, impact
 from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
-from provisioner.engine.compare import find_changes
+from provisioner.engine.compare import find_changes, recounted
 from provisioner.engine.kept import Kept, find_kept
 from provisioner.engine.order import Step, Transition, steps
-from provisioner.engine.staleness import changed_includes, misfits
-from provisioner.engine.target import conflicts, with_new_names
+from provisioner.engine.staleness import (
+    changed_includes,
+    last_day,
+    misfits,
+    otherwise_than_told,
+)
+from provisioner.engine.target import conflicts, ignored_roles, with_new_names
 from provisioner.engine.verdict import loosened, violations
 from provisioner.model import KINDS, Base, State
 
@@ -43,12 +49,17 @@ SOON: Final = timedelta(days=30)
 
 @dataclass(frozen=True, slots=True)
 class TargetIdentity:
-    """Which target a plan is for, and what it can do: the plan is adapted to that."""
+    """Which target a plan is for, and what it can do: the plan is adapted to that.
+
+    ``project`` is the digest of the project file that the target stands in, ``config`` its path.
+    """
 
     name: str
     kind: str
     identity: str
     capabilities: Capabilities
+    project: str | None = None
+    config: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +75,7 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """A dated assignment that is active and ends within ``SOON`` of the plan's day."""
+    """A dated assignment that is active on the plan's day."""
 
     user: str
     role: str
@@ -79,8 +90,9 @@ class Plan:
     adapted to what the target lacks; ``flattened`` are the roles whose includes the target can't
     hold, as the sources write them (name, own privileges, includes); ``violations`` are all breaks
     of policies, blocking or not; ``kept`` tells where a revocation is not complete; ``sensitive``
-    are the sensitive privileges of the catalogue; ``valid_until`` is the earliest end of a dated
-    assignment that is still active.
+    are the sensitive privileges of the catalogue; ``declared_defaults`` the default roles that the
+    sources declare; ``ending`` every dated assignment in force; ``valid_until`` is the first end
+    date that the plan relies on: of an assignment, or of an exemption from a policy.
     """
 
     target: TargetIdentity
@@ -100,6 +112,7 @@ class Plan:
     desired_digest: str | None = None
     manages: frozenset[Kind] = frozenset()
     default_roles: frozenset[str] = frozenset()
+    declared_defaults: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
@@ -112,6 +125,11 @@ class Plan:
     def applyable(self) -> bool:
         """Whether there is something to apply, and nothing that forbids it."""
         return bool(self.changes) and not self.blockers
+
+    @property
+    def ending_soon(self) -> tuple[Ending, ...]:
+        """The dated assignments that end within ``SOON`` of the plan's day."""
+        return tuple(ending for ending in self.ending if ending.until - self.as_of <= SOON)
 
     @property
     def renames(self) -> dict[str, str]:
@@ -154,19 +172,14 @@ def make_plan(
         changes=changes,
         notes=(*adapted.notes, *notes_on_changes(asked, changes)),
         flattened=tuple(adapted.flattened),
-        coverage=Coverage(
-            desired.files,
-            len(before.roles.keys() | after.roles.keys()) - sum(found.ignored.values()),
-            len(before.assignments.keys() | after.assignments.keys()),
-            found.ignored,
-            tuple(kind for kind in KINDS if kind not in manages),
-        ),
-        valid_until=min((ending.until for ending in dated), default=None),
-        ending=tuple(ending for ending in dated if ending.until - as_of <= SOON),
+        coverage=coverage(before, after, found.ignored, manages, desired.files),
+        valid_until=last_day((ending.until for ending in dated), desired.rules, as_of),
+        ending=tuple(dated),
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
-        sensitive=frozenset(p.name for p in catalogue.privileges.values() if p.sensitive),
+        declared_defaults=frozenset(filter(catalogue.is_default, desired.roles or ())),
+        sensitive=catalogue.sensitive,
         rules=desired.rules,
     )
     problems = (*found.problems, *adapted.problems)
@@ -211,6 +224,23 @@ def _judged(
         kept=find_kept(plan.changes, before, after),
         violations=broken,
         blockers=(*problems, *guards.check(case), *blocking, *by_loosening),
+    )
+
+
+def coverage(
+    before: State,
+    after: State,
+    ignored: Mapping[str, int],
+    manages: frozenset[Kind],
+    files: tuple[str, ...],
+) -> Coverage:
+    """What a plan from one state to the other looked at. Both states carry the new names."""
+    return Coverage(
+        files,
+        len(before.roles.keys() | after.roles.keys()) - sum(ignored.values()),
+        len(before.assignments.keys() | after.assignments.keys()),
+        dict(ignored),
+        tuple(kind for kind in KINDS if kind not in manages),
     )
 
 
@@ -264,11 +294,21 @@ def plan_steps(plan: Plan, state: State) -> tuple[Step, ...]:
     return steps(transition(plan, state))
 
 
+def rejudged(plan: Plan, snapshot: Snapshot, desired: DesiredState | None = None) -> Plan:
+    """A plan that fits what is stored, as its own settings and rules judge it there.
+
+    ``desired`` are the sources, for what only they know: dates, and places.
+    """
+    before = with_new_names(snapshot.state, plan.renames)
+    return _judged(plan, before, transition(plan, snapshot.state).after, snapshot, (), desired)
+
+
 def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     """Say in what a plan no longer fits what is stored now; nothing where it still does.
 
     Compared are the objects that the plan touches, what it changes for people, and the verdict of
-    the guards. What changed elsewhere does not count.
+    the guards. What changed elsewhere does not count. On the very version that the plan was made
+    from, everything that it says of the target has to be so.
     """
     state = snapshot.state
     reasons = list(misfits(plan, snapshot))
@@ -278,14 +318,21 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     reasons += [p.message for p in conflicts(names, state, plan.renames, plan.settings)]
     if reasons:
         return tuple(reasons)
-    moved = transition(plan, state)
-    before = with_new_names(state, plan.renames)
-    reasons += changed_includes(plan, moved.after)
-    judged = _judged(plan, before, moved.after, snapshot)
+    before, after = with_new_names(state, plan.renames), transition(plan, state).after
+    reasons += changed_includes(plan, after)
+    judged = rejudged(plan, snapshot)
     if judged.impact != plan.impact:
         now = {u.user for u in judged.impact} ^ {u.user for u in plan.impact}
         whom = ", ".join(sorted(now)) or "the same users, in other privileges"
         reasons.append(f"it would change access otherwise than planned: {whom}")
     # A plan that is applied had no blockers, so every one of them is a new verdict.
     reasons += [blocker.message for blocker in judged.blockers]
+    # A store that tells neither versions nor runs looks the same after every write.
+    has_versions = plan.base.digest is not None or plan.target.capabilities.history
+    if has_versions and plan.base == snapshot.base and not reasons:
+        ignored = Counter(ignored_roles(state, plan.settings.ignore).values())
+        looked_at = coverage(before, after, ignored, plan.manages, plan.coverage.files)
+        changes = recounted(plan.changes, before, after)
+        follows = replace(judged, coverage=looked_at, changes=changes)
+        reasons += otherwise_than_told(plan, follows, after)
     return tuple(reasons)

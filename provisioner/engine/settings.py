@@ -34,7 +34,8 @@ class Settings:
     ``adopted`` are the kinds that the project file records as managed, ``adopt`` says that this
     run takes the rest under management; ``allow_lockout`` waives the guard on the last
     administrator. ``new_only`` lets pass what breaks a policy already; nothing may go beyond the
-    role named ``ceiling``; ``actor`` is who asked for the change.
+    role named ``ceiling``; ``actor`` is who asked for the change. ``given`` names the limits in
+    ``safety`` that came from an option instead of the project file.
     """
 
     manage: Manage = "all"
@@ -48,3 +49,4 @@ class Settings:
     new_only: bool = False
     ceiling: str | None = None
     actor: str | None = None
+    given: frozenset[str] = frozenset()

@@ -46,7 +46,7 @@ def find_target(
     another name: they go, and the declared role is a new one.
     """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    ignored = _ignored(state, ignore)
+    ignored = ignored_roles(state, ignore)
     external = {name.casefold() for name in settings.external}
     ours = {n: d for n, d in (desired.roles or {}).items() if n.casefold() not in external}
     untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
@@ -125,7 +125,7 @@ def is_ignored(name: str, ignore: tuple[str, ...]) -> str | None:
     return next((glob for glob in ignore if globs.matches_caseless(glob, name)), None)
 
 
-def _ignored(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
+def ignored_roles(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     """The stored roles to leave alone, each with the first glob that says so."""
     found = ((name, is_ignored(name, ignore)) for name in state.roles) if ignore else ()
     return {name: glob for name, glob in found if glob is not None}

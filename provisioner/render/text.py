@@ -328,13 +328,15 @@ def _notes(plan: Plan, style: Style) -> Iterator[str]:
 
 def _endings(plan: Plan, style: Style) -> Iterator[str]:
     """What ends soon by name; else the day on which the next dated assignment ends."""
-    if plan.ending:
-        for end in plan.ending:
+    if plan.ending_soon:
+        for end in plan.ending_soon:
             days = (end.until - plan.as_of).days
             text = f"Ends soon: {safe(end.user)} holds {safe(end.role)} until {end.until}"
             yield from _wrapped(f"{text} ({_count(days, 'more day')}).", style)
-    elif plan.valid_until is not None:
-        yield f"Dated assignments: the next one ends on {plan.valid_until}."
+    elif plan.ending:
+        yield f"Dated assignments: the next one ends on {plan.ending[0].until}."
+    if plan.valid_until is not None and all(plan.valid_until < end.until for end in plan.ending):
+        yield f"An exemption from a policy ends on {plan.valid_until}."
 
 
 def _blockers(plan: Plan, style: Style) -> Iterator[str]:

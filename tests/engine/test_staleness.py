@@ -356,12 +356,12 @@ def test_a_blocked_plan_is_not_applied() -> None:
 
 
 def test_a_plan_for_another_target_is_not_applied() -> None:
-    """The refusal says which one it is for, and how to choose it."""
+    """The refusal says which one it is for, and how to come there."""
     plan = plan_against(MemoryBackend(CURRENT), world(CURRENT, UPDATE))
     elsewhere = MemoryBackend(CURRENT, identity="memory:other")
     with pytest.raises(InvalidInput, match="memory:test") as refused:
         carry_out(plan, elsewhere)
-    assert "--target sandbox" in str(refused.value.diagnostics[0].remedy)
+    assert "in the project that it was made in" in str(refused.value.diagnostics[0].remedy)
     assert elsewhere.states == ()
 
 

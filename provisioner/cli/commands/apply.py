@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
+from click.core import ParameterSource
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
+from provisioner.cli.saved import judge_of, open_for, read_plan, tell_what_moved
 from provisioner.cli.session import open_session, plan_sources
-from provisioner.desired.files import STANDARD_INPUT, read_bytes
+from provisioner.desired.files import STANDARD_INPUT
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Blocked, InvalidInput
-from provisioner.planfile import decode
 
 if TYPE_CHECKING:
     from datetime import date
+
+_GUARDS: Final = (
+    "adopt",
+    "max_deletes",
+    "max_change_percent",
+    "allow_lockout",
+    "new_only",
+    "actor",
+)
 
 
 @command("apply")
@@ -46,8 +56,9 @@ def apply(
     is refused (exit code 4).
     """
     if plan_file is not None:
-        _require_no_options(sources, as_of, guards)
-        return _apply_saved(plan_file, config, target, lock_timeout)
+        _require_no_options()
+        named = target if _is_given("target") else None
+        return _apply_saved(plan_file, config, named, lock_timeout)
     require_approval(auto_approve=auto_approve)
     if STANDARD_INPUT in sources and not auto_approve:
         remedy = "repeat with --auto-approve"
@@ -68,38 +79,40 @@ def apply(
     )
 
 
-def _require_no_options(
-    sources: tuple[str, ...], as_of: date | None, guards: dict[str, Any]
-) -> None:
-    given = ["SOURCE"] if sources else []
-    given += ["--as-of"] if as_of else []
-    given += [
-        f"--{name.replace('_', '-')}"
-        for name, value in guards.items()
-        if value is not None and value is not False
-    ]
+def _require_no_options() -> None:
+    """Refuse what the plan fixes already; a variable that says it is left aside."""
+    fixed = {"sources": "SOURCE", "as_of": "--as-of"}
+    fixed |= {name: f"--{name.replace('_', '-')}" for name in _GUARDS}
+    given = [shown for name, shown in fixed.items() if _is_given(name)]
     if given:
         message = f"{', '.join(given)} can't go with --plan: the plan fixes it already"
         raise click.UsageError(message, click.get_current_context())
 
 
+def _is_given(name: str) -> bool:
+    """Whether a parameter stands on the command line itself."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is ParameterSource.COMMANDLINE
+
+
 def _apply_saved(
     plan_file: str, config: str | None, target: str | None, lock_timeout: float
 ) -> int:
-    data = read_bytes(plan_file)
-    if isinstance(data, Diagnostic):
-        raise InvalidInput(data)
-    saved = decode(data, plan_file)
+    saved = read_plan(plan_file)
     if saved.blockers:
         raise Blocked(saved.blockers)
-    session = open_session(config, target)
+    session = open_for(saved, plan_file, config, target)
     show(saved)
     if saved.is_empty:
         return nothing_to_do(saved)
+    snapshot = session.backend.read()
+    judge = judge_of(saved, session, snapshot)
+    tell_what_moved(saved, session, snapshot, judge)
     return carry_out(
         saved,
         session.backend,
         operation="apply",
         lock_timeout=lock_timeout,
-        today=options.today(),
+        today=judge.today,
+        judge=judge,
     )

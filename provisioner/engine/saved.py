@@ -1,0 +1,184 @@
+"""A saved plan before the project that applies it, which may be another one than made it.
+
+The plan says what to change. What may be changed, the project says that applies it: its settings,
+its catalogue, and the policies of its sources.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.changes import Action, AssignmentChange, RoleChange
+from provisioner.engine.plan import rejudged, transition
+from provisioner.engine.target import conflicts, is_ignored
+from provisioner.model import DatedRole, DesiredState, DesiredUser
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from datetime import date
+
+    from provisioner.engine.changes import Change
+    from provisioner.engine.plan import Plan
+    from provisioner.engine.settings import Settings
+    from provisioner.model import Catalogue, Snapshot, State
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """What a saved plan is judged by, on the day on which it is applied.
+
+    ``settings`` are the project's, with the options that the plan was made with. ``catalogue``
+    gives the target's. ``desired`` is what the project's sources say; None where there are none to
+    read: then the plan's own policies are all there is.
+    """
+
+    settings: Settings
+    catalogue: Callable[[Snapshot], Catalogue]
+    desired: DesiredState | None
+    today: date
+
+
+def objections(plan: Plan, snapshot: Snapshot, judge: Judge) -> tuple[Diagnostic, ...]:
+    """Return what forbids a plan that fits what is stored, by the project that applies it."""
+    catalogue, sources = judge.catalogue(snapshot), judge.desired
+    ignore = dict.fromkeys((*judge.settings.ignore, *(sources.ignore if sources else ())))
+    settings = replace(judge.settings, ignore=tuple(ignore))
+    under = replace(
+        plan,
+        as_of=judge.today,
+        settings=settings,
+        default_roles=catalogue.default_names,
+        declared_defaults=_declared_defaults(plan, catalogue, sources),
+        rules=sources.rules if sources else plan.rules,
+    )
+    after = transition(plan, snapshot.state).after
+    names = [change.name for change in plan.changes if isinstance(change, RoleChange)]
+    return (
+        *conflicts(names, snapshot.state, plan.renames, settings),
+        *_left_alone(plan, settings),
+        *_not_declared(plan, settings),
+        *(found for change in plan.changes for found in _not_grantable(change, plan, catalogue)),
+        *rejudged(under, snapshot, _with_dates(plan, sources, after)).blockers,
+    )
+
+
+def outdated(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
+    """Yield what a plan says of the project that applies it, and what is not so, or no longer."""
+    catalogue, sources = judge.catalogue(snapshot), judge.desired
+    if plan.default_roles != catalogue.default_names:
+        yield f"the catalogue {catalogue.name} has other default roles"
+    if plan.sensitive != catalogue.sensitive:
+        yield f"the catalogue {catalogue.name} calls other privileges sensitive"
+    if any(c.action is Action.CREATE and c.after and c.after.id for c in _roles(plan)):
+        yield "it gives new roles ids, which only the target does"
+    if sources is None:
+        return
+    if _without_places(plan.rules) != _without_places(sources.rules):
+        yield "the policies or tests of the sources are others"
+    if plan.declared_defaults != _declared_defaults(plan, catalogue, sources):
+        yield "the sources declare other default roles"
+    for role in plan.flattened:
+        declared = (sources.roles or {}).get(role.name)
+        if declared is None or declared.role.includes != role.includes:
+            yield f"in the sources {role.name} includes other roles"
+
+
+def moved_on(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
+    """Yield what has changed since the plan was made; whether it touches the plan is not asked."""
+    if plan.base != snapshot.base:
+        yield "the target was changed"
+    if judge.desired is not None and judge.desired.digest != plan.desired_digest:
+        yield "the sources were changed"
+    ignore = judge.desired.ignore if judge.desired else plan.settings.ignore
+    settings = replace(
+        judge.settings, ignore=tuple(dict.fromkeys((*judge.settings.ignore, *ignore)))
+    )
+    if settings != plan.settings:
+        yield "the settings of the project were changed"
+
+
+def _roles(plan: Plan) -> Iterator[RoleChange]:
+    return (change for change in plan.changes if isinstance(change, RoleChange))
+
+
+def _left_alone(plan: Plan, settings: Settings) -> Iterator[Diagnostic]:
+    """Changes of roles that are not ours under these settings, whatever they are called after it.
+
+    A role is ignored by the name that it has now. External ones can be assigned, not changed.
+    """
+    former = {new: old for old, new in plan.renames.items()}
+    external = {name.casefold() for name in settings.external}
+    for change in plan.changes:
+        if isinstance(change, AssignmentChange):
+            for name in change.removed:
+                glob = is_ignored(former.get(name, name), settings.ignore)
+                if glob is not None:
+                    message = f"role `{name}` is ignored (`{glob}`): {change.name} would lose it"
+                    yield Diagnostic("left-alone", message, change.source, "make the plan again")
+            continue
+        before = former.get(change.name, change.name) if change.before else None
+        glob = is_ignored(before, settings.ignore) if before else None
+        if glob is not None or not external.isdisjoint(
+            name.casefold() for name in (before, change.name) if name
+        ):
+            why = f"ignored (`{glob}`)" if glob is not None else "external"
+            message = f"role `{change.name}` is {why} in this project, and the plan changes it"
+            yield Diagnostic("left-alone", message, change.source, "make the plan again")
+
+
+def _not_declared(plan: Plan, settings: Settings) -> Iterator[Diagnostic]:
+    if plan.settings.manage != settings.manage == "declared":
+        message = "this project manages only what is declared, and the plan was made to manage all"
+        yield Diagnostic("other-manage", message, None, "make the plan again")
+
+
+def _not_grantable(change: Change, plan: Plan, catalogue: Catalogue) -> Iterator[Diagnostic]:
+    if not isinstance(change, RoleChange) or not catalogue.known:
+        return
+    # What a role would include is the includes' doing, whatever they carry.
+    own = {role.name: role.privileges for role in plan.flattened}
+    for name in change.added:
+        if name in own.get(change.name, change.added) and name not in catalogue.grantable:
+            what = "is internal: no role can carry it"
+            if name not in catalogue.internal:
+                what = f"does not exist in the catalogue {catalogue.name}"
+            message = f"role `{change.name}`: the privilege `{name}` {what}"
+            yield Diagnostic("not-grantable", message, change.source, "make the plan again")
+
+
+def _declared_defaults(
+    plan: Plan, catalogue: Catalogue, sources: DesiredState | None
+) -> frozenset[str]:
+    if sources is None:
+        return plan.declared_defaults
+    return frozenset(filter(catalogue.is_default, sources.roles or ()))
+
+
+def _with_dates(plan: Plan, sources: DesiredState | None, after: State) -> DesiredState:
+    """The sources, of assignments only those that there will be, with the plan's own dates."""
+    declared = dict((sources.users if sources else None) or {})
+    moving = {c.name.casefold(): c for c in plan.changes if isinstance(c, AssignmentChange)}
+    users = {}
+    for login in declared.keys() | moving.keys():
+        held = after.assignments.get(login)
+        if held is not None:
+            dates = {item.role: item for item in declared[login].roles} if login in declared else {}
+            change = moving.get(login)
+            if change is not None:
+                dates |= {role: DatedRole(role) for role in change.added}
+                dates |= {item.role: item for item in change.dated}
+            roles = tuple(dates[role] for role in sorted(held.roles & dates.keys()))
+            users[login] = DesiredUser(held.user, roles)
+    return replace(sources or DesiredState(), users=users)
+
+
+def _without_places(rules: Any) -> Any:
+    """Rules as JSON has them, to be compared: where they stand is no part of them."""
+    if isinstance(rules, dict):
+        return {key: _without_places(value) for key, value in rules.items() if key != "place"}
+    if isinstance(rules, (list, tuple)):
+        return [_without_places(item) for item in rules]
+    return json.loads(json.dumps(rules))
