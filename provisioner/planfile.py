@@ -198,10 +198,13 @@ def decode(data: bytes, file: str) -> Plan:
     if document.get("digest") != digest(document):
         what = "the plan was changed after it was made: its digest does not match"
         raise _refused(file, what, "make the plan again; plans are not edited by hand")
-    invalid = not schemas.valid("plan", document)
-    for violation in schemas.violations("plan", document) if invalid else ():
-        where = "/".join(map(str, violation.absolute_path)) or "the plan"
-        raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
+    _require_valid("plan", document, file)
+    # Rules have the form of the sources, their globs expanded: there is one copy of it.
+    rules = {
+        kind: [{key: value for key, value in rule.items() if key != "place"} for rule in found]
+        for kind, found in document["rules"].items()
+    }
+    _require_valid("roles", {"version": 1, **rules}, file, "rules/")
     try:
         plan = worked_out(_plan(document))
         follows = to_document(plan)
@@ -216,6 +219,13 @@ def decode(data: bytes, file: str) -> Plan:
     if wrong:
         raise InvalidInput(wrong)
     return plan
+
+
+def _require_valid(schema: str, document: dict[str, Any], file: str, within: str = "") -> None:
+    invalid = not schemas.valid(schema, document)
+    for violation in schemas.violations(schema, document) if invalid else ():
+        where = within + "/".join(map(str, violation.absolute_path)) or "the plan"
+        raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
 
 
 def differences(said: Any, follows: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:

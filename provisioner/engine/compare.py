@@ -57,7 +57,7 @@ def find_changes(
         shown = (had or has or Assignment(login)).user
         place = provenance.user(login)
         held, holds = had or Assignment(shown), has or Assignment(shown)
-        dated = _dated(desired, login, holds.roles ^ held.roles)
+        dated = dates_of(desired, login, holds.roles ^ held.roles)
         changes.append(AssignmentChange(shown, held, holds, place, dated))
     return tuple(changes)
 
@@ -80,7 +80,8 @@ def _grants(
     )
 
 
-def _dated(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
+def dates_of(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
+    """What the sources say of the dates and reasons of roles that a user gains or loses."""
     user = (desired.users or {}).get(login)
     dated = (item for item in (user.roles if user else ()) if item.until or item.reason)
     return tuple(sorted((d for d in dated if d.role in moved), key=lambda d: d.role))

@@ -163,7 +163,7 @@ def make_plan(
     changes = find_changes(snapshot.state, found, desired, adapted.origins)
     before, after = with_new_names(snapshot.state, found.renames), found.after
     manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)
-    dated = _endings(desired, as_of)
+    dated = endings(desired, as_of)
     plan = Plan(
         target=target,
         base=snapshot.base,
@@ -174,7 +174,7 @@ def make_plan(
         flattened=tuple(adapted.flattened),
         coverage=coverage(before, after, found.ignored, manages, desired.files),
         valid_until=last_day((ending.until for ending in dated), desired.rules, as_of),
-        ending=tuple(dated),
+        ending=dated,
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
@@ -244,7 +244,7 @@ def coverage(
     )
 
 
-def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
+def endings(desired: DesiredState, as_of: date) -> tuple[Ending, ...]:
     """The dated assignments that are active, by their end, then by user and role."""
     found = [
         Ending(user.user, dated.role, dated.until)
@@ -252,7 +252,7 @@ def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
         for dated in user.roles
         if dated.until is not None and dated.is_active(as_of)
     ]
-    return sorted(found, key=lambda ending: (ending.until, ending.user, ending.role))
+    return tuple(sorted(found, key=lambda ending: (ending.until, ending.user, ending.role)))
 
 
 def transition(plan: Plan, state: State) -> Transition:

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
-from provisioner.engine.plan import rejudged, transition
+from provisioner.engine.compare import dates_of
+from provisioner.engine.plan import endings, rejudged, transition
 from provisioner.engine.target import conflicts, is_ignored
-from provisioner.model import DatedRole, DesiredState, DesiredUser
+from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -80,10 +81,26 @@ def outdated(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
         yield "the policies or tests of the sources are others"
     if plan.declared_defaults != _declared_defaults(plan, catalogue, sources):
         yield "the sources declare other default roles"
+    if sources.digest == plan.desired_digest:
+        yield from _otherwise_declared(plan, sources)
     for role in plan.flattened:
         declared = (sources.roles or {}).get(role.name)
         if declared is None or declared.role.includes != role.includes:
             yield f"in the sources {role.name} includes other roles"
+
+
+def _otherwise_declared(plan: Plan, sources: DesiredState) -> Iterator[str]:
+    """What a plan says of the very sources that it was made from, and what they do not say."""
+    manages = frozenset(kind for kind in KINDS if getattr(sources, kind) is not None)
+    if plan.manages != manages:
+        yield "the sources manage other kinds than it says"
+    if plan.ending != endings(sources, plan.as_of):
+        yield "the sources give other end dates than it says"
+    for change in plan.changes:
+        if isinstance(change, AssignmentChange):
+            moved = frozenset((*change.added, *change.removed))
+            if change.dated != dates_of(sources, change.name.casefold(), moved):
+                yield f"the sources give {change.name} other dates and reasons than it says"
 
 
 def moved_on(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:

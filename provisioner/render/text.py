@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from provisioner.engine.access import UserImpact
     from provisioner.engine.plan import Plan
+    from provisioner.engine.settings import Settings
     from provisioner.model import DatedRole
 
 _NO_CHANGES = "No changes. The target matches the sources."
@@ -110,7 +111,19 @@ def coverage_line(plan: Plan) -> str:
 def _header(plan: Plan, style: Style) -> list[str]:
     where = plan.target.identity
     text = f"Target {safe(plan.target.name)} ({safe(where)}), as of {plan.as_of}"
-    return _wrapped(text, style)
+    options = [safe(option) for option in options_given(plan.settings)]
+    given = _wrapped(f"Planned with {', '.join(options)}.", style) if options else []
+    return [*_wrapped(text, style), *given]
+
+
+def options_given(settings: Settings) -> Iterator[str]:
+    """The options that a plan was made with, and that change what it is judged by."""
+    flags = ("adopt", "allow_lockout", "new_only")
+    yield from (f"--{name.replace('_', '-')}" for name in flags if getattr(settings, name))
+    for name in sorted(settings.given):
+        yield f"--{name.replace('_', '-')} {getattr(settings.safety, name)}"
+    if settings.actor is not None:
+        yield f"--actor {settings.actor}"
 
 
 def _change(change: Change, style: Style) -> Iterator[str]:

@@ -123,10 +123,8 @@ def test_a_plan_of_nothing_is_stale_once_there_is_something(shell: Shell) -> Non
     shell("plan", "roles.yaml", "--out", "plan.json")
     assert shell("apply", "--auto-approve", "roles.yaml").code == 0
     errors = shell.errors("apply", "--plan", "plan.json", code=4)
-    assert [error.message.partition(": ")[2] for error in errors][1:] == [
-        "a role named Viewer exists by now"
-    ]
-    assert "it was applied already: run 1" in errors[0].message
+    assert any("a role named Viewer exists by now" in error.message for error in errors)
+    assert any("it was applied already: run 1" in error.message for error in errors)
 
 
 def test_a_plan_expires_with_the_first_end_date(shell: Shell) -> None:
