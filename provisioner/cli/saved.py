@@ -99,17 +99,15 @@ def judge_of(plan: Plan, session: Session, snapshot: Snapshot) -> Judge:
         InvalidInput: Its sources are wrong.
     """
     made = plan.settings
-    given = {name: getattr(made.safety, name) for name in made.given}
-    chosen = {
+    options_given = {
+        **{name: getattr(made.safety, name) for name in made.given},
         "adopt": made.adopt,
         "allow_lockout": made.allow_lockout,
         "new_only": made.new_only,
         "actor": made.actor,
-        "max_deletes": None,
-        "max_change_percent": None,
     }
     return Judge(
-        session.settings(chosen | given),
+        session.settings(options_given),
         session.catalogue_for,
         _sources(session, snapshot),
         options.today(),
@@ -126,7 +124,7 @@ def tell_what_moved(plan: Plan, session: Session, snapshot: Snapshot, judge: Jud
             "the policies in the plan."
         )
     for what in moved_on(plan, snapshot, judge):
-        output.note(f"Since this plan was made, {what}; it is applied if it still fits.")
+        output.note(f"{what}: it is applied if it still fits.")
 
 
 def _sources(session: Session, snapshot: Snapshot) -> DesiredState | None:

@@ -85,7 +85,7 @@ class Session:
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
-        project, guards = self.project, guards or _NO_GUARDS
+        project, guards = self.project, _NO_GUARDS | (guards or {})
         limits = {
             name: guards[name]
             for name in ("max_deletes", "max_change_percent")

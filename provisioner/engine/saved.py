@@ -106,15 +106,15 @@ def _otherwise_declared(plan: Plan, sources: DesiredState) -> Iterator[str]:
 def moved_on(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
     """Yield what has changed since the plan was made; whether it touches the plan is not asked."""
     if plan.base != snapshot.base:
-        yield "the target was changed"
+        yield "The target was changed since this plan was made"
     if judge.desired is not None and judge.desired.digest != plan.desired_digest:
-        yield "the sources were changed"
+        yield "The sources of the project are not those that this plan was made from"
     ignore = judge.desired.ignore if judge.desired else plan.settings.ignore
     settings = replace(
         judge.settings, ignore=tuple(dict.fromkeys((*judge.settings.ignore, *ignore)))
     )
     if settings != plan.settings:
-        yield "the settings of the project were changed"
+        yield "The settings of the project are not those that this plan was made with"
 
 
 def _roles(plan: Plan) -> Iterator[RoleChange]:

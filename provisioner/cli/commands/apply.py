@@ -19,13 +19,12 @@ from provisioner.errors import Blocked, InvalidInput
 if TYPE_CHECKING:
     from datetime import date
 
-_GUARDS: Final = (
-    "adopt",
-    "max_deletes",
-    "max_change_percent",
-    "allow_lockout",
-    "new_only",
-    "actor",
+# What a plan leaves open: where the project is, how to reach its target, how to talk.
+_WITH_A_PLAN: Final = frozenset(
+    (
+        *("plan_file", "auto_approve", "lock_timeout", "config", "target", "insecure_http"),
+        *("format", "no_color", "verbose", "quiet"),
+    )
 )
 
 
@@ -52,8 +51,9 @@ def apply(
 ) -> int:
     """Bring the target to what the sources say, after showing the plan and asking.
 
-    With --plan, apply exactly what was planned, or nothing: a plan that no longer fits the target
-    is refused (exit code 4).
+    With --plan, apply exactly what was planned, or nothing: a plan that no longer fits the target,
+    or that was applied already, is refused (exit code 4). The project that is found here judges it
+    again; only the target comes from the plan.
     """
     if plan_file is not None:
         _require_no_options()
@@ -81,12 +81,15 @@ def apply(
 
 def _require_no_options() -> None:
     """Refuse what the plan fixes already; a variable that says it is left aside."""
-    fixed = {"sources": "SOURCE", "as_of": "--as-of"}
-    fixed |= {name: f"--{name.replace('_', '-')}" for name in _GUARDS}
-    given = [shown for name, shown in fixed.items() if _is_given(name)]
+    context = click.get_current_context()
+    given = [
+        "SOURCE" if isinstance(param, click.Argument) else max(param.opts, key=len)
+        for param in context.command.params
+        if param.name not in _WITH_A_PLAN and _is_given(str(param.name))
+    ]
     if given:
         message = f"{', '.join(given)} can't go with --plan: the plan fixes it already"
-        raise click.UsageError(message, click.get_current_context())
+        raise click.UsageError(message, context)
 
 
 def _is_given(name: str) -> bool:
