@@ -18,7 +18,7 @@ from provisioner.engine.target import conflicts, is_ignored
 from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from datetime import date
 
     from provisioner.engine.changes import Change
@@ -77,7 +77,7 @@ def outdated(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
         yield "it gives new roles ids, which only the target does"
     if sources is None:
         return
-    if _without_places(plan.rules) != _without_places(sources.rules):
+    if _stated(plan.rules) != _stated(sources.rules):
         yield "the policies or tests of the sources are others"
     if plan.declared_defaults != _declared_defaults(plan, catalogue, sources):
         yield "the sources declare other default roles"
@@ -192,10 +192,10 @@ def _with_dates(plan: Plan, sources: DesiredState | None, after: State) -> Desir
     return replace(sources or DesiredState(), users=users)
 
 
-def _without_places(rules: Any) -> Any:
+def _stated(rules: Mapping[str, tuple[Any, ...]]) -> Any:
     """Rules as JSON has them, to be compared: where they stand is no part of them."""
-    if isinstance(rules, dict):
-        return {key: _without_places(value) for key, value in rules.items() if key != "place"}
-    if isinstance(rules, (list, tuple)):
-        return [_without_places(item) for item in rules]
-    return json.loads(json.dumps(rules))
+    return {
+        kind: [json.loads(json.dumps({**rule, "place": None})) for rule in found]
+        for kind, found in rules.items()
+        if found
+    }

@@ -357,8 +357,20 @@ def test_a_plan_made_from_what_never_was_is_not_applied(office: Shell) -> None:
         assert "stale-plan" in refusals(office, code=4)
 
 
+def test_a_target_without_history_says_that_a_plan_can_be_applied_again(panel: Shell) -> None:
+    """Nobody remembers it there."""
+    panel.write(
+        "provisioner.yaml",
+        "version: 1\nsources: [roles.yaml]\ntargets: {p: {backend: panel, lacks: [history]}}\n",
+    )
+    panel.write("roles.yaml", "version: 1\nroles: {Viewer: {privileges: [ARDOCS_VIEW]}}\n")
+    for words in (("plan", "--out", "plan.json"), ("show", "plan.json")):
+        assert "can be applied again wherever it fits again" in panel(*words).err
+    assert panel("apply", "--plan", "plan.json").code == 0
+
+
 @pytest.fixture(params=["", ", changesets: false"], ids=["at once", "one by one"])
-def panel(
+def gateway(
     request: pytest.FixtureRequest, shell: Shell, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Shell]:
     """A project whose target is a gateway that keeps a history."""
@@ -376,11 +388,13 @@ def panel(
     app.state.gateway.close()
 
 
-def test_a_plan_is_applied_once_through_a_gateway(panel: Shell) -> None:
+def test_a_plan_is_applied_once_through_a_gateway(gateway: Shell) -> None:
     """The gateway remembers the plans, whether it takes changesets or not."""
-    panel.edit("roles.yaml", *GAIN)
-    saved(panel, "--insecure-http", env=KEY)
+    gateway.edit("roles.yaml", *GAIN)
+    saved(gateway, "--insecure-http", env=KEY)
     ways = ("--insecure-http",)
-    assert panel("apply", "--plan", "plan.json", *ways, env=KEY).code == 0
-    assert panel("rollback", "1", "--auto-approve", *ways, env=KEY).code == 0
-    assert "it was applied already: run 2" in refusals(panel, *ways, code=4, env=KEY)["stale-plan"]
+    assert gateway("apply", "--plan", "plan.json", *ways, env=KEY).code == 0
+    assert gateway("rollback", "1", "--auto-approve", *ways, env=KEY).code == 0
+    assert (
+        "it was applied already: run 2" in refusals(gateway, *ways, code=4, env=KEY)["stale-plan"]
+    )
