@@ -182,13 +182,14 @@ def _with_dates(plan: Plan, sources: DesiredState | None, after: State) -> Desir
     for login in declared.keys() | moving.keys():
         held = after.assignments.get(login)
         if held is not None:
-            dates = {item.role: item for item in declared[login].roles} if login in declared else {}
+            given = declared.get(login, DesiredUser(held.user))
+            dates = {item.role: item for item in given.roles}
             change = moving.get(login)
             if change is not None:
                 dates |= {role: DatedRole(role) for role in change.added}
                 dates |= {item.role: item for item in change.dated}
             roles = tuple(dates[role] for role in sorted(held.roles & dates.keys()))
-            users[login] = DesiredUser(held.user, roles)
+            users[login] = replace(given, roles=roles)
     return replace(sources or DesiredState(), users=users)
 
 

@@ -318,7 +318,8 @@ def test_declared_default_roles_are_remembered(office: Shell) -> None:
     office.edit(
         "roles.yaml", "version: 1\n", "version: 1\npolicies: [{name: d, deny: [CONFIG_SECURITY]}]\n"
     )
-    saved(office, "--new-only")
+    document = saved(office, "--new-only")
+    assert [item["subject"] for item in document["violations"]] == ["Full Access"]
     (office.folder / "roles.yaml").rename(office.folder / "away.yaml")
     assert office("apply", "--plan", "plan.json").code == 0
 
