@@ -123,15 +123,16 @@ def _used_up(plan: Plan, backend: Backend, snapshot: Snapshot, digest: str | Non
         return
     entries = backend.history()
     for entry in entries:
-        if entry.run is not None and entry.run.plan == digest:
+        if digest is not None and entry.run is not None and entry.run.plan == digest:
             run = entry.run
             yield f"it was applied already: run {entry.number}, by {run.by}, at {run.at}"
         told = base.digest is not None and entry.digest is not None
         if told and entry.number == base.serial and entry.digest != base.digest:
             yield "the target never was what the plan was made from"
-    # Runs are numbered without gaps, at most as fast as the versions of the state.
+    # Runs are numbered without gaps; where the store tells digests, by the versions of the state.
     known = {entry.number for entry in entries if entry.run is not None}
-    since = range(base.serial + 1, max(known, default=0) + 1)
+    by_version = any(entry.digest is not None for entry in entries)
+    since = range(base.serial + 1 if by_version else 1, max(known, default=0) + 1)
     if not known.issuperset(since):
         yield (
             "the history no longer reaches back to what it was made from, so nobody can tell "

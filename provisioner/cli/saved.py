@@ -41,6 +41,7 @@ def apply_command(path: str, config: str | None) -> str:
     words = ["provisioner", "apply", "--plan", path]
     if config not in (None, FILE_NAME):
         words += ["--config", str(config)]
+    words += ["--insecure-http"] * options.CONNECTION.insecure_http
     return shlex.join(words)
 
 
@@ -64,7 +65,9 @@ def open_for(plan: Plan, path: str, config: str | None, target: str | None) -> S
         raise InvalidInput(
             Diagnostic("other-target", message, path, "leave out --target: the plan has it")
         )
-    if name not in project.targets or (project.file is None and plan.target.config is not None):
+    if project.file is None and plan.target.config is not None:
+        raise InvalidInput(_other_project(plan, path, f"there is no {FILE_NAME} here"))
+    if name not in project.targets:
         raise InvalidInput(_other_project(plan, path, f"it has no target `{name}`"))
     session = open_project(project, name)
     identity = session.identity()

@@ -35,8 +35,9 @@ def worked_out(plan: Plan) -> Plan:
         ValueError: It holds changes that can't stand beside each other, or forbids itself.
     """
     _require_possible(plan)
+    renames = plan.renames
     changes = sorted(
-        (_change(change, plan.renames, plan.as_of) for change in plan.changes), key=_reading_order
+        (_change(change, renames, plan.as_of) for change in plan.changes), key=_reading_order
     )
     ending = _endings(plan.ending, changes, plan.as_of)
     unmanaged = tuple(kind for kind in KINDS if kind not in plan.manages)

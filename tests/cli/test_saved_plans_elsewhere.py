@@ -244,6 +244,10 @@ def test_a_plan_of_another_project_names_the_config_to_pass(office: Shell) -> No
     found = refusals(office, code=1)["other-project"]
     assert "it has no target `us`" in found
     assert "provisioner apply --plan plan.json --config there/provisioner.yaml" in found
+    (office.folder / "provisioner.yaml").unlink()
+    found = refusals(office, code=1)["other-project"]
+    assert "there is no provisioner.yaml here" in found
+    assert "provisioner apply --plan plan.json --config there/provisioner.yaml" in found
     assert office("apply", "--plan", "plan.json", "--config", "there/provisioner.yaml").code == 0
 
 

@@ -355,6 +355,13 @@ def test_a_contradiction_names_the_field_what_it_says_and_what_follows() -> None
     )
 
 
+def test_a_number_written_otherwise_is_refused() -> None:
+    """Two digests for one plan: it could be applied twice."""
+    document = planfile.to_document(WIDE.plan())
+    number = float(document["base"]["serial"])
+    assert refuses(sealed(changed(document, ("base", "serial"), number)))
+
+
 def test_an_edit_that_is_not_shown_is_refused() -> None:
     """What people read is ``fields``; what is stored is ``after``."""
     number = at("update")
