@@ -206,6 +206,8 @@ def decode(data: bytes, file: str) -> Plan:
         for kind, found in document["rules"].items()
     }
     _require_valid("roles", {"version": 1, **rules}, file, "rules/")
+    if _has_fractions(document):
+        raise _refused(file, "the plan holds a number with a fraction", "make the plan again")
     try:
         plan = worked_out(_plan(document))
         follows = to_document(plan)
@@ -214,10 +216,16 @@ def decode(data: bytes, file: str) -> Plan:
         raise _refused(file, what, "make the plan again") from error
     wrong = list(islice(differences(document, follows), MOST_SHOWN))
     if wrong:
-        # The digest differs with anything else; alone, for a number that is written otherwise.
         told = [found for found in wrong if found[0] != "/digest"] or wrong
         raise InvalidInput([_contradicted(file, *found) for found in told])
     return plan
+
+
+def _has_fractions(value: Any) -> bool:
+    """Whether there is such a number: 3.0 is no other value than 3, but gives another digest."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(_has_fractions, value)) if isinstance(value, list) else isinstance(value, float)
 
 
 def _require_valid(schema: str, document: dict[str, Any], file: str, within: str = "") -> None:

@@ -77,20 +77,22 @@ def outdated(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
         yield "it gives new roles ids, which only the target does"
     if sources is None:
         return
-    if _stated(plan.rules) != _stated(sources.rules):
-        yield "the policies or tests of the sources are others"
-    if plan.declared_defaults != _declared_defaults(plan, catalogue, sources):
-        yield "the sources declare other default roles"
+    if _stated(plan.rules, "policies") != _stated(sources.rules, "policies"):
+        yield "the policies of the sources are others"
     if sources.digest == plan.desired_digest:
-        yield from _otherwise_declared(plan, sources)
+        yield from _otherwise_declared(plan, sources, catalogue)
     for role in plan.flattened:
         declared = (sources.roles or {}).get(role.name)
         if declared is None or declared.role.includes != role.includes:
             yield f"in the sources {role.name} includes other roles"
 
 
-def _otherwise_declared(plan: Plan, sources: DesiredState) -> Iterator[str]:
+def _otherwise_declared(plan: Plan, sources: DesiredState, catalogue: Catalogue) -> Iterator[str]:
     """What a plan says of the very sources that it was made from, and what they do not say."""
+    if _stated(plan.rules, "tests") != _stated(sources.rules, "tests"):
+        yield "the sources have other tests than it says"
+    if plan.declared_defaults != _declared_defaults(plan, catalogue, sources):
+        yield "the sources declare other default roles than it says"
     manages = frozenset(kind for kind in KINDS if getattr(sources, kind) is not None)
     if plan.manages != manages:
         yield "the sources manage other kinds than it says"
@@ -193,10 +195,6 @@ def _with_dates(plan: Plan, sources: DesiredState | None, after: State) -> Desir
     return replace(sources or DesiredState(), users=users)
 
 
-def _stated(rules: Mapping[str, tuple[Any, ...]]) -> Any:
+def _stated(rules: Mapping[str, tuple[Any, ...]], kind: str) -> list[Any]:
     """Rules as JSON has them, to be compared: where they stand is no part of them."""
-    return {
-        kind: [json.loads(json.dumps({**rule, "place": None})) for rule in found]
-        for kind, found in rules.items()
-        if found
-    }
+    return [json.loads(json.dumps({**rule, "place": None})) for rule in rules.get(kind, ())]

@@ -136,7 +136,7 @@ def test_a_plan_that_forgets_the_policies_is_refused(office: Shell) -> None:
     office.edit("roles.yaml", "[ACCOUNTS_VIEW_DET]", "[ACCOUNTS_VIEW_DET, ACCOUNTS_RLS_CR_HOLD]")
     document = saved(office)
     forged(office, document, rules={"policies": [], "tests": []})
-    assert "policies or tests of the sources are others" in refusals(office, code=4)["stale-plan"]
+    assert "the policies of the sources are others" in refusals(office, code=4)["stale-plan"]
 
 
 @pytest.mark.parametrize("field", ["sensitive", "default_roles"])
@@ -184,6 +184,8 @@ def test_what_has_moved_on_without_touching_a_plan_is_said(office: Shell) -> Non
     office.edit(
         "roles.yaml", "bob@example.com: {roles: [Accountant]}", "bob@example.com: {roles: []}"
     )
+    tests = "tests: [{role: Helpdesk, can: [ACCOUNTS_VIEW_DET]}]\n"
+    office.edit("roles.yaml", "version: 1\n", f"version: 1\n{tests}")
     office.edit("provisioner.yaml", "version: 1\n", "version: 1\nsafety: {max_changes: 9}\n")
     office.write("more.yaml", WORLD.replace("roles:\n", "roles:\n  Aside: {}\n", 1))
     assert office("apply", "more.yaml", "--auto-approve").code == 0

@@ -213,12 +213,13 @@ def carry_out(
     stopped: Callable[[], bool] = lambda: False,
     confirmed: Confirmed | None = None,
     judge: Judge | None = None,
+    run: Run = RUN,
 ) -> Outcome:
     """Apply a plan as the command line does, but quietly."""
     return apply_plan(
         plan,
         backend,
-        run=RUN,
+        run=run,
         today=today,
         lock_timeout=0.0,
         progress=confirmed or Confirmed(),
