@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.plan import in_force, plan_steps, recheck, transition
+from provisioner.engine.plan import plan_steps, recheck, transition
 from provisioner.engine.saved import objections, outdated
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
@@ -89,7 +89,7 @@ def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
     if plan.blockers:
         raise Blocked(plan.blockers)
     if plan.valid_until is not None and today > plan.valid_until:
-        ended = any(ending.until == plan.valid_until for ending in plan.ending)
+        ended = any(ending.until == plan.valid_until for ending in plan.dated)
         what = "an assignment" if ended else "an exemption"
         raise StalePlan(_stale(f"{what} it relies on ended on {plan.valid_until}"))
 
@@ -181,7 +181,7 @@ def _write(
 ) -> Outcome:
     outcome = write_steps(steps, backend, progress, stopped)
     if outcome.is_complete:
-        return _recorded(outcome, backend, run, state.recorded | plan.manages, in_force(plan))
+        return _recorded(outcome, backend, run, state.recorded | plan.manages, plan.in_force)
     reachable = not outcome.unknown
     if outcome.applied and reachable and backend.describe().capabilities.history:
         broken = replace(run, summary=_broken_off(outcome, run.summary))

@@ -51,7 +51,13 @@ def from_document(document: dict[str, Any], name: str | None = None) -> Catalogu
         defaults = tuple(_default_role(role, grantable) for role in document["default_roles"])
     else:
         defaults = tuple(
-            Role(r.name, r.description, r.privileges & privileges.keys(), protected=True, id=r.id)
+            Role(
+                r.name,
+                r.description,
+                r.privileges.intersection(privileges),
+                protected=True,
+                id=r.id,
+            )
             for r in shipped().default_roles
         )
     return Catalogue(name or document.get("name", "unnamed"), privileges, defaults)

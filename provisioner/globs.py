@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 
 @lru_cache(maxsize=1024)
@@ -32,5 +36,10 @@ def matches(glob: str, name: str) -> bool:
 
 
 def matches_caseless(glob: str, name: str) -> bool:
-    """Whether a role name matches, without regard to case."""
+    """Whether a role name or a login matches, without regard to case."""
     return pattern(glob.casefold()).fullmatch(name.casefold()) is not None
+
+
+def first_caseless(globs: Iterable[str], name: str) -> str | None:
+    """The first of the globs that a role name or a login matches, without regard to case."""
+    return next((glob for glob in globs if matches_caseless(glob, name)), None)

@@ -266,6 +266,15 @@ class DatedRole:
 
 
 @dataclass(frozen=True, slots=True)
+class Ending:
+    """An assignment with an end: ``until`` is the last day on which the user holds the role."""
+
+    user: str
+    role: str
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class DesiredUser:
     """What the sources say a user holds, dates included."""
 
@@ -278,14 +287,16 @@ class DesiredState:
     """What the sources resolve to. ``None`` for a kind means: not managed; empty means: none.
 
     ``roles`` is keyed by name, ``users`` by case-folded login. ``ignore`` holds the globs that the
-    sources themselves declare. ``rules`` are the policies and access tests as plain data.
-    ``files`` are the sources read, for the coverage statement of a plan; ``digest`` is over them.
+    sources themselves declare, ``ignore_users`` those over logins. ``rules`` are the policies and
+    access tests as plain data. ``files`` are the sources read, for the coverage statement of a
+    plan; ``digest`` is over them.
     """
 
     roles: Mapping[str, DesiredRole] | None = None
     users: Mapping[str, DesiredUser] | None = None
     catalogue: Catalogue | None = None
     ignore: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     files: tuple[str, ...] = ()
     digest: str | None = None

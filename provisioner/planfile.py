@@ -21,12 +21,13 @@ from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
 from provisioner.engine.claims import worked_out
 from provisioner.engine.kept import Kept
-from provisioner.engine.plan import Coverage, Ending, Plan, TargetIdentity
+from provisioner.engine.plan import Coverage, Plan, TargetIdentity
 from provisioner.engine.policy import Violation
+from provisioner.engine.rules_in_force import RuleChange
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
-from provisioner.model import Assignment, Base, Capabilities, DatedRole, Grant, Place, Role
+from provisioner.model import Assignment, Base, Capabilities, DatedRole, Ending, Grant, Place, Role
 from provisioner.render.diagnostics import diagnostic_document
 from provisioner.render.style import json_text
 
@@ -68,16 +69,16 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "desired_digest": plan.desired_digest,
         "as_of": plan.as_of.isoformat(),
         "valid_until": plan.valid_until.isoformat() if plan.valid_until else None,
-        "ending": [
-            {"user": end.user, "role": end.role, "until": end.until.isoformat()}
-            for end in plan.ending
-        ],
+        "dated": list(map(_ending, plan.dated)),
+        "ending": list(map(_ending, plan.ending)),
         "settings": _settings(plan.settings),
         "manages": sorted(plan.manages),
         "default_roles": sorted(plan.default_roles),
         "declared_defaults": sorted(plan.declared_defaults),
+        "admin_privileges": sorted(plan.admin_privileges),
         "rules": {kind: list(items) for kind, items in plan.rules.items()},
         "changes": [_change(change) for change in plan.changes],
+        "rule_changes": [_rule_change(change) for change in plan.rule_changes],
         "impact": [asdict(user) for user in plan.impact],
         "kept": [asdict(kept) for kept in plan.kept],
         "violations": [asdict(violation) for violation in plan.violations],
@@ -97,6 +98,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
             "roles": plan.coverage.roles,
             "users": plan.coverage.users,
             "ignored": dict(plan.coverage.ignored),
+            "ignored_users": dict(plan.coverage.ignored_users),
             "unmanaged": list(plan.coverage.unmanaged),
         },
         "summary": asdict(summarise(plan)),
@@ -106,6 +108,21 @@ def to_document(plan: Plan) -> dict[str, Any]:
     document = json.loads(json.dumps(document))
     document["digest"] = digest(document)
     return document
+
+
+def _ending(end: Ending) -> dict[str, str]:
+    return {"user": end.user, "role": end.role, "until": end.until.isoformat()}
+
+
+def _rule_change(change: RuleChange) -> dict[str, Any]:
+    return {
+        "action": change.action.value,
+        "name": change.name,
+        "source": _place(change.source),
+        "before": change.before,
+        "after": change.after,
+        "fields": [asdict(item) for item in change.fields],
+    }
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
@@ -201,11 +218,10 @@ def decode(data: bytes, file: str) -> Plan:
         raise _refused(file, what, "make the plan again; plans are not edited by hand")
     _require_valid("plan", document, file)
     # Rules have the form of the sources, their globs expanded: there is one copy of it.
-    rules = {
-        kind: [{key: value for key, value in rule.items() if key != "place"} for rule in found]
-        for kind, found in document["rules"].items()
-    }
-    _require_valid("roles", {"version": 1, **rules}, file, "rules/")
+    for kind, found in document["rules"].items():
+        rules = [{key: value for key, value in rule.items() if key != "place"} for rule in found]
+        form = "tests" if kind == "tests" else "policies"
+        _require_valid("roles", {"version": 1, form: rules}, file, f"rules/{kind}: ")
     if _has_fractions(document):
         raise _refused(file, "the plan holds a number with a fraction", "make the plan again")
     try:
@@ -292,7 +308,10 @@ def _plan(document: dict[str, Any]) -> Plan:
             **{
                 **settings,
                 "ignore": tuple(settings["ignore"]),
+                "ignore_users": tuple(settings["ignore_users"]),
                 "external": tuple(settings["external"]),
+                "self_users": tuple(settings["self_users"]),
+                "ceilings": tuple(settings["ceilings"]),
                 "safety": Safety(**settings["safety"]),
                 "adopted": frozenset(settings["adopted"]),
                 "given": frozenset(settings["given"]),
@@ -324,18 +343,24 @@ def _plan(document: dict[str, Any]) -> Plan:
             coverage["roles"],
             coverage["users"],
             coverage["ignored"],
+            coverage["ignored_users"],
             tuple(coverage["unmanaged"]),
         ),
         valid_until=date.fromisoformat(until) if until else None,
-        ending=tuple(
+        dated=tuple(
             Ending(item["user"], item["role"], date.fromisoformat(item["until"]))
-            for item in document["ending"]
+            for item in document["dated"]
         ),
         desired_digest=document["desired_digest"],
         manages=frozenset(document["manages"]),
         default_roles=frozenset(document["default_roles"]),
         declared_defaults=frozenset(document["declared_defaults"]),
+        admin_privileges=frozenset(document["admin_privileges"]),
         rules={kind: tuple(items) for kind, items in document["rules"].items()},
+        rule_changes=tuple(
+            RuleChange(item["name"], item["before"], item["after"], _read_place(item["source"]))
+            for item in document["rule_changes"]
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,11 +14,19 @@ from provisioner.engine.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
+from provisioner.trust.gate import (
+    require_trusted,
+    require_trusted_project_file,
+    require_trusted_sources,
+)
+from provisioner.trust.reading import read_trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from provisioner.desired.reader import Document
     from provisioner.model import Catalogue, Kind, Place
+    from provisioner.trust.reading import Trust
 
 FILE_NAME: Final = "provisioner.yaml"
 EMBEDDED: Final = "embedded"
@@ -46,21 +54,31 @@ def _embedded() -> dict[str, TargetSettings]:
 class Project:
     """A project file as values. Without a file: the defaults, and the embedded target.
 
-    ``sources`` are paths as they are shown, that is relative to the working directory. ``digest``
-    is over the file's bytes.
+    ``sources`` are paths as they are shown, that is relative to the working directory.
+    ``actors`` says who asks, for names that are no logins of the panel: the login, or None for
+    whom has no access of its own.
+    ``written`` is the file as it was read; ``trust`` limits what it may reach and read.
     """
 
     file: Path | None = None
     sources: tuple[str, ...] = ()
     manage: Manage = "all"
     ignore: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     adopted: frozenset[Kind] = frozenset()
     safety: Safety = field(default_factory=Safety)
     catalogue: str | None = None
     targets: Mapping[str, TargetSettings] = field(default_factory=_embedded)
     lint_ignores: tuple[Ignore, ...] = ()
-    digest: str | None = None
+    actors: Mapping[str, str | None] = field(default_factory=dict)
+    written: Document | None = field(default=None, repr=False, compare=False)
+    trust: Trust | None = None
+
+    @property
+    def digest(self) -> str | None:
+        """The digest of the file's bytes."""
+        return f"sha256:{self.written.digest}" if self.written else None
 
     @property
     def folder(self) -> Path:
@@ -91,38 +109,69 @@ class Project:
         """The catalogue that the target or the project names; None where neither does.
 
         Raises:
-            InvalidInput: The file is missing, or is no catalogue.
+            InvalidInput: The target is not to be trusted, or the file is missing or no catalogue.
         """
+        require_trusted(self, target)
+        shown = self.catalogue_path(target)
+        return None if shown is None else catalogue_of(read_document(shown, "catalogue"), shown)
+
+    def catalogue_path(self, target: TargetSettings) -> str | None:
+        """The catalogue file that the target or the project names, as it is shown."""
         path = target.catalogue or self.catalogue
-        if path is None:
-            return None
-        shown = os.path.normpath(self.folder / path)
-        document = read_document(shown, "catalogue")
-        problems = list(document.diagnostics)
-        if not problems:
-            seen: dict[str, int] = {}
-            for index, entry in enumerate(document.root["privileges"]):
-                name = entry["name"]
-                if name in seen:
-                    place = document.place(("privileges", index, "name"))
-                    message = f"privilege `{name}` is listed twice"
-                    problems.append(Diagnostic("declared-twice", message, place, "keep one"))
-                seen[name] = index
-        if problems:
-            raise InvalidInput(problems)
-        return catalogues.from_document(document.root, name=shown)
+        return None if path is None else os.path.normpath(self.folder / path)
 
 
-def load_project(config: str | None) -> Project:
-    """Read the project file: the given one, or ``provisioner.yaml`` where there is one.
+def catalogue_of(document: Document, shown: str) -> Catalogue:
+    """A catalogue file that was read already.
 
     Raises:
         InvalidInput: With every problem of the file.
     """
+    problems = list(document.diagnostics)
+    if not problems:
+        seen: dict[str, int] = {}
+        for index, entry in enumerate(document.root["privileges"]):
+            name = entry["name"]
+            if name in seen:
+                place = document.place(("privileges", index, "name"))
+                message = f"privilege `{name}` is listed twice"
+                problems.append(Diagnostic("declared-twice", message, place, "keep one"))
+            seen[name] = index
+    if problems:
+        raise InvalidInput(problems)
+    return catalogues.from_document(document.root, name=shown)
+
+
+def load_project(config: str | None, *, trust: str | None) -> Project:
+    """Read the project file: the given one, or ``provisioner.yaml`` where there is one.
+
+    ``trust`` is the trust file that limits what it may reach and read; None: it may do everything.
+
+    Raises:
+        InvalidInput: With every problem of the file, or of the trust file.
+    """
+    if trust is None:
+        return _read_project(config)
+    require_trusted_project_file(Path(config or FILE_NAME))
+    project = _read_project(config)
+    project = replace(project, trust=read_trust(trust, project.folder))
+    require_trusted_sources(project)
+    return project
+
+
+def _read_project(config: str | None) -> Project:
     path = config or FILE_NAME
     if config is None and not os.path.lexists(path):
         return Project()
-    document = read_document(path, "project")
+    return project_of(read_document(path, "project"), path)
+
+
+def project_of(document: Document, path: str) -> Project:
+    """A project file that was read already. Paths in it are relative to that of the file.
+
+    Raises:
+        InvalidInput: With every problem of the file.
+    """
     if document.diagnostics:
         raise InvalidInput(document.diagnostics)
     root = document.root
@@ -145,6 +194,7 @@ def load_project(config: str | None) -> Project:
         sources=tuple(os.path.normpath(folder / source) for source in root.get("sources", ())),
         manage=root.get("manage", "all"),
         ignore=tuple(root.get("ignore", ())),
+        ignore_users=tuple(root.get("ignore_users", ())),
         external=tuple(root.get("external", ())),
         adopted=frozenset(root.get("adopted", ())),
         safety=Safety(**{f.name: safety[f.name] for f in fields(Safety) if f.name in safety}),
@@ -154,5 +204,6 @@ def load_project(config: str | None) -> Project:
             Ignore((id,), document.place(("lint", "ignore", index)), "project")
             for index, id in enumerate(root.get("lint", {}).get("ignore", ()))
         ),
-        digest=f"sha256:{document.digest}",
+        actors=root.get("actors", {}),
+        written=document,
     )

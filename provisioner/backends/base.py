@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from provisioner.engine.writes import Write
-    from provisioner.model import Base, Capabilities, Kind, Snapshot, State
+    from provisioner.model import Base, Capabilities, Ending, Kind, Snapshot, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class Run:
     """One run, for the history. ``at`` is UTC in ISO 8601, ``by`` is ``user@host``.
 
     ``operation`` is the command; ``plan`` the digest of the plan; ``summary`` one line for people,
-    which also says so when the run broke off after some of its writes.
+    which also says so when the run broke off after some of its writes. ``until`` are the
+    assignments with an end that are active after it; None where assignments are not managed, or
+    the store can't remember it.
     """
 
     at: str
@@ -58,6 +60,7 @@ class Run:
     operation: str
     summary: str
     plan: str | None = None
+    until: tuple[Ending, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)

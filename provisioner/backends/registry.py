@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Backend
     from provisioner.model import Place, State
+    from provisioner.trust.addresses import Address
 
 GROUP: Final = "provisioner.backends"
 
@@ -30,7 +31,8 @@ class Opening:
     ``options`` are the target's keys as written in the project file; paths among them are relative
     to ``folder``. ``initial`` is the state of a store that does not exist yet. ``read_yaml`` reads
     a YAML file and holds it against one of provisioner's schemas, by the schema's name.
-    ``insecure_http`` allows to send secrets over connections that are not encrypted.
+    ``insecure_http`` allows to send secrets over connections that are not encrypted. ``within``
+    holds the addresses that requests have to stay below; without any, the target's own counts.
     """
 
     options: Mapping[str, Any]
@@ -39,6 +41,7 @@ class Opening:
     place: Place | None = None
     read_yaml: Callable[[str, str], Any] | None = None
     insecure_http: bool = False
+    within: tuple[Address, ...] = ()
 
 
 def open_backend(kind: str, opening: Opening) -> Backend:

@@ -32,7 +32,7 @@ COMMANDS: Final = {
     "privileges": ("listings", "List the privileges of the catalogue"),
     "users": ("listings", "List users and the roles they hold"),
     "history": ("history", "List the runs that changed the target"),
-    "rollback": ("history", "Go back to the state after an earlier run"),
+    "rollback": ("rollback", "Go back to the state after an earlier run"),
     "unlock": ("unlock", "Remove a lock that a dead run left behind"),
     "doctor": ("doctor", "Check the installation, the project and the target"),
     "serve": ("serve", "Run the reference gateway: this panel's roles over HTTP"),
@@ -40,7 +40,7 @@ COMMANDS: Final = {
     "completion": ("completion", "Print the completion script of a shell"),
 }
 # Options of commands that many tools have before the command; either place is good.
-EITHER_PLACE: Final = frozenset({"--config", "--target"})
+EITHER_PLACE: Final = frozenset({"--config", "--target", "--trust"})
 ERROR: Final = 1
 INTERRUPTED: Final = 130
 
@@ -101,7 +101,8 @@ def provisioner() -> None:
     """Billing roles and privileges as code.
 
     YAML in git says who may do what in a billing panel. `plan` shows exactly what would change and
-    for whom; `apply` changes it. `--config` and `--target` may stand before the command as well.
+    for whom; `apply` changes it. `--config`, `--target` and `--trust` may stand before the command
+    as well.
     """
 
 

@@ -87,7 +87,8 @@ def carry_out(
     ``today`` is the day on which the plan's end dates are judged; ``judge`` as in ``apply_plan``.
     """
     document = to_document(plan)
-    run = Run(now(), this_user(), operation, history_line(plan), document["digest"])
+    until = plan.dated if "users" in plan.manages else None
+    run = Run(now(), this_user(), operation, history_line(plan), document["digest"], until)
     with _stopping(backend) as stop, _progress(stop) as progress:
         outcome = apply_plan(
             plan,
@@ -99,7 +100,7 @@ def carry_out(
             stopped=stop.is_asked,
             judge=judge,
         )
-    _report(plan, outcome, document["digest"])
+    _report(plan, outcome, document["digest"], operation)
     if outcome.is_complete and outcome.error is None:
         return 0
     if outcome.interrupted or outcome.error is None:
@@ -189,14 +190,13 @@ def _progress(stop: _Stop) -> Iterator[Progress]:
         yield _Bar(stop, bar)
 
 
-def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
+def _report(plan: Plan, outcome: Outcome, digest: str, operation: str) -> None:
     if output.wants_json():
         output.result_json(_document(outcome, digest))
         return
     if outcome.is_complete and outcome.error is None:
-        output.result(
-            output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n"
-        )
+        text = f"{operation.partition(' ')[0].capitalize()} complete: {done_line(plan)}"
+        output.result(output.style_of(sys.stdout).paint(text, "green") + "\n")
         return
     groups = {
         "done": outcome.applied,
@@ -205,7 +205,9 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
         "not tried": outcome.not_tried,
     }
     made, total = len(outcome.applied), sum(map(len, groups.values()))
-    lines = [f"The apply broke off. {made:,} of {total:,} writes were made."]
+    lines = [
+        f"The {operation.split(maxsplit=1)[0]} broke off. {made:,} of {total:,} writes were made."
+    ]
     if outcome.is_complete:
         lines = [
             f"All {total:,} writes were made, but the target could not be told to remember the run."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from functools import wraps
@@ -19,22 +20,37 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Connection:
-    """How targets behind a network are reached."""
+    """How targets are reached; ``trust`` is the file that says which may be."""
 
     insecure_http: bool = False
+    trust: str | None = None
 
 
 CONNECTION: Final = Connection()
 
 
 class Option(click.Option):
-    """An option with its environment variable: PROVISIONER_LOCK_TIMEOUT for ``--lock-timeout``."""
+    """An option with its environment variable: PROVISIONER_LOCK_TIMEOUT for ``--lock-timeout``.
 
-    def __init__(self, declarations: Any = None, **settings: Any) -> None:
+    A variable that is empty is not set, unless ``empty_is_given``: for guards, where nothing in
+    place of a name must not switch them off.
+    """
+
+    def __init__(
+        self, declarations: Any = None, *, empty_is_given: bool = False, **settings: Any
+    ) -> None:
         super().__init__(declarations, **settings)
+        self._empty_is_given = empty_is_given
         if self.envvar is None and self.name is not None:
             longest = max(self.opts, key=len)
             self.envvar = "PROVISIONER_" + longest.lstrip("-").upper().replace("-", "_")
+
+    def resolve_envvar_value(self, ctx: click.Context) -> str | None:
+        """The variable's value, if it counts as given."""
+        found = super().resolve_envvar_value(ctx)
+        if found is None and self._empty_is_given and isinstance(self.envvar, str):
+            return os.environ.get(self.envvar)
+        return found
 
 
 class IsoDate(click.ParamType[date]):
@@ -94,10 +110,43 @@ formats = option(
     default="text",
     help="How to print results and errors.",
 )
-config = option(
-    "--config",
-    metavar="FILE",
-    help="The project file. Default: provisioner.yaml, where there is one.",
+TRUST: Final = "PROVISIONER_TRUST_FILE"
+
+
+def _trust_named(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    """The trust file. A name that is there but empty must not pass for none."""
+    if value == "":
+        message = f"it is empty; name the file, or take --trust and {TRUST} away"
+        raise click.BadParameter(message, param=param)
+    return value
+
+
+def _trust(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Take the trust file off the arguments and put it where projects are loaded."""
+
+    @wraps(function)
+    def wrapper(*args: Any, **options: Any) -> Any:
+        CONNECTION.trust = options.pop("trust")
+        return function(*args, **options)
+
+    return wrapper
+
+
+config = _chain(
+    option(
+        "--config",
+        metavar="FILE",
+        help="The project file. Default: provisioner.yaml, where there is one.",
+    ),
+    option(
+        "--trust",
+        envvar=TRUST,
+        empty_is_given=True,
+        metavar="FILE",
+        callback=_trust_named,
+        help="Refuse what the project file names and FILE does not list; see docs/security.md.",
+    ),
+    _trust,
 )
 
 
@@ -163,7 +212,19 @@ guards = _chain(
     option(
         "--actor",
         metavar="LOGIN",
-        help="Who asks for the change: must not gain access by it.",
+        empty_is_given=True,
+        help="Who asks for the change, as a login or a name under `actors:`: must not gain by it.",
+    ),
+    option(
+        "--rules-from",
+        metavar="REV|FILE",
+        empty_is_given=True,
+        help="Judge by the rules there as well: in CI, those of the target branch.",
+    ),
+    option(
+        "--only-these",
+        is_flag=True,
+        help="Mean the given SOURCEs alone, though the project has others.",
     ),
 )
 sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.cli import options, output
-from provisioner.cli.session import open_project
+from provisioner.cli.session import load_project, open_project
 from provisioner.desired.files import read_bytes
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.saved import Judge, moved_on
 from provisioner.errors import InvalidInput
 from provisioner.planfile import decode
-from provisioner.project import FILE_NAME, load_project
+from provisioner.project import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +42,8 @@ def apply_command(path: str, config: str | None) -> str:
     if config not in (None, FILE_NAME):
         words += ["--config", str(config)]
     words += ["--insecure-http"] * options.CONNECTION.insecure_http
+    if options.CONNECTION.trust is not None:
+        words += ["--trust", options.CONNECTION.trust]
     return shlex.join(words)
 
 
@@ -107,10 +109,11 @@ def judge_of(plan: Plan, session: Session, snapshot: Snapshot) -> Judge:
         "adopt": made.adopt,
         "allow_lockout": made.allow_lockout,
         "new_only": made.new_only,
-        "actor": made.actor,
     }
+    # Rules from before the change stand in the plan, and judge it there: no file is opened for it.
+    asked = {name: getattr(made, name) for name in ("actor", "judge_former", "rules_from")}
     return Judge(
-        session.settings(options_given),
+        replace(session.settings(options_given), **asked),
         session.catalogue_for,
         _sources(session, snapshot),
         options.today(),

@@ -7,8 +7,10 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import catalogue as catalogues
+from provisioner import project as projects
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli import output
+from provisioner.cli.judging import grounds_of, partly, unread_rest
 from provisioner.cli.options import CONNECTION
 from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.diagnostics import Diagnostic
@@ -16,13 +18,8 @@ from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import State
-from provisioner.project import (
-    EMBEDDED_PATH,
-    FILE_NAME,
-    Project,
-    TargetSettings,
-    load_project,
-)
+from provisioner.project import EMBEDDED_PATH, FILE_NAME, Project, TargetSettings
+from provisioner.trust.gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
     from datetime import date
@@ -40,6 +37,8 @@ _NO_GUARDS: Final[dict[str, Any]] = {
     "allow_lockout": False,
     "new_only": False,
     "actor": None,
+    "rules_from": None,
+    "only_these": False,
 }
 
 
@@ -78,10 +77,26 @@ class Session:
         return snapshot.catalogue or assumed_catalogue(self.target, snapshot.state)
 
     def load(
-        self, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+        self,
+        sources: tuple[str, ...],
+        catalogue: Catalogue,
+        *,
+        lenient: bool = False,
+        settings: Settings | None = None,
     ) -> Loaded:
-        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``."""
-        return load_sources(self.project, sources, catalogue, lenient=lenient)
+        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``.
+
+        ``settings`` say what is ignored and external, where that is more than in the project file.
+        """
+        project = self.project
+        if settings is not None:
+            project = replace(
+                project,
+                ignore=settings.ignore,
+                ignore_users=settings.ignore_users,
+                external=settings.external,
+            )
+        return load_sources(project, sources, catalogue, lenient=lenient)
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
@@ -95,16 +110,16 @@ class Session:
         return Settings(
             project.manage,
             project.ignore,
+            project.ignore_users,
             project.external,
             safety,
-            self.target.self_user,
+            tuple(filter(None, (self.target.self_user,))),
             project.adopted,
             guards["adopt"],
             guards["allow_lockout"],
             guards["new_only"],
-            self.target.ceiling,
-            guards["actor"],
-            frozenset(limits),
+            tuple(filter(None, (self.target.ceiling,))),
+            given=frozenset(limits),
         )
 
 
@@ -157,7 +172,9 @@ def load_sources(
         message = "there are no sources: none were named, and no project file lists any"
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
-    around = Surroundings(catalogue, project.ignore, project.external, lenient)
+    around = Surroundings(
+        catalogue, project.ignore, project.external, project.ignore_users, lenient
+    )
     loaded = load(chosen, around, without=project.file)
     for file in loaded.desired.files:
         output.detail(f"read {file}")
@@ -202,6 +219,15 @@ def load_for_targets(
     return loaded
 
 
+def load_project(config: str | None) -> Project:
+    """Read the project file, under the trust file that this run was given.
+
+    Raises:
+        InvalidInput: With every problem of the file, or of the trust file.
+    """
+    return projects.load_project(config, trust=CONNECTION.trust)
+
+
 def open_session(config: str | None, target: str | None) -> Session:
     """Read the project file and open its target.
 
@@ -215,9 +241,10 @@ def open_project(project: Project, target: str | None) -> Session:
     """Open a target of a project.
 
     Raises:
-        InvalidInput: The target or its catalogue is wrong.
+        InvalidInput: The target is not to be trusted, or it or its catalogue is wrong.
     """
     chosen = project.target(target)
+    require_trusted(project, chosen)
     catalogue = project.load_catalogue(chosen)
     defaults = (catalogue or catalogues.shipped()).default_roles
     initial = State({role.name: role for role in defaults})
@@ -228,6 +255,7 @@ def open_project(project: Project, target: str | None) -> Session:
         chosen.place,
         read_document,
         insecure_http=CONNECTION.insecure_http,
+        within=addresses_for(project, chosen),
     )
     return Session(project, chosen, open_backend(chosen.backend, opening), catalogue)
 
@@ -246,9 +274,28 @@ def plan_sources(
 ) -> Plan:
     """Read the target and the sources, and plan. Warnings go to standard error."""
     snapshot = session.backend.read()
-    loaded = session.load(sources, session.catalogue_for(snapshot))
+    catalogue = session.catalogue_for(snapshot)
+    grounds = grounds_of(session, sources, guards, snapshot, catalogue)
+    loaded = session.load(sources, catalogue, settings=grounds.settings)
     output.warn(loaded.warnings)
-    return plan_desired(session, loaded.desired, snapshot, session.settings(guards), as_of)
+    desired = grounds.on(loaded.desired)
+    plan = plan_desired(session, desired, snapshot, grounds.settings, as_of)
+    if not sources or not session.project.sources or guards["only_these"] or plan.is_empty:
+        return plan
+    return _held_against_the_rest(session, plan, desired, catalogue)
+
+
+def _held_against_the_rest(
+    session: Session, plan: Plan, read: DesiredState, catalogue: Catalogue
+) -> Plan:
+    """The plan from some sources, blocked where it takes away what the project's others declare."""
+    try:
+        whole = session.load((), catalogue).desired
+    except InvalidInput as error:
+        objections: tuple[Diagnostic | None, ...] = (unread_rest(plan, error.diagnostics[0]),)
+    else:
+        objections = partly(plan, read, whole)
+    return replace(plan, blockers=(*plan.blockers, *filter(None, objections)))
 
 
 def plan_desired(

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 from provisioner.cli import output
 from provisioner.cli.session import (
     catalogue_of,
+    load_project,
     load_sources,
     open_session,
     tell_if_new,
 )
 from provisioner.engine.chains import declared_state
 from provisioner.engine.explain import Exclusions
-from provisioner.project import load_project
+from provisioner.render.style import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,16 @@ class View:
     project: Project
     as_of: date
     desired: DesiredState | None = None
+    target: str | None = None
+
+    @property
+    def about(self) -> str:
+        """One line that says which state an answer is about."""
+        if self.desired is None:
+            return f"What target {safe(self.target or '')} holds now:"
+        files = self.desired.files
+        where = safe(files[0]) if len(files) == 1 else f"{len(files):,} files"
+        return f"What the sources ask for ({where}), as of {self.as_of}:"
 
     @property
     def origin(self) -> str:
@@ -74,7 +85,8 @@ def open_view(
         session = open_session(config, target)
         tell_if_new(session)
         snapshot = session.backend.read()
-        return View(snapshot.state, session.catalogue_for(snapshot), project, as_of)
+        catalogue = session.catalogue_for(snapshot)
+        return View(snapshot.state, catalogue, project, as_of, target=session.target.name)
     told_by = {_who_tells_the_catalogue(project, each) for each in project.targets.values()}
     alike = target is None and len(told_by) == 1
     chosen = next(iter(project.targets.values())) if alike else project.target(target)

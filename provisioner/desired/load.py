@@ -31,6 +31,7 @@ class Surroundings:
     catalogue: Catalogue
     ignore: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
     lenient: bool = False
 
 

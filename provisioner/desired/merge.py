@@ -26,6 +26,7 @@ class Declarations:
     users: dict[str, tuple[YamlMapping, Any]] | None = None
     sets: dict[str, tuple[YamlMapping, Any]] = field(default_factory=dict)
     ignore: list[tuple[str, Place]] = field(default_factory=list)
+    ignore_users: list[tuple[str, Place]] = field(default_factory=list)
     policies: list[tuple[dict[str, Any], Place]] = field(default_factory=list)
     tests: list[tuple[dict[str, Any], Place]] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
@@ -48,8 +49,9 @@ def merge(documents: Iterable[Document]) -> Declarations:
         for key, into in (("policies", merged.policies), ("tests", merged.tests)):
             items = root.get(key, ())
             into += [(item, items.item_place(i)) for i, item in enumerate(items)]
-        globs = root.get("ignore", ())
-        merged.ignore += [(glob, globs.item_place(i)) for i, glob in enumerate(globs)]
+        for key, found in (("ignore", merged.ignore), ("ignore_users", merged.ignore_users)):
+            globs = root.get(key, ())
+            found += [(glob, globs.item_place(i)) for i, glob in enumerate(globs)]
     _check_policy_names(merged)
     return merged
 

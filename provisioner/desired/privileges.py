@@ -115,7 +115,7 @@ class Resolver:
     def check(self, name: str, place: Place) -> None:
         """Report a privilege that the catalogue does not have, or never grants."""
         if not self._catalogue.known:
-            if not _is_well_formed(name):
+            if not is_well_formed(name):
                 message = f"`{name}` can't be the name of a privilege"
                 remedy = f"names have 1 to {_LONGEST} printable characters, no blank at either end"
                 self._report_once(Diagnostic("bad-privilege-name", message, place, remedy))
@@ -161,7 +161,7 @@ class Resolver:
                 yield Grant(privilege, text, items.item_place(index), set_name)
 
 
-def _is_well_formed(name: str) -> bool:
+def is_well_formed(name: str) -> bool:
     """Whether some panel may call a privilege so."""
     fits = 0 < len(name) <= _LONGEST and name.isprintable()
     return fits and name == name.strip() and "*" not in name

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provisioner import names
+from provisioner import globs, names
 from provisioner.desired import references
 from provisioner.desired.access_tests import resolve_tests
 from provisioner.desired.policies import resolve_policies
@@ -50,6 +50,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     that are nowhere to be found are let pass, for they may stand in the file that failed.
     """
     ignore = (*around.ignore, *(glob for glob, _ in merged.ignore))
+    ignore_users = (*around.ignore_users, *(glob for glob, _ in merged.ignore_users))
     scope = references.Scope.of(merged, around, ignore, complete=complete)
     privileges = Resolver(around.catalogue, merged.sets, complete=complete, lenient=around.lenient)
     roles = None
@@ -66,6 +67,12 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     provenance = SourceProvenance(merged, privileges)
     policies = resolve_policies(merged, privileges, scope)
     tests = resolve_tests(merged, privileges, scope)
+    for login, (holder, _) in (merged.users or {}).items():
+        glob = globs.first_caseless(ignore_users, login)
+        if glob is not None:
+            message = f"user `{login}` is declared, but ignored (`{glob}`)"
+            remedy = "remove the declaration, or narrow `ignore_users`"
+            scope.report("ignored-user", message, holder.key_place(login), remedy)
     diagnostics = [*privileges.diagnostics, *scope.diagnostics]
     diagnostics += [*privileges.left_out(), *scope.not_checked()]
     if roles is not None:
@@ -75,6 +82,7 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
         users=users,
         catalogue=around.catalogue,
         ignore=ignore,
+        ignore_users=ignore_users,
         rules={
             "policies": policies,
             "tests": tests,

@@ -80,6 +80,24 @@ def load_revision(
     return Loaded(resolved.desired, warnings)
 
 
+def read_at_revision(revision: str, path: str) -> bytes:
+    """Return the bytes that a file had at a revision. The path is that of today.
+
+    Raises:
+        InvalidInput: Git is missing, this is no repository, there is no such revision, or no
+            regular file of that path in it.
+    """
+    folder = _folder(path)
+    commit, top = find_commit(revision, folder), _top(folder)
+    inside = os.path.relpath(os.path.realpath(path), top)
+    for name, blob in _blobs(top, commit, inside):
+        if name == inside:
+            (data,) = _contents(top, [blob])
+            return data
+    remedy = "name a later revision, or leave --rules-from out for the change that brings the file"
+    raise _refused(f"revision `{revision}` has no file `{path}`", remedy)
+
+
 def find_commit(revision: str, folder: Path) -> str:
     """Return the number of the commit that a revision names.
 

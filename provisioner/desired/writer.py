@@ -8,8 +8,11 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from provisioner import globs, names
+from provisioner.desired.privileges import is_well_formed
 from provisioner.desired.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.phrases import listed
+from provisioner.engine.rules_in_force import named_roles
 from provisioner.printable import is_safe, is_unsafe
 
 if TYPE_CHECKING:
@@ -24,6 +27,8 @@ _HEADER = """\
 """
 _SHIPPED_LEFT_OUT = """ Default roles that are as the panel ships them
 # are left out; they stay as they are."""
+_LONGEST_NAME = 128
+_LONGEST_LOGIN = 256
 _CATALOGUE_HEADER = """\
 # The panel's privileges, and its default roles as they are, written by `provisioner privileges`.
 # `catalogue: FILE` in provisioner.yaml makes it the one that sources are checked against.
@@ -42,10 +47,15 @@ def write_state(
     state: State,
     catalogue: Catalogue,
     ignore: tuple[str, ...] = (),
+    external: tuple[str, ...] = (),
+    ignore_users: tuple[str, ...] = (),
     *,
     ships_defaults: bool,
 ) -> Written:
-    """Write a state as sources. Roles that match ``ignore`` already are left out.
+    """Write a state as sources that plan to no change.
+
+    Roles that match ``ignore`` already, or are ``external``, are left out, and so are users who
+    match ``ignore_users``.
 
     So are default roles that are as in the catalogue, if a new store starts with those
     (``ships_defaults``). A catalogue that comes from a panel, or was written from one, has them as
@@ -54,10 +64,12 @@ def write_state(
     A default role that carries everything is written so, and will carry what the catalogue gains.
 
     A role that ``validate`` would refuse, for its name or for a privilege that the catalogue does
-    not have, goes under ``ignore``, and so does whatever refers to it, each with a warning.
+    not have, goes under ``ignore``, and so does whatever refers to it; a user whose login it would
+    refuse goes under ``ignore_users``; each with a warning.
     """
-    left_alone = {n for n in state.roles if any(globs.matches_caseless(g, n) for g in ignore)}
-    unfit = dict(_unfit(state, catalogue, left_alone))
+    left_alone = {n for n in state.roles if globs.first_caseless(ignore, n) is not None}
+    others = {name.casefold() for name in external}
+    unfit = dict(_unfit(state, catalogue, left_alone, others))
     warnings = [
         Diagnostic(
             "import-ignored",
@@ -70,22 +82,60 @@ def write_state(
     ]
     document: dict[str, Any] = {"version": 1}
     if unfit:
-        document["ignore"] = sorted(unfit)
+        document["ignore"] = sorted(map(_glob, unfit))
+    no_users = dict(_unfit_users(state, ignore_users))
+    if no_users:
+        document["ignore_users"] = sorted(map(_glob_of_user, no_users))
+    warnings += (
+        Diagnostic(
+            "import-ignored",
+            f"user `{user}` {why}: they are left alone, under `ignore_users`",
+            None,
+            "mend it in the panel, then import again",
+            "warning",
+        )
+        for user, why in sorted(no_users.items())
+    )
     out = left_alone | unfit.keys()
     shipped = {role.name: role for role in catalogue.default_roles} if ships_defaults else {}
     document["roles"] = {
         name: _role(role, catalogue)
         for name, role in sorted(state.roles.items())
-        if name not in out and not _same(role, shipped.get(name))
+        if name not in out and name.casefold() not in others and not _same(role, shipped.get(name))
     }
     users = {
         assignment.user: {"roles": sorted(assignment.roles - out)}
-        for _, assignment in sorted(state.assignments.items())
+        for login, assignment in sorted(state.assignments.items())
+        if assignment.user not in no_users and globs.first_caseless(ignore_users, login) is None
     }
     if users:
         document["users"] = users
+    known = frozenset(document["roles"]) | frozenset(external)
+    known |= {role.name for role in catalogue.default_roles}
+    policies, lost = _policies(state, known)
+    warnings += lost
+    if policies:
+        document["policies"] = policies
     header = _HEADER.format(defaults=_SHIPPED_LEFT_OUT if ships_defaults else "")
     return Written(header + _dump(document), tuple(warnings))
+
+
+def _policies(state: State, known: frozenset[str]) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
+    """The policies in force, as sources write them; and a warning for each that names others."""
+    kept, lost = [], []
+    for policy in state.policies:
+        strange = sorted(frozenset(named_roles(policy)) - known)
+        if not strange:
+            rest = {key: value for key, value in policy.items() if key != "name"}
+            kept.append({"name": policy["name"], **rest})
+            continue
+        message = (
+            f"policy `{policy['name']}` names the role `{strange[0]}`, which is not in this file: "
+            "it is left out, so a plan would remove it"
+        )
+        remedy = "add it again, without that role or with the role under `external`"
+        lost.append(Diagnostic("import-policy", message, None, remedy, "warning"))
+    return kept, lost
 
 
 def write_catalogue(catalogue: Catalogue, carried: Mapping[str, frozenset[str]]) -> str:
@@ -136,19 +186,27 @@ def _same(role: Role, shipped: Role | None) -> bool:
     )
 
 
-def _unfit(state: State, catalogue: Catalogue, left_alone: set[str]) -> Iterator[tuple[str, str]]:
-    """Yield the roles that sources can't declare, and why; then what that entails."""
+def _unfit(
+    state: State, catalogue: Catalogue, left_alone: set[str], others: set[str]
+) -> Iterator[tuple[str, str]]:
+    """Yield the roles that sources can't declare, and why; then what that entails.
+
+    ``others`` are the external roles, case-folded: they are not declared, so nothing is unfit.
+    """
     found: dict[str, str] = {}
     known = sorted(state.roles)
     alike = names.look_alikes(known, (*known, *(r.name for r in catalogue.default_roles)))
     for name, role in state.roles.items():
-        unknown = sorted(role.privileges - catalogue.grantable)
+        if name.casefold() in others:
+            continue
+        unknown = sorted(_unwritable(role.privileges, catalogue))
         if problem := names.flaw(name):
             found[name] = f"has a name that {problem[0]}"
         elif name in alike and not catalogue.is_default(name):
             found[name] = f"has a name that looks like `{alike[name]}`"
         elif unknown:
-            found[name] = f"carries {', '.join(unknown)}, which the catalogue does not offer"
+            what = listed([f"`{one}`" for one in unknown])
+            found[name] = f"carries {what}, which sources for this catalogue can't name"
         elif len(role.description) > 1024:
             found[name] = "has a description of more than 1,024 characters"
     settled = False
@@ -160,13 +218,46 @@ def _unfit(state: State, catalogue: Catalogue, left_alone: set[str]) -> Iterator
     yield from ((name, why) for name, why in found.items() if name not in left_alone)
 
 
+def _unwritable(privileges: frozenset[str], catalogue: Catalogue) -> frozenset[str]:
+    """The privileges that no line of the sources could stand for."""
+    if not catalogue.known:
+        return frozenset(name for name in privileges if not is_well_formed(name))
+    return privileges - frozenset(name for name in catalogue.grantable if "*" not in name)
+
+
+def _unfit_users(state: State, ignore_users: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Yield the users whom sources can't declare, and why; then whom their globs match as well."""
+    found: dict[str, str] = {}
+    for login, held in state.assignments.items():
+        problem = names.flaw(held.user)
+        if problem and globs.first_caseless(ignore_users, login) is None:
+            found[held.user] = f"has a login that {problem[0]}"
+    for login, held in state.assignments.items():
+        if held.user not in found and globs.first_caseless(ignore_users, login) is None:
+            glob = next(
+                (user for user in found if globs.matches_caseless(_glob_of_user(user), login)), None
+            )
+            if glob is not None:
+                found[held.user] = f"matches the login of `{glob}`, who is left alone"
+    yield from found.items()
+
+
+def _glob(name: str) -> str:
+    """A glob for a role, as long as the schema allows."""
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}*"
+
+
+def _glob_of_user(login: str) -> str:
+    return login if len(login) <= _LONGEST_LOGIN else f"{login[: _LONGEST_LOGIN - 1]}*"
+
+
 def _entailed(state: State, out: set[str], unfit: dict[str, str]) -> Iterator[tuple[str, str]]:
     for name, role in state.roles.items():
         if name in out:
             continue
         if included := sorted(role.includes & out):
             yield name, f"includes `{included[0]}`, which is left alone"
-        elif glob := next((g for g in unfit if globs.matches_caseless(g, name)), None):
+        elif glob := globs.first_caseless(map(_glob, unfit), name):
             yield name, f"matches the name of `{glob}`, which is left alone"
 
 

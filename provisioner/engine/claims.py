@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING
 
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.diff import field_changes
-from provisioner.engine.plan import Ending
 from provisioner.engine.staleness import last_day
-from provisioner.model import KINDS
+from provisioner.model import KINDS, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from provisioner.engine.access import UserImpact
     from provisioner.engine.plan import Plan
+    from provisioner.engine.rules_in_force import RuleChange
     from provisioner.model import DatedRole
 
 
@@ -39,21 +39,34 @@ def worked_out(plan: Plan) -> Plan:
     changes = sorted(
         (_change(change, renames, plan.as_of) for change in plan.changes), key=_reading_order
     )
-    ending = _endings(plan.ending, changes, plan.as_of)
+    dated = _endings(plan.dated, changes, plan.as_of)
     unmanaged = tuple(kind for kind in KINDS if kind not in plan.manages)
-    ignored = {
-        glob: count
-        for glob, count in plan.coverage.ignored.items()
-        if glob in plan.settings.ignore and count
+    covered, made = plan.coverage, plan.settings
+    ignored = {glob: n for glob, n in covered.ignored.items() if glob in made.ignore and n}
+    ignored_users = {
+        glob: n for glob, n in covered.ignored_users.items() if glob in made.ignore_users and n
     }
     return replace(
         plan,
         changes=tuple(changes),
+        rule_changes=_rule_changes(plan),
         impact=tuple(sorted(map(_impact, plan.impact), key=lambda user: user.user.casefold())),
-        coverage=replace(plan.coverage, ignored=ignored, unmanaged=unmanaged),
-        ending=ending,
-        valid_until=last_day((end.until for end in ending), plan.rules, plan.as_of),
+        coverage=replace(
+            plan.coverage, ignored=ignored, ignored_users=ignored_users, unmanaged=unmanaged
+        ),
+        dated=dated,
+        valid_until=last_day((end.until for end in dated), plan.rules, plan.as_of),
     )
+
+
+def _rule_changes(plan: Plan) -> tuple[RuleChange, ...]:
+    """The changes of policies, each leading to what is in force after the plan, by name."""
+    after = {policy["name"]: policy for policy in plan.in_force}
+    found = []
+    for change in plan.rule_changes:
+        name = (change.after or change.before or {}).get("name")
+        found.append(replace(change, name=str(name), after=after.get(str(name))))
+    return tuple(sorted(found, key=lambda change: change.name))
 
 
 def _change(change: Change, renames: Mapping[str, str], as_of: date) -> Change:

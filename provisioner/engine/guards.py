@@ -9,7 +9,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.order import shrunk
-from provisioner.engine.phrases import adopted_line
+from provisioner.engine.phrases import adopted_line, listed
 from provisioner.globs import matches_caseless
 
 if TYPE_CHECKING:
@@ -19,17 +19,18 @@ if TYPE_CHECKING:
     from provisioner.engine.settings import Settings
     from provisioner.model import Capabilities, Kind, State
 
-ADMIN_ROLE: Final = "Full Access"
 ADMIN_PRIVILEGE: Final = "CONFIG_SECURITY"
 PERCENT_FROM: Final = 10
+SMALL_TEAM_ALLOWANCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
     """What the guards look at. Both states carry the new names.
 
-    ``self_user`` is who runs this, by the settings or by what the store says. ``administrators``
-    are roles that mean administrative access in this store, besides `Full Access`.
+    ``self_users`` are who runs this, by the settings or by what the store says. Who is an
+    administrator is judged by effect: whoever holds one of ``admin_privileges``, or everything
+    that one of the roles ``administrators`` carried before.
     """
 
     changes: tuple[Change, ...]
@@ -40,7 +41,8 @@ class Case:
     manages: frozenset[Kind]
     capabilities: Capabilities
     default_roles: frozenset[str] = frozenset()
-    self_user: str | None = None
+    self_users: tuple[str, ...] = ()
+    admin_privileges: frozenset[str] = frozenset()
     administrators: frozenset[str] = frozenset()
 
     def deletions(self) -> list[RoleChange]:
@@ -70,6 +72,33 @@ def _protected_deleted(case: Case) -> Iterator[Diagnostic]:
                 f"role `{change.name}` is protected, so it can't be deleted",
                 change.source,
                 "declare it with `protected: false`, apply that, then delete it in a later apply",
+            )
+
+
+def _protected_narrowed(case: Case) -> Iterator[Diagnostic]:
+    """A role that loses its protection keeps its name and what it carries, for this apply."""
+    renamed = {c.name for c in case.changes if c.action is Action.RENAME}
+    old, new = EffectiveAccess(case.before), EffectiveAccess(case.after)
+    for change in case.changes:
+        if not isinstance(change, RoleChange) or change.action is not Action.UPDATE:
+            continue
+        before, after = case.before.roles.get(change.name), change.after
+        is_default = change.name.casefold() in case.default_roles
+        if before is None or after is None or is_default or not before.protected > after.protected:
+            continue
+        lost = [
+            ("be renamed", change.name in renamed),
+            ("lose includes", bool(before.includes - after.includes)),
+            ("lose privileges", bool(old.of_role(change.name) - new.of_role(change.name))),
+        ]
+        what = listed([verb for verb, is_lost in lost if is_lost], limit=len(lost))
+        if what:
+            yield Diagnostic(
+                "protected",
+                f"role `{change.name}` is protected, so it can't {what} in the apply that "
+                "takes the protection away",
+                change.source,
+                "apply `protected: false` alone, then change the role in a later apply",
             )
 
 
@@ -122,7 +151,7 @@ def _include_cycle(case: Case) -> Iterator[Diagnostic]:
     for change in case.changes:
         role = case.after.roles.get(change.name) if isinstance(change, RoleChange) else None
         if role is not None and role.name in access.closure(role.includes):
-            over = _listed(sorted(role.includes))
+            over = listed(sorted(role.includes))
             message = f"role `{role.name}` would include itself, over {over}"
             yield Diagnostic("include-cycle", message, change.source, "remove one of the includes")
 
@@ -137,18 +166,18 @@ def _adoption(case: Case) -> Iterator[Diagnostic]:
         line = adopted_line(case.manages | case.settings.adopted)
         remedy += f"; this target can't remember that, so then write `{line}` in the project file"
     if "roles" in case.manages and "roles" not in recorded and case.deletions():
-        names = _listed([change.name for change in case.deletions()])
+        names = listed([change.name for change in case.deletions()])
         message = f"roles are not under management yet, and this plan would delete {names}"
         yield Diagnostic("adoption", message, None, remedy)
     narrowed = [change.name for change in case.changes if _narrows(change)]
     if "roles" in case.manages and "roles" not in recorded and narrowed:
         message = (
             "roles are not under management yet, and this plan would take privileges from "
-            f"{_listed(narrowed)}"
+            f"{listed(narrowed)}"
         )
         yield Diagnostic("adoption", message, None, remedy)
     if "users" in case.manages and "users" not in recorded and removals:
-        names = _listed([change.name for change in removals])
+        names = listed([change.name for change in removals])
         message = (
             f"assignments are not under management yet, and this plan would take roles from {names}"
         )
@@ -161,53 +190,64 @@ def _narrows(change: Change) -> bool:
     return is_update and change.effect in ("revokes", "both")
 
 
-def _listed(names: list[str], limit: int = 5) -> str:
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
-
-
 def _lockout(case: Case) -> Iterator[Diagnostic]:
     if case.settings.allow_lockout:
         return
-    roles = case.administrators | {ADMIN_ROLE}
-    admins = _administrators(case.before, roles)
-    me = case.self_user
-    moments = [case.after]
+    needed = admin_access(case.before, case.admin_privileges, case.administrators)
+    admins = _administrators(case.before, needed)
+    moments = [("at the end", case.after)]
     if not case.capabilities.atomic:
-        moments.insert(0, shrunk(case.before, case.after))
-    named = ", ".join(f"`{role}`" for role in sorted(case.administrators or roles))
-    if not case.administrators:
-        named += f" or {ADMIN_PRIVILEGE}"
-    remedy = f"let someone keep {named}, or repeat with --allow-lockout"
-    for moment in moments:
-        remaining = _administrators(moment, roles)
-        when = "at the end" if moment is case.after else "while it is applied"
-        if me is not None and me.casefold() in admins and me.casefold() not in remaining:
+        moments.insert(0, ("while it is applied", shrunk(case.before, case.after)))
+    remedy = f"let someone keep {_admin_words(case)}, or repeat with --allow-lockout"
+    for when, moment in moments:
+        remaining = _administrators(moment, needed)
+        mine = [me for me in case.self_users if me.casefold() in admins - remaining]
+        for me in mine:
             message = f"{me}, who runs this, would lose administrative access {when}"
             yield Diagnostic("lockout", message, None, remedy)
-            return
-        if admins and not remaining:
+        if admins and not remaining and not mine:
             message = (
-                f"nobody would have administrative access {when}; now {_listed(sorted(admins))}"
+                f"nobody would have administrative access {when}; now {listed(sorted(admins))}"
             )
             yield Diagnostic("lockout", message, None, remedy)
+        if mine or (admins and not remaining):
             return
 
 
-def _administrators(state: State, roles: frozenset[str]) -> frozenset[str]:
-    """Who holds one of the roles, or one that carries it, or the privilege that means the same."""
+def admin_access(
+    before: State, privileges: frozenset[str], roles: frozenset[str]
+) -> tuple[frozenset[str], ...]:
+    """The sets of privileges of which each, held whole, makes an administrator.
+
+    Nothing where neither privileges nor roles are known, or the roles carry nothing.
+    """
+    access = EffectiveAccess(before)
+    carried = (access.of_role(name) for name in sorted(roles))
+    ones = (frozenset((name,)) for name in sorted(privileges))
+    return tuple(dict.fromkeys(needed for needed in (*ones, *carried) if needed))
+
+
+def _administrators(state: State, needed: tuple[frozenset[str], ...]) -> frozenset[str]:
+    """Who effectively holds one of the sets whole."""
     access = EffectiveAccess(state)
     return frozenset(
         login
-        for login, assignment in state.assignments.items()
-        if ADMIN_PRIVILEGE in access.of_user(login) or roles & access.closure(assignment.roles)
+        for login in state.assignments
+        if any(some <= access.of_user(login) for some in needed)
     )
 
 
+def _admin_words(case: Case) -> str:
+    roles = [f"everything that `{name}` carries" for name in sorted(case.administrators)]
+    return " or ".join([*sorted(case.admin_privileges), *roles])
+
+
 def _above_ceiling(case: Case) -> Iterator[Diagnostic]:
-    ceiling = case.settings.ceiling
-    if ceiling is None:
-        return
+    for ceiling in case.settings.ceilings:
+        yield from _above(ceiling, case)
+
+
+def _above(ceiling: str, case: Case) -> Iterator[Diagnostic]:
     remedy = f"leave it out, or have `{ceiling}` extended first"
     if ceiling not in case.after.roles:
         message = f"the ceiling role `{ceiling}` does not exist in this target"
@@ -219,7 +259,7 @@ def _above_ceiling(case: Case) -> Iterator[Diagnostic]:
     for name in sorted(case.after.roles):
         above = access.of_role(name) - allowed
         if above and name.casefold() not in case.default_roles:
-            message = f"role `{name}` goes beyond `{ceiling}`: {_listed(sorted(above))}"
+            message = f"role `{name}` goes beyond `{ceiling}`: {listed(sorted(above))}"
             yield Diagnostic("above-ceiling", message, places.get(name), remedy)
 
 
@@ -228,7 +268,7 @@ def _own_gain(case: Case) -> Iterator[Diagnostic]:
     for user in case.impact if actor is not None else ():
         if user.gained and actor is not None and user.user.casefold() == actor.casefold():
             message = (
-                f"{user.user}, who asks for this change, would gain {_listed(list(user.gained))}"
+                f"{user.user}, who asks for this change, would gain {listed(list(user.gained))}"
             )
             remedy = "have somebody else ask for it"
             yield Diagnostic("own-gain", message, None, remedy)
@@ -261,10 +301,17 @@ def _too_much(case: Case) -> Iterator[Diagnostic]:
         ("roles deleted", deleted, len(case.before.roles)),
         ("users losing access", losing, len(case.before.assignments)),
     ):
-        if percent is not None and total >= PERCENT_FROM and count * 100 > percent * total:
-            needed = -(-count * 100 // total)
-            message = f"{count} of {total} {what} ({needed}%), at most {percent}% allowed"
-            yield _over(message, "max_change_percent", needed)
+        if percent is None or count * 100 <= percent * total:
+            continue
+        small = total < PERCENT_FROM
+        if small and count <= SMALL_TEAM_ALLOWANCE:
+            continue
+        needed = -(-count * 100 // total)
+        allowed = f"{percent}%"
+        if small:
+            allowed = f"{max(SMALL_TEAM_ALLOWANCE, percent * total // 100)}"
+        message = f"{count} of {total} {what} ({needed}%), at most {allowed} allowed"
+        yield _over(message, "max_change_percent", needed)
 
 
 def _is_first(change: Change) -> bool:
@@ -285,6 +332,7 @@ _STATE_GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (_abo
 _GUARDS: Final[tuple[Callable[[Case], Iterator[Diagnostic]], ...]] = (
     _default_role_deleted,
     _protected_deleted,
+    _protected_narrowed,
     _deleted_in_use,
     _dangling,
     _include_cycle,

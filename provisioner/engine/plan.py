@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine import guards
 from provisioner.engine.access import UserImpact, impact
 from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
@@ -18,20 +19,21 @@ from provisioner.engine.changes import Action, AssignmentChange, Change, RoleCha
 from provisioner.engine.compare import find_changes, recounted
 from provisioner.engine.kept import Kept, find_kept
 from provisioner.engine.order import Step, Transition, steps
+from provisioner.engine.rules_in_force import RuleChange, in_force, rule_changes
 from provisioner.engine.staleness import (
     changed_includes,
     last_day,
     misfits,
+    moved_rules,
     otherwise_than_told,
 )
-from provisioner.engine.target import conflicts, ignored_roles, with_new_names
+from provisioner.engine.target import conflicts, ignored_roles, ignored_users, with_new_names
 from provisioner.engine.verdict import loosened, violations
-from provisioner.model import KINDS, Base, State
+from provisioner.model import KINDS, Base, Ending, State
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.diagnostics import Diagnostic
     from provisioner.engine.policy import Violation
     from provisioner.engine.settings import Settings
     from provisioner.model import (
@@ -45,6 +47,14 @@ if TYPE_CHECKING:
 
 
 SOON: Final = timedelta(days=30)
+_NO_ADMINISTRATOR_KNOWN: Final = Diagnostic(
+    "no-administrator-known",
+    f"nothing tells who administers this target: its catalogue has no {guards.ADMIN_PRIVILEGE}, so "
+    "no guard keeps the last administrator",
+    None,
+    None,
+    "warning",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +80,8 @@ class Coverage:
     roles: int = 0
     users: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
+    ignored_users: Mapping[str, int] = field(default_factory=dict)
     unmanaged: tuple[Kind, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """A dated assignment that is active on the plan's day."""
-
-    user: str
-    role: str
-    until: date
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,8 +93,10 @@ class Plan:
     hold, as the sources write them (name, own privileges, includes); ``violations`` are all breaks
     of policies, blocking or not; ``kept`` tells where a revocation is not complete; ``sensitive``
     are the sensitive privileges of the catalogue; ``declared_defaults`` the default roles that the
-    sources declare; ``ending`` every dated assignment in force; ``valid_until`` is the first end
-    date that the plan relies on: of an assignment, or of an exemption from a policy.
+    sources declare; ``dated`` are the assignments with an end that are active after it, where
+    assignments are managed; ``valid_until`` is the first end date that the plan relies on: one of
+    these, or of an exemption from a policy. ``rules`` are what it was judged by: ``policies`` are
+    in force after it, ``rule_changes`` what it changes about those that were before.
     """
 
     target: TargetIdentity
@@ -108,28 +112,35 @@ class Plan:
     flattened: tuple[Role, ...] = ()
     coverage: Coverage = Coverage()
     valid_until: date | None = None
-    ending: tuple[Ending, ...] = ()
+    dated: tuple[Ending, ...] = ()
     desired_digest: str | None = None
     manages: frozenset[Kind] = frozenset()
     default_roles: frozenset[str] = frozenset()
     declared_defaults: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
+    admin_privileges: frozenset[str] = frozenset()
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    rule_changes: tuple[RuleChange, ...] = ()
 
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to change."""
-        return not self.changes
+        return not (self.changes or self.rule_changes)
 
     @property
     def applyable(self) -> bool:
         """Whether there is something to apply, and nothing that forbids it."""
-        return bool(self.changes) and not self.blockers
+        return not self.is_empty and not self.blockers
 
     @property
-    def ending_soon(self) -> tuple[Ending, ...]:
-        """The dated assignments that end within ``SOON`` of the plan's day."""
-        return tuple(ending for ending in self.ending if ending.until - self.as_of <= SOON)
+    def ending(self) -> tuple[Ending, ...]:
+        """The dated assignments that end within ``SOON`` of the plan's day, the first one first."""
+        return tuple(ending for ending in self.dated if ending.until - self.as_of <= SOON)
+
+    @property
+    def in_force(self) -> tuple[dict[str, Any], ...]:
+        """The policies in force once the plan is applied, as a store keeps them."""
+        return in_force(self.rules.get("policies", ()))
 
     @property
     def renames(self) -> dict[str, str]:
@@ -156,7 +167,8 @@ def make_plan(
     What the target can't hold or do is adapted to it (see ``engine.adapt``).
     """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    settings = replace(settings, ignore=ignore)
+    users = tuple(dict.fromkeys((*settings.ignore_users, *desired.ignore_users)))
+    settings = replace(settings, ignore=ignore, ignore_users=users)
     asked = Asked(desired, snapshot, settings, catalogue, as_of, target.capabilities)
     adapted = adapted_target(asked)
     found = adapted.target
@@ -172,16 +184,24 @@ def make_plan(
         changes=changes,
         notes=(*adapted.notes, *notes_on_changes(asked, changes)),
         flattened=tuple(adapted.flattened),
-        coverage=coverage(before, after, found.ignored, manages, desired.files),
+        coverage=coverage(
+            before, after, found.ignored, found.ignored_users, manages, desired.files
+        ),
         valid_until=last_day((ending.until for ending in dated), desired.rules, as_of),
-        ending=dated,
+        dated=dated,
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
         declared_defaults=frozenset(filter(catalogue.is_default, desired.roles or ())),
         sensitive=catalogue.sensitive,
+        admin_privileges=admin_privileges(catalogue, before),
         rules=desired.rules,
     )
+    plan = _with_rule_changes(plan, snapshot.state)
+    if changes and not guards.admin_access(
+        before, plan.admin_privileges, _in_new_names(plan, snapshot.administrators)
+    ):
+        plan = replace(plan, notes=(*plan.notes, _NO_ADMINISTRATOR_KNOWN))
     problems = (*found.problems, *adapted.problems)
     return _judged(plan, before, after, snapshot, problems, desired)
 
@@ -209,15 +229,16 @@ def _judged(
         plan.manages,
         capabilities=plan.target.capabilities,
         default_roles=plan.default_roles,
-        self_user=plan.settings.self_user or snapshot.subject,
-        administrators=frozenset(plan.renames.get(name, name) for name in snapshot.administrators),
+        self_users=plan.settings.self_users or tuple(filter(None, (snapshot.subject,))),
+        admin_privileges=plan.admin_privileges,
+        administrators=_in_new_names(plan, snapshot.administrators),
     )
     blocking = (
         violation.diagnostic()
         for violation in broken
         if violation.severity == "error" and (violation.is_new or not plan.settings.new_only)
     )
-    by_loosening = loosened(plan, in_force(plan), before, after)
+    by_loosening = loosened(plan, before, after, desired)
     return replace(
         plan,
         impact=effects,
@@ -231,6 +252,7 @@ def coverage(
     before: State,
     after: State,
     ignored: Mapping[str, int],
+    ignored_users: Mapping[str, int],
     manages: frozenset[Kind],
     files: tuple[str, ...],
 ) -> Coverage:
@@ -238,10 +260,39 @@ def coverage(
     return Coverage(
         files,
         len(before.roles.keys() | after.roles.keys()) - sum(ignored.values()),
-        len(before.assignments.keys() | after.assignments.keys()),
+        len(before.assignments.keys() | after.assignments.keys()) - sum(ignored_users.values()),
         dict(ignored),
+        dict(ignored_users),
         tuple(kind for kind in KINDS if kind not in manages),
     )
+
+
+def admin_privileges(catalogue: Catalogue, before: State) -> frozenset[str]:
+    """The privileges that make an administrator, as far as the panel has them.
+
+    A catalogue that is not known may hold any; then it counts what stored roles carry.
+    """
+    one = guards.ADMIN_PRIVILEGE
+    if catalogue.known:
+        is_there = one in catalogue.privileges
+    else:
+        is_there = any(one in role.privileges for role in before.roles.values())
+    return frozenset((one,)) if is_there else frozenset()
+
+
+def _with_rule_changes(plan: Plan, state: State) -> Plan:
+    """The plan with what it changes about the rules; a store that can't hold any changes none."""
+    policies = plan.rules.get("policies", ())
+    if plan.target.capabilities.recording:
+        return replace(plan, rule_changes=rule_changes(state.policies, policies))
+    if not policies:
+        return plan
+    text = "this target can't remember policies: they judge this plan, and no later one knows them"
+    return replace(plan, notes=(*plan.notes, Diagnostic("rules-not-recorded", text)))
+
+
+def _in_new_names(plan: Plan, names: frozenset[str]) -> frozenset[str]:
+    return frozenset(plan.renames.get(name, name) for name in names)
 
 
 def endings(desired: DesiredState, as_of: date) -> tuple[Ending, ...]:
@@ -273,19 +324,11 @@ def transition(plan: Plan, state: State) -> Transition:
     recorded = state.recorded | plan.manages
     return Transition(
         before=state,
-        after=State(roles, assignments, recorded, in_force(plan)),
+        after=State(roles, assignments, recorded, plan.in_force),
         renames=plan.renames,
         roles=tuple(dict.fromkeys(c.name for c in plan.changes if isinstance(c, RoleChange))),
         users=tuple(c.name.casefold() for c in plan.changes if isinstance(c, AssignmentChange)),
         whole_roles=plan.target.capabilities.whole_roles,
-    )
-
-
-def in_force(plan: Plan) -> tuple[dict[str, Any], ...]:
-    """The policies that a plan was made under, as a store keeps them: without their places."""
-    return tuple(
-        {key: value for key, value in policy.items() if key != "place"}
-        for policy in plan.rules.get("policies", ())
     )
 
 
@@ -311,7 +354,7 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     from, everything that it says of the target has to be so.
     """
     state = snapshot.state
-    reasons = list(misfits(plan, snapshot))
+    reasons = [*moved_rules(plan, state), *misfits(plan, snapshot)]
     if plan.base.lineage is not None and plan.base.lineage != snapshot.base.lineage:
         reasons.append("the target's state was replaced by another one (its lineage differs)")
     names = [change.name for change in plan.changes if isinstance(change, RoleChange)]
@@ -331,7 +374,9 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     has_versions = plan.base.digest is not None or plan.target.capabilities.history
     if has_versions and plan.base == snapshot.base and not reasons:
         ignored = Counter(ignored_roles(state, plan.settings.ignore).values())
-        looked_at = coverage(before, after, ignored, plan.manages, plan.coverage.files)
+        users = Counter(ignored_users(before, plan.settings.ignore_users).values())
+        users = users if "users" in plan.manages else Counter()
+        looked_at = coverage(before, after, ignored, users, plan.manages, plan.coverage.files)
         changes = recounted(plan.changes, before, after)
         follows = replace(judged, coverage=looked_at, changes=changes)
         reasons += otherwise_than_told(plan, follows, after)

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.compare import dates_of
-from provisioner.engine.plan import endings, rejudged, transition
-from provisioner.engine.target import conflicts, is_ignored
+from provisioner.engine.plan import admin_privileges, endings, rejudged, transition
+from provisioner.engine.target import conflicts, with_new_names
+from provisioner.globs import first_caseless
 from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
@@ -45,15 +46,16 @@ class Judge:
 def objections(plan: Plan, snapshot: Snapshot, judge: Judge) -> tuple[Diagnostic, ...]:
     """Return what forbids a plan that fits what is stored, by the project that applies it."""
     catalogue, sources = judge.catalogue(snapshot), judge.desired
-    ignore = dict.fromkeys((*judge.settings.ignore, *(sources.ignore if sources else ())))
-    settings = replace(judge.settings, ignore=tuple(ignore))
+    settings = _with_ignores(judge.settings, sources)
+    before = with_new_names(snapshot.state, plan.renames)
     under = replace(
         plan,
         as_of=judge.today,
         settings=settings,
         default_roles=catalogue.default_names,
         declared_defaults=_declared_defaults(plan, catalogue, sources),
-        rules=sources.rules if sources else plan.rules,
+        admin_privileges=admin_privileges(catalogue, before),
+        rules={**plan.rules, **sources.rules} if sources else plan.rules,
     )
     after = transition(plan, snapshot.state).after
     names = [change.name for change in plan.changes if isinstance(change, RoleChange)]
@@ -71,6 +73,9 @@ def outdated(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
     catalogue, sources = judge.catalogue(snapshot), judge.desired
     if plan.default_roles != catalogue.default_names:
         yield f"the catalogue {catalogue.name} has other default roles"
+    before = with_new_names(snapshot.state, plan.renames)
+    if plan.admin_privileges != admin_privileges(catalogue, before):
+        yield f"by the catalogue {catalogue.name} other privileges make an administrator"
     if plan.sensitive != catalogue.sensitive:
         yield f"the catalogue {catalogue.name} calls other privileges sensitive"
     if any(c.action is Action.CREATE and c.after and c.after.id for c in _roles(plan)):
@@ -96,7 +101,7 @@ def _otherwise_declared(plan: Plan, sources: DesiredState, catalogue: Catalogue)
     manages = frozenset(kind for kind in KINDS if getattr(sources, kind) is not None)
     if plan.manages != manages:
         yield "the sources manage other kinds than it says"
-    if plan.ending != endings(sources, plan.as_of):
+    if plan.dated != endings(sources, plan.as_of):
         yield "the sources give other end dates than it says"
     for change in plan.changes:
         if isinstance(change, AssignmentChange):
@@ -111,12 +116,18 @@ def moved_on(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
         yield "The target was changed since this plan was made"
     if judge.desired is not None and judge.desired.digest != plan.desired_digest:
         yield "The sources of the project are not those that this plan was made from"
-    ignore = judge.desired.ignore if judge.desired else plan.settings.ignore
-    settings = replace(
-        judge.settings, ignore=tuple(dict.fromkeys((*judge.settings.ignore, *ignore)))
-    )
-    if settings != plan.settings:
+    settings = _with_ignores(judge.settings, judge.desired or plan.settings)
+    if settings != plan.settings and plan.settings.rules_from is None:
         yield "The settings of the project are not those that this plan was made with"
+
+
+def _with_ignores(settings: Settings, also: DesiredState | Settings | None) -> Settings:
+    """The settings with what is to be left alone by the sources as well."""
+    if also is None:
+        return settings
+    roles = dict.fromkeys((*settings.ignore, *also.ignore))
+    users = dict.fromkeys((*settings.ignore_users, *also.ignore_users))
+    return replace(settings, ignore=tuple(roles), ignore_users=tuple(users))
 
 
 def _roles(plan: Plan) -> Iterator[RoleChange]:
@@ -132,14 +143,18 @@ def _left_alone(plan: Plan, settings: Settings) -> Iterator[Diagnostic]:
     external = {name.casefold() for name in settings.external}
     for change in plan.changes:
         if isinstance(change, AssignmentChange):
+            glob = first_caseless(settings.ignore_users, change.name)
+            if glob is not None:
+                message = f"user `{change.name}` is ignored (`{glob}`), and the plan changes it"
+                yield Diagnostic("left-alone", message, change.source, "make the plan again")
             for name in change.removed:
-                glob = is_ignored(former.get(name, name), settings.ignore)
+                glob = first_caseless(settings.ignore, former.get(name, name))
                 if glob is not None:
                     message = f"role `{name}` is ignored (`{glob}`): {change.name} would lose it"
                     yield Diagnostic("left-alone", message, change.source, "make the plan again")
             continue
         before = former.get(change.name, change.name) if change.before else None
-        glob = is_ignored(before, settings.ignore) if before else None
+        glob = first_caseless(settings.ignore, before) if before else None
         if glob is not None or not external.isdisjoint(
             name.casefold() for name in (before, change.name) if name
         ):

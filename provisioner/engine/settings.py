@@ -29,24 +29,29 @@ class Safety:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How to plan. ``self_user`` is the login that runs provisioner, where it is known.
+    """How to plan. ``self_users`` are the logins that run provisioner, where they are known.
 
     ``adopted`` are the kinds that the project file records as managed, ``adopt`` says that this
     run takes the rest under management; ``allow_lockout`` waives the guard on the last
-    administrator. ``new_only`` lets pass what breaks a policy already; nothing may go beyond the
-    role named ``ceiling``; ``actor`` is who asked for the change. ``given`` names the limits in
+    administrator. ``new_only`` lets pass what breaks a policy already; nothing may go beyond any
+    of the roles named in ``ceilings``. ``actor`` is the login of who asked for the change, where
+    that person has one. ``judge_former`` says that the rules before the change judge it as well;
+    ``rules_from`` names where other ones of those were read. ``given`` names the limits in
     ``safety`` that came from an option instead of the project file.
     """
 
     manage: Manage = "all"
     ignore: tuple[str, ...] = ()
+    ignore_users: tuple[str, ...] = ()
     external: tuple[str, ...] = ()
     safety: Safety = Safety()
-    self_user: str | None = None
+    self_users: tuple[str, ...] = ()
     adopted: frozenset[Kind] = frozenset()
     adopt: bool = False
     allow_lockout: bool = False
     new_only: bool = False
-    ceiling: str | None = None
+    ceilings: tuple[str, ...] = ()
     actor: str | None = None
+    judge_former: bool = False
+    rules_from: str | None = None
     given: frozenset[str] = frozenset()

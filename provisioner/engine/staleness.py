@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.flatten import outdated
+from provisioner.engine.rules_in_force import rule_changes
 from provisioner.engine.target import with_new_names
 
 if TYPE_CHECKING:
@@ -49,6 +50,15 @@ def misfits(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
                 yield f"role {change.before.name} is no longer what the plan was made from"
 
 
+def moved_rules(plan: Plan, state: State) -> Iterator[str]:
+    """Say so where the policies in force are not those that the plan would change."""
+    if plan.target.capabilities.recording:
+        now = rule_changes(state.policies, plan.rules.get("policies", ()))
+        pairs = ([(c.before, c.after) for c in changes] for changes in (now, plan.rule_changes))
+        if next(pairs) != next(pairs):
+            yield "the rules in force are no longer those that it was made from"
+
+
 def changed_includes(plan: Plan, after: State) -> Iterator[str]:
     """Yield the flattened roles that the plan would write with what others no longer carry."""
     written = {change.name for change in plan.changes if isinstance(change, RoleChange)}
@@ -68,10 +78,10 @@ def otherwise_than_told(plan: Plan, follows: Plan, after: State) -> Iterator[str
         told, is_so = (compared(getattr(it, item.name), plan.rules) for it in (plan, follows))
         if told != is_so:
             yield f"its `{item.name}` is not what follows from its changes in this target"
-    for ending in plan.ending:
+    for ending in plan.dated:
         held = after.assignments.get(ending.user.casefold())
         if held is None or ending.role not in held.roles:
-            yield f"its `ending` says that {ending.user} holds {ending.role}, which is not so"
+            yield f"its `dated` says that {ending.user} holds {ending.role}, which is not so"
 
 
 def _without_texts(

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 class Summary:
     """How many roles are created, updated, renamed, deleted; how many users are reassigned.
 
+    ``rules`` counts policies added, changed and removed;
     ``gaining`` and ``losing`` count users whose effective access grows or shrinks (or both).
     """
 
@@ -26,6 +27,7 @@ class Summary:
     assign: int = 0
     gaining: int = 0
     losing: int = 0
+    rules: int = 0
 
 
 def summarise(plan: Plan) -> Summary:
@@ -39,4 +41,5 @@ def summarise(plan: Plan) -> Summary:
         counts[Action.ASSIGN],
         sum(1 for user in plan.impact if user.gained),
         sum(1 for user in plan.impact if user.lost),
+        len(plan.rule_changes),
     )

@@ -22,13 +22,15 @@ if TYPE_CHECKING:
 class Target:
     """The state to reach, in new names.
 
-    ``renames`` maps old names to new ones; ``ignored`` counts the roles left alone by each glob;
+    ``renames`` maps old names to new ones; ``ignored`` counts the roles left alone by each glob,
+    ``ignored_users`` the users;
     ``problems`` are conflicts between the sources and what is stored.
     """
 
     after: State
     renames: dict[str, str] = field(default_factory=dict)
     ignored: dict[str, int] = field(default_factory=dict)
+    ignored_users: dict[str, int] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
 
@@ -67,7 +69,9 @@ def find_target(
             roles.pop(name, None)
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
-        assignments = _assignments(desired.users, before, settings, ignored, as_of)
+        out = ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
+        target.ignored_users = dict(Counter(out.values()))
+        assignments = _assignments(desired.users, before, settings, ignored, as_of, out)
     target.after = replace(before, roles=roles, assignments=assignments)
     target.problems += _declared_external(desired, external)
     target.problems += _names_taken(state, target, ours)
@@ -120,15 +124,17 @@ def with_new_names(state: State, renames: Mapping[str, str]) -> State:
     return replace(state, roles=roles, assignments=assignments)
 
 
-def is_ignored(name: str, ignore: tuple[str, ...]) -> str | None:
-    """Return the glob that tells to leave a role alone, if any."""
-    return next((glob for glob in ignore if globs.matches_caseless(glob, name)), None)
-
-
 def ignored_roles(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     """The stored roles to leave alone, each with the first glob that says so."""
-    found = ((name, is_ignored(name, ignore)) for name in state.roles) if ignore else ()
+    found = ((name, globs.first_caseless(ignore, name)) for name in state.roles) if ignore else ()
     return {name: glob for name, glob in found if glob is not None}
+
+
+def ignored_users(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
+    """The users with assignments to leave alone, each with the first glob that says so."""
+    logins = state.assignments if ignore else ()
+    found = ((login, globs.first_caseless(ignore, login)) for login in logins)
+    return {login: glob for login, glob in found if glob is not None}
 
 
 def _renames(
@@ -234,11 +240,12 @@ def _assignments(
     settings: Settings,
     ignored: Mapping[str, str],
     as_of: date,
+    ignored_users: Mapping[str, str],
 ) -> dict[str, Assignment]:
-    """What every user shall hold. Assignments of ignored roles stay as they are."""
-    assignments = {}
+    """What every user shall hold. Assignments of ignored roles and users stay as they are."""
+    assignments = {login: before.assignments[login] for login in ignored_users}
     for login, held in before.assignments.items():
-        if login in desired:
+        if login in desired or login in ignored_users:
             continue
         kept = held.roles
         if settings.manage != "declared":
@@ -246,6 +253,8 @@ def _assignments(
         if kept:
             assignments[login] = held if kept == held.roles else Assignment(held.user, kept)
     for login, user in desired.items():
+        if login in ignored_users:
+            continue
         current = before.assignments.get(login)
         roles = frozenset(dated.role for dated in user.roles if dated.is_active(as_of))
         if current is not None:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
-from provisioner.diagnostics import Diagnostic
+from provisioner.engine import former_rules
 from provisioner.engine.flatten import as_written
 from provisioner.engine.policy import Violation, check_policies, told_apart
+from provisioner.engine.rules_in_force import in_force
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
+    from provisioner.diagnostics import Diagnostic
     from provisioner.engine.plan import Plan
     from provisioner.model import DesiredState, State
 
@@ -24,7 +25,7 @@ def violations(
     Policies name roles, so they are judged on the includes that the sources ask for, not on what
     was made of them for a store that has none.
     """
-    policies = plan.rules.get("policies", ())
+    policies = present(plan)
     if not policies:
         return ()
     before, after = (as_written(state, plan.flattened) for state in (before, after))
@@ -43,26 +44,41 @@ def violations(
 
 
 def loosened(
-    plan: Plan, in_force: tuple[Mapping[str, Any], ...], before: State, after: State
-) -> Iterator[Diagnostic]:
-    """Yield what breaks a policy as it was in force until now: loosened, and used at once.
+    plan: Plan, before: State, after: State, desired: DesiredState | None
+) -> list[Diagnostic]:
+    """Return what breaks the policies that were in force before, where those judge as well.
 
-    ``in_force`` are the policies of the plan. Looked at only where it is known who asks for the
-    change.
+    They are the ones that the store remembers, and what ``--rules-from`` names.
     """
-    if plan.settings.actor is None:
-        return
+    if not plan.settings.judge_former:
+        return []
+    stored = before.policies
     before, after = (as_written(state, plan.flattened) for state in (before, after))
-    kept = {json.dumps(policy, sort_keys=True) for policy in in_force}
-    gone = [p for p in before.policies if json.dumps(p, sort_keys=True, default=str) not in kept]
-    shipped = _shipped(plan, before, after)
-    found = check_policies(gone, after, plan.as_of, shipped=shipped)
-    had = check_policies(gone, before, plan.as_of, shipped=shipped)
-    for violation in told_apart(found, had):
-        if violation.is_new and violation.severity == "error":
-            message = f"this change loosens the policy `{violation.policy}` and uses that at once: "
-            remedy = "change the policy first, in a change of its own"
-            yield Diagnostic("policy-loosened", message + violation.message, None, remedy)
+    return list(
+        former_rules.loosened(
+            (*stored, *plan.rules.get("former", ())),
+            present(plan),
+            before,
+            after,
+            plan.renames,
+            plan.as_of,
+            users=desired.users if desired else None,
+            shipped=_shipped(plan, before, after),
+        )
+    )
+
+
+def present(plan: Plan) -> tuple[Mapping[str, Any], ...]:
+    """The policies that judge what the plan leads to.
+
+    Those that are in force after it, and what else the project's sources declare (rollback).
+    """
+    policies, also = plan.rules.get("policies", ()), plan.rules.get("also", ())
+    known = in_force(policies)
+    return (
+        *policies,
+        *(p for p, plain in zip(also, in_force(also), strict=True) if plain not in known),
+    )
 
 
 def _shipped(plan: Plan, before: State, after: State) -> frozenset[str]:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from textwrap import wrap
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.printable import is_safe, is_unsafe
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _CODES: Final = {
     "green": "32",
@@ -82,6 +85,22 @@ def _safe_json(line: str) -> str:
     return "".join(
         json.dumps(c)[1:-1].replace("\x7f", "\\u007f") if is_unsafe(c) else c for c in line
     )
+
+
+def with_place(head: str, width: int, place: str, style: Style) -> Iterator[str]:
+    """A line with its place at the right; on a line of its own where there is no room.
+
+    ``width`` is that of the head as it is seen, without its colours.
+    """
+    gap = style.width - width - len(place)
+    shown = style.paint(place, "dim")
+    if not place:
+        yield head
+    elif gap >= 2:
+        yield f"{head}{' ' * gap}{shown}"
+    else:
+        yield head
+        yield f"      {shown}"
 
 
 def _escaped(character: str) -> str:

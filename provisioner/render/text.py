@@ -16,7 +16,8 @@ from provisioner.engine.writes import (
     Write,
 )
 from provisioner.render.diagnostics import diagnostic_lines
-from provisioner.render.style import Style, safe, wrapped
+from provisioner.render.rules import rules_lines
+from provisioner.render.style import Style, safe, with_place, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from provisioner.engine.settings import Settings
     from provisioner.model import DatedRole
 
+# How many privileges and includes of a role a line names, in progress and reports.
+_MOST_NAMED = 3
+_MOST_CHANGED_BACK = 20
 _NO_CHANGES = "No changes. The target matches the sources."
 
 
@@ -42,6 +46,7 @@ def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = F
             lines += ["", *_change(change, style)]
             if places and isinstance(change, RoleChange):
                 lines += _grants(change)
+        lines += rules_lines(plan.rule_changes, style)
         lines += _impact(plan, style)
         lines += _kept(plan, style)
         lines += _violations(plan, style)
@@ -63,19 +68,46 @@ def summary_line(plan: Plan) -> str:
         f"Plan: {s.create} to add, {s.update} to change, {s.rename} to rename, {s.delete} to delete"
     )
     line += f"; {_count(s.assign, 'user')} to reassign"
+    line += f".\nRules: {_count(s.rules, 'policy', 'policies')} to change." if s.rules else "."
     if not plan.impact:
-        return line + ".\nAccess: nobody gains or loses any."
+        return line + "\nAccess: nobody gains or loses any."
     return (
-        line + f".\nAccess: {_count(s.gaining, 'user')} gaining, {_count(s.losing, 'user')} losing."
+        line + f"\nAccess: {_count(s.gaining, 'user')} gaining, {_count(s.losing, 'user')} losing."
     )
+
+
+def would_change_back_text(plan: Plan) -> str | None:
+    """What a plan from the sources would do after a rollback; None where it would do nothing."""
+    if plan.is_empty:
+        return None
+    lines = ["The sources say otherwise: the next plan from them would change this back."]
+    objects = [_object(change) for change in plan.changes]
+    objects += [f'policy "{safe(change.name)}"' for change in plan.rule_changes]
+    lines += [f"  {line}" for line in objects[:_MOST_CHANGED_BACK]]
+    if len(objects) > _MOST_CHANGED_BACK:
+        lines.append(
+            f"  and {len(objects) - _MOST_CHANGED_BACK:,} more; `provisioner plan` has all"
+        )
+    return "\n".join(lines)
+
+
+def _object(change: Change) -> str:
+    signed = [f"+{safe(name)}" for name in change.added[:_MOST_NAMED]]
+    signed += [f"-{safe(name)}" for name in change.removed[:_MOST_NAMED]]
+    kind = "user " if isinstance(change, AssignmentChange) else f"{change.action.value} role "
+    names = safe(change.name) if isinstance(change, AssignmentChange) else f'"{safe(change.name)}"'
+    more = len(change.added) + len(change.removed) - len(signed)
+    what = ", ".join(signed) + (f" and {more} more" if more else "")
+    return f"{kind}{names}" + (f": {what}" if what else "")
 
 
 def done_line(plan: Plan) -> str:
     """What an apply that went through did."""
     s = summarise(plan)
+    rules = f"; {_count(s.rules, 'policy', 'policies')} changed" if s.rules else ""
     return (
         f"{s.create} added, {s.update} changed, {s.rename} renamed, "
-        f"{s.delete} deleted; {_count(s.assign, 'user')} reassigned."
+        f"{s.delete} deleted; {_count(s.assign, 'user')} reassigned{rules}."
     )
 
 
@@ -88,6 +120,7 @@ def history_line(plan: Plan) -> str:
         "renamed": s.rename,
         "deleted": s.delete,
         "reassigned": s.assign,
+        "policy changed" if s.rules == 1 else "policies changed": s.rules,
     }
     return ", ".join(f"{number:,} {word}" for word, number in parts.items() if number) or "nothing"
 
@@ -102,6 +135,10 @@ def coverage_line(plan: Plan) -> str:
         total = sum(covered.ignored.values())
         rules = ", ".join(f'"{safe(glob)}": {n}' for glob, n in sorted(covered.ignored.items()))
         line += f" Left alone: {_count(total, 'role')} (ignore {rules})."
+    if covered.ignored_users:
+        total = sum(covered.ignored_users.values())
+        rules = ", ".join(f'"{safe(g)}": {n}' for g, n in sorted(covered.ignored_users.items()))
+        line += f" Left alone: {_count(total, 'user')} (ignore_users {rules})."
     names = {"roles": "roles", "users": "assignments"}
     for kind in covered.unmanaged:
         line += f" Not managed: {names[kind]} (no `{kind}:` in the sources)."
@@ -124,6 +161,8 @@ def options_given(settings: Settings) -> Iterator[str]:
         yield f"--{name.replace('_', '-')} {getattr(settings.safety, name)}"
     if settings.actor is not None:
         yield f"--actor {settings.actor}"
+    if settings.rules_from is not None:
+        yield f"--rules-from {settings.rules_from}"
 
 
 def _change(change: Change, style: Style) -> Iterator[str]:
@@ -195,16 +234,8 @@ def _headline(change: Change, style: Style) -> Iterator[str]:
     if change.source is not None:
         place = f"{safe(change.source.file)}:{change.source.line}"
     note = _note(change)
-    plain = f"  {change.action.symbol} {what}{note}"
-    gap = style.width - len(plain) - len(place)
-    head, shown = f"  {symbol} {style.paint(what, 'bold')}{note}", style.paint(place, "dim")
-    if not place:
-        yield head
-    elif gap >= 2:
-        yield f"{head}{' ' * gap}{shown}"
-    else:
-        yield head
-        yield f"      {shown}"
+    head = f"  {symbol} {style.paint(what, 'bold')}{note}"
+    yield from with_place(head, len(f"  {change.action.symbol} {what}{note}"), place, style)
 
 
 def _note(change: Change) -> str:
@@ -341,14 +372,14 @@ def _notes(plan: Plan, style: Style) -> Iterator[str]:
 
 def _endings(plan: Plan, style: Style) -> Iterator[str]:
     """What ends soon by name; else the day on which the next dated assignment ends."""
-    if plan.ending_soon:
-        for end in plan.ending_soon:
+    if plan.ending:
+        for end in plan.ending:
             days = (end.until - plan.as_of).days
             text = f"Ends soon: {safe(end.user)} holds {safe(end.role)} until {end.until}"
             yield from _wrapped(f"{text} ({_count(days, 'more day')}).", style)
-    elif plan.ending:
-        yield f"Dated assignments: the next one ends on {plan.ending[0].until}."
-    if plan.valid_until is not None and all(plan.valid_until < end.until for end in plan.ending):
+    elif plan.dated:
+        yield f"Dated assignments: the next one ends on {plan.dated[0].until}."
+    if plan.valid_until is not None and all(plan.valid_until < end.until for end in plan.dated):
         yield f"An exemption from a policy ends on {plan.valid_until}."
 
 
@@ -365,12 +396,8 @@ def _wrapped(text: str, style: Style, indent: int = 0) -> list[str]:
     return wrapped(text, max(style.width, 40), rest=" " * indent)
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
-
-
-# How many privileges and includes of a role a line names, in progress and reports.
-_MOST_NAMED = 3
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def write_line(write: Write) -> str:

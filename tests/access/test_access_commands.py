@@ -41,6 +41,7 @@ def test_explain_prints_every_chain_with_its_places(sources) -> None:
     answer = sources.run("explain", "user", "ADA@example.com", "ARDOCS_VIEW", *ON)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == (
+        "What the sources ask for (roles.yaml), as of 2026-06-01:\n"
         "ada@example.com holds ARDOCS_VIEW, 3 ways:\n\n"
         "  1. ada@example.com holds Accountant                              roles.yaml:15\n"
         "     Accountant grants ARDOCS_VIEW as ARDOCS_*                     roles.yaml:10\n\n"
@@ -50,6 +51,34 @@ def test_explain_prints_every_chain_with_its_places(sources) -> None:
         "     Accountant includes Viewer                                     roles.yaml:8\n"
         "     Viewer grants ARDOCS_VIEW                                      roles.yaml:6\n"
     )
+
+
+def test_every_answer_says_which_state_it_is_about(sources) -> None:
+    """ "Does not hold" in the sources is not "does not hold" in the panel."""
+    assert sources.run("apply", "roles.yaml", "--auto-approve").code == 0
+    sources.write("other.yaml", ROLES.replace("[Viewer]}\n", "[Accountant]}\n"))
+    bob = ("bob@example.com", "ARDOCS_CREATE")
+    there = sources.run("explain", "user", *bob, "--source", "other.yaml")
+    now = sources.run("explain", "user", *bob, "--current")
+    assert there.out.startswith("What the sources ask for (other.yaml), as of ")
+    assert "bob@example.com holds ARDOCS_CREATE" in there.out
+    assert now.out.startswith("What target embedded holds now:\n")
+    assert "bob@example.com does not hold ARDOCS_CREATE" in now.out
+    assert sources.run("access").out.startswith("What target embedded holds now:\n")
+    assert sources.run("access", *ON).out.startswith("What the sources ask for (roles.yaml)")
+    both = sources.run("explain", "role", "Viewer", "--current", *ON)
+    assert both.code == 1
+    assert "--current and --source exclude each other" in both.err
+
+
+def test_a_catalogue_without_default_roles_answers(sources) -> None:
+    """Those that are shipped carry what of theirs it has."""
+    sources.write("catalogue.yaml", "version: 1\nprivileges: [{name: CONFIG_SECURITY}]\n")
+    sources.write("provisioner.yaml", "version: 1\ncatalogue: catalogue.yaml\nsources: [r.yaml]\n")
+    sources.write("r.yaml", "version: 1\nroles:\n  A: {privileges: [CONFIG_SECURITY]}\nusers: {}\n")
+    for words in (("access",), ("lint",), ("access", "--by", "role"), ("explain", "role", "A")):
+        assert sources.run(*words).code == 0, words
+    assert "Full Access" in sources.run("explain", "role", "Full Access").out
 
 
 def test_explain_groups_everything_by_the_way_it_comes(sources) -> None:

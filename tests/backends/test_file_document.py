@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from provisioner import schemas
 from provisioner.backends.base import Run
 from provisioner.backends.file import document
-from provisioner.model import KINDS, Assignment, Base, Role, State
+from provisioner.model import KINDS, Assignment, Base, Ending, Role, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -142,7 +143,8 @@ def states(draw: st.DrawFn) -> State:
 @settings(max_examples=150, deadline=None)
 def test_any_state_comes_back_as_it_was(state: State, serial: int, texts: tuple[str, ...]) -> None:
     """Encoding loses nothing, whatever the names, and is read by both readers."""
-    run = Run(*texts)
+    ends = (Ending(texts[0], texts[1], date(2026, 1, 31)),)
+    run = Run(texts[0], texts[1], texts[2], texts[3], texts[4], ends)
     data = encoded(state, serial, run)
     read = document.decode(data, "state.json")
     assert read.state == state

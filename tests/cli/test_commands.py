@@ -70,7 +70,7 @@ def test_the_version(shell: Shell) -> None:
         (("--target", "x", "--nope", "plan"), "No such option '--nope'"),
         (("--target", "x", "schema", "roles"), "No such option '--target'"),
         (("rollback",), "Missing argument 'RUN'"),
-        (("rollback", "first"), "RUN"),
+        (("rollback", "first"), "`first` names no run"),
         (("show",), "Missing argument 'PLAN'"),
         (("completion", "tcsh"), "'tcsh' is not one of"),
         (("schema", "role"), "there is no schema `role`"),

@@ -502,3 +502,21 @@ def test_the_http_stack_loads_for_http_targets_only(panel: Shell) -> None:
     assert "jmespath" not in loaded(panel, "plan")
     panel.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
     assert not {"urllib3", "jmespath", "starlette", "sqlalchemy"} & loaded(panel, "plan")
+
+
+@pytest.mark.parametrize("more", ["", ", changesets: false"])
+def test_a_panel_remembers_rules_that_come_alone(
+    counted: Counted,
+    proxy: Proxy,  # noqa: F811
+    shell: Shell,
+    more: str,
+) -> None:
+    """Pending until applied, then in force; whether or not the panel can commit at once."""
+    shell.write("provisioner.yaml", PROJECT.format(url=proxy.add(counted), more=more))
+    shell.write("roles.yaml", FIRST)
+    assert shell("apply", "--auto-approve", env=ENV).code == 0
+    shell.write("roles.yaml", FIRST + "policies: [{name: p, deny: [ARDOCS_CREATE]}]\n")
+    assert shell("plan", "--detailed-exitcode", env=ENV).code == 2
+    assert shell("apply", "--auto-approve", env=ENV).code == 0
+    assert shell("plan", "--detailed-exitcode", env=ENV).code == 0
+    assert "1 policy changed" in shell("history", env=ENV).out

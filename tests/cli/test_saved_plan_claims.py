@@ -212,7 +212,7 @@ def test_whatever_is_changed_in_a_plan_is_refused_or_changes_nothing(ready: Shel
     }
     assert honest.violations
     assert honest.kept
-    assert len(honest.ending) == 2
+    assert len(honest.dated) == 2
     free, stated = documented("Free fields"), documented("What a plan states")
     assert free
     assert stated

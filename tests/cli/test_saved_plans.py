@@ -261,7 +261,8 @@ def test_a_blocked_plan_is_written_and_not_applyable(first_run: Shell) -> None:
         assert "apply --plan" not in answer.err
     saved = json.loads((first_run.folder / "plan.json").read_text())
     assert saved["applyable"] is False
-    assert [blocker["id"] for blocker in saved["blockers"]] == ["protected", "lockout"]
+    found = [blocker["id"] for blocker in saved["blockers"]]
+    assert found == ["protected", "lockout", "max-change-percent", "max-change-percent"]
     assert first_run("show", "plan.json").out == first_run("plan", "roles.yaml").out
     before = first_run.files()
     assert first_run("apply", "--plan", "plan.json").code == 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -134,8 +135,10 @@ def test_a_plan_that_forgets_the_policies_is_refused(office: Shell) -> None:
     """Though nothing breaks them: they would be gone from the target."""
     office.write("roles.yaml", WORLD + ONLY_BOB)
     office.edit("roles.yaml", "[ACCOUNTS_VIEW_DET]", "[ACCOUNTS_VIEW_DET, ACCOUNTS_RLS_CR_HOLD]")
-    document = saved(office)
-    forged(office, document, rules={"policies": [], "tests": []})
+    saved(office)
+    plan = planfile.decode((office.folder / "plan.json").read_bytes(), "plan.json")
+    without = planfile.encode(replace(plan, rules={}, rule_changes=()))
+    office.write("plan.json", without)
     assert "the policies of the sources are others" in refusals(office, code=4)["stale-plan"]
 
 

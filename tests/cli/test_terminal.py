@@ -74,9 +74,10 @@ def test_rollback_asks_as_apply_does(first_run: Shell) -> None:
     assert first_run.holds("alan@example.com") == ["Credit Controller", "Helpdesk"]
 
 
-@pytest.mark.parametrize("words", [("apply", SECOND), ("rollback", "0")])
+@pytest.mark.parametrize("words", [("apply", FIRST), ("rollback", "1")])
 def test_without_a_terminal_nobody_is_asked(first_run: Shell, words: tuple[str, ...]) -> None:
     """A pipe that says yes is no answer; the ways on are named."""
+    first_run("apply", "--auto-approve", SECOND)
     before = first_run.files()
     answer = first_run(*words, stdin="yes\n")
     assert (answer.code, answer.out) == (1, "")

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner import names
-from provisioner.catalogue import from_document, shipped
+from provisioner.catalogue import from_document, shipped, unknown
 from provisioner.desired.load import Surroundings, load, read_checked
 from provisioner.desired.writer import write_catalogue, write_state
 from provisioner.engine.plan import TargetIdentity, make_plan
@@ -139,6 +139,45 @@ def test_every_state_reads_back_to_no_change(state: State, file: Path) -> None:
     )
     assert plan.changes == ()
     assert plan.blockers == ()
+
+
+ODD_PRIVILEGES = st.sampled_from(
+    ["ARDOCS_VIEW", "ARDOCS_*", "*", " ARDOCS_VIEW", "e\u0301", "x" * 300, "no", "NOBODY", "\x00"]
+)
+ODD_LOGIN = st.one_of(ANY_NAME, st.sampled_from([" ada", "e\u0301@x", "x" * 200, "y" * 300, "a*b"]))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    state=states(st.one_of(ANY_NAME, st.sampled_from(["n" * 200, "e\u0301", " blank "]))),
+    data=st.data(),
+)
+def test_no_state_of_any_panel_is_too_odd(state: State, data: st.DataObject, file: Path) -> None:
+    """Odd logins, roles and privileges, external roles, a catalogue that nobody knows."""
+    catalogue = data.draw(st.sampled_from([CATALOGUE, unknown(state.roles)]))
+    roles = {
+        name: replace(role, privileges=role.privileges | data.draw(st.frozensets(ODD_PRIVILEGES)))
+        if name not in DEFAULTS
+        else role
+        for name, role in state.roles.items()
+    }
+    logins = data.draw(st.lists(ODD_LOGIN, max_size=4, unique_by=str.casefold))
+    held = st.frozensets(st.sampled_from(sorted(roles)), min_size=1, max_size=3)
+    users = {login.casefold(): Assignment(login, data.draw(held)) for login in logins}
+    state = State(roles, users, state.recorded)
+    fit = sorted(n for n in roles if names.flaw(n) is None and n not in DEFAULTS)
+    external = tuple(sorted(data.draw(st.frozensets(st.sampled_from(fit))) if fit else ()))
+    written = write_state(
+        state, catalogue, external=external, ships_defaults=catalogue is CATALOGUE
+    )
+    file.write_bytes(written.text.encode())
+    desired = load([str(file)], Surroundings(catalogue, external=external)).desired
+    settings = Settings(external=external)
+    snapshot = Snapshot(state, Base("l", 1))
+    plan = make_plan(desired, snapshot, settings, date(2026, 3, 1), TARGET, catalogue)
+    assert plan.changes == ()
+    assert plan.blockers == ()
+    assert len(written.warnings) == len(set(desired.ignore)) + len(set(desired.ignore_users))
 
 
 @settings(max_examples=100, deadline=None)

@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from provisioner.model import Role, State
     from provisioner.testing.strategies import World
@@ -160,6 +160,8 @@ def objections(world: World, wanted: Wanted | None) -> set[str]:
         found.add("external-missing")
     if any(stored[old].protected for old in wanted.deleted):
         found.add("protected")
+    if any(_unprotected_and_narrowed(world, wanted)):
+        found.add("protected")
     references = [role.includes for role in wanted.roles.values()] + [*wanted.users.values()]
     if any(name.startswith(GONE) for names in references for name in names):
         found.add("role-in-use")
@@ -169,6 +171,32 @@ def objections(world: World, wanted: Wanted | None) -> set[str]:
         if any(n not in wanted.roles and not n.startswith(GONE) for n in names):
             found.add("role-missing")
     return found
+
+
+def _unprotected_and_narrowed(world: World, wanted: Wanted) -> Iterator[bool]:
+    """Whether a role loses its protection together with its name or something it carries."""
+    before = world.current.roles
+    defaults = {role.name.casefold() for role in world.catalogue.default_roles}
+    for old, role in before.items():
+        new = wanted.renames.get(old, old)
+        is_custom = new.casefold() not in defaults
+        if new in wanted.roles and role.protected and is_custom and not wanted.roles[new].protected:
+            includes = {wanted.renames.get(name, name) for name in role.includes}
+            yield (
+                new != old
+                or bool(includes - wanted.roles[new].includes)
+                or bool(carried(before, old) - carried(wanted.roles, new))
+            )
+
+
+def carried(roles: Mapping[str, Role], name: str) -> set[str]:
+    """What a role carries with everything that it includes, at any depth."""
+    reached: set[str] = set()
+    edge = {name} & roles.keys()
+    while edge:
+        reached |= edge
+        edge = {other for one in edge for other in roles[one].includes if other in roles} - reached
+    return {privilege for one in reached for privilege in roles[one].privileges}
 
 
 def content(state: State) -> tuple[dict[str, Role], Holdings]:

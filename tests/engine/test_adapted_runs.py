@@ -176,7 +176,7 @@ def lockout(**known: Any) -> World:
         stored(FULL, ada="Full Access", bob="Full Access"),
         desired(users={"bob": "Full Access"}, manages_roles=False),
         lacking(),
-        self_user=known.pop("self_user", None),
+        self_users=known.pop("self_users", ()),
     )
     return replace(it, **known)
 
@@ -185,7 +185,7 @@ def test_the_store_may_know_who_runs_it() -> None:
     """Where the project file does not say it; what it says comes first."""
     assert blockers(lockout().plan()) == []
     assert blockers(lockout(subject="Ada").plan()) == ["lockout"]
-    assert blockers(lockout(subject="ada", self_user="bob").plan()) == []
+    assert blockers(lockout(subject="ada", self_users=("bob",)).plan()) == []
 
 
 def test_who_applies_a_saved_plan_is_not_locked_out_either() -> None:

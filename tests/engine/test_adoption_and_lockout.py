@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.engine.plan import make_plan, recheck
-from provisioner.model import Capabilities, Snapshot
+from provisioner.model import Capabilities, Catalogue, Privilege, Snapshot
 from tests.engine.build import (
     FULL,
     SHIPPED,
@@ -16,6 +16,7 @@ from tests.engine.build import (
     apply,
     blockers,
     desired,
+    notes,
     remedies,
     renamed,
     role,
@@ -137,7 +138,7 @@ def test_who_runs_it_or_the_last_one_keeps_administrative_access(
         stored(*ROLES, users=held),
         desired(*ROLES, users=given),
         catalogue=SHIPPED,
-        self_user=self_user,
+        self_users=tuple(filter(None, (self_user,))),
     )
     assert blockers(it.plan()) == (["lockout"] if blocked else [])
     if blocked:
@@ -157,7 +158,7 @@ def exchange(self_user: str | None, *, atomic: bool) -> World:
         stored(*ROLES, ada="Full Access"),
         desired(*ROLES, users={"ada": "Security"}),
         catalogue=SHIPPED,
-        self_user=self_user,
+        self_users=tuple(filter(None, (self_user,))),
     )
     return replace(it, target=replace(it.target, capabilities=Capabilities(atomic=atomic)))
 
@@ -220,3 +221,25 @@ def test_a_plan_that_became_a_lockout_is_stale() -> None:
     assert blockers(plan) == []
     now = Snapshot(stored(*roles, ada="Admin"), administrators=admins)
     assert any("nobody would have administrative access" in why for why in recheck(plan, now))
+
+
+def test_a_role_of_administrators_that_is_emptied_leaves_none() -> None:
+    """Judged by what the role carried before, not by its name."""
+    roles = (role("Admin", "A B"), role("Clerk"))
+    it = world(stored(*roles, ada="Admin"), desired(role("Admin", "A"), role("Clerk")))
+    snapshot = Snapshot(it.current, administrators=frozenset({"Admin"}))
+    plan = make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+    assert blockers(plan) == ["lockout"]
+    other = desired(role("Admin", "A"), role("Boss", "A B"), users={"ada": "Boss"})
+    plan = make_plan(other, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+    assert blockers(plan) == []
+
+
+def test_where_nobody_can_be_told_for_an_administrator_the_plan_says_so() -> None:
+    """No guard, and no silence about it."""
+    few = Catalogue("few", {"A": Privilege("A")})
+    clerk = role("Clerk", "A")
+    it = world(stored(clerk, ada="Clerk"), desired(clerk, users={}), catalogue=few)
+    assert blockers(it.plan()) == []
+    assert "no-administrator-known" in notes(it.plan())
+    assert "no-administrator-known" not in notes(replace(it, desired=desired(clerk)).plan())

@@ -37,7 +37,12 @@ def deleting(count: int, of: int) -> tuple[State, tuple[str, ...]]:
     [
         (3, 10, 30, False),
         (4, 10, 30, True),
-        (9, 9, 30, False),
+        (2, 9, 30, False),
+        (3, 9, 30, True),
+        (2, 2, 30, False),
+        (3, 4, 30, True),
+        (3, 4, 75, False),
+        (3, 9, None, False),
         (10, 10, 30, True),
         (3, 11, 30, False),
         (4, 11, 30, True),
@@ -46,6 +51,7 @@ def deleting(count: int, of: int) -> tuple[State, tuple[str, ...]]:
         (0, 10, 0, False),
         (1, 10, 0, True),
         (1, 9, 0, False),
+        (3, 9, 0, True),
         (10, 10, 100, False),
         (10, 10, None, False),
         (33, 100, 33, False),
@@ -56,7 +62,7 @@ def deleting(count: int, of: int) -> tuple[State, tuple[str, ...]]:
 def test_at_most_so_many_percent_of_roles_are_deleted(
     count: int, of: int, percent: int | None, blocked: bool
 ) -> None:
-    """Exactly the limit is allowed; fewer than ten roles are never counted in percent."""
+    """Exactly the limit is allowed; of fewer than ten roles two are, whatever the percentage."""
     current, staying = deleting(count, of)
     wanted = desired(*map(role, staying))
     plan = world(current, wanted, safety=Safety(max_change_percent=percent)).plan()
@@ -79,16 +85,17 @@ def test_at_most_so_many_roles_are_deleted(count: int, limit: int, blocked: bool
     """`max_deletes` counts roles, however few there are."""
     current, staying = deleting(count, 6)
     wanted = desired(*map(role, staying))
-    plan = world(current, wanted, safety=Safety(max_deletes=limit)).plan()
+    plan = world(current, wanted, safety=Safety(limit, max_change_percent=None)).plan()
     assert blockers(plan) == (["max-deletes"] if blocked else [])
     assert not blocked or f"--max-deletes {count}" in remedies(plan)[0]
 
 
 @pytest.mark.parametrize(
-    ("losing", "of", "blocked"), [(3, 10, False), (4, 10, True), (9, 9, False), (4, 13, True)]
+    ("losing", "of", "blocked"),
+    [(3, 10, False), (4, 10, True), (2, 9, False), (3, 9, True), (4, 5, True), (4, 13, True)],
 )
 def test_at_most_so_many_percent_of_users_lose_access(losing: int, of: int, blocked: bool) -> None:
-    """People count by what they can do in the end, and below ten of them not at all."""
+    """People count by what they can do in the end; below ten of them, two may lose."""
     users = {f"user{i:02}": "Clerk" for i in range(of)}
     current = stored(role("Clerk", "A"), role("Desk"), users=users)
     given = {u: ("Desk" if i < losing else "Clerk") for i, u in enumerate(users)}

@@ -77,7 +77,7 @@ WIDE = replace(
             provenance=Everywhere(),
         ),
         ignore=("Legacy *",),
-        self_user="ci@example.com",
+        self_users=("ci@example.com",),
     ),
     base=Base("a lineage", 3, "sha256:" + 64 * "b"),
 )

@@ -125,11 +125,11 @@ def test_a_plan_past_a_policy_is_refused_as_a_plan_from_sources_is(
     [
         ({"safety": Safety(max_users_gaining=0)}, "max-users-gaining"),
         ({"safety": Safety(max_privileges_granted=0)}, "max-privileges-granted"),
-        ({"ceiling": "Security"}, "above-ceiling"),
+        ({"ceilings": ("Security",)}, "above-ceiling"),
         ({"ignore": ("Cle*",)}, "left-alone"),
         ({"external": ("Clerk",)}, "left-alone"),
         ({"external": ("Bookkeeper",)}, "left-alone"),
-        ({"self_user": "ada"}, "lockout"),
+        ({"self_users": ("ada",)}, "lockout"),
     ],
     ids=str,
 )

@@ -385,7 +385,8 @@ def test_nothing_is_applied_while_somebody_holds_the_lock() -> None:
 
 def test_a_store_that_lost_its_way_to_commit() -> None:
     """Planned as all at once, it would now pass through a moment without administrators."""
-    full, security = role("Full Access", "A"), role("Security", "CONFIG_SECURITY")
+    full = role("Full Access", "A CONFIG_SECURITY")
+    security = role("Security", "CONFIG_SECURITY")
     current = stored(full, security, ada="Full Access")
     it = world(current, desired(full, security, users={"ada": "Security"}))
     plan = plan_against(MemoryBackend(current, atomic=True), it)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from datetime import date
 from hashlib import sha256
 from itertools import islice
 from sys import intern
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner import schemas
 from provisioner.backends.base import Run
 from provisioner.backends.file import damage
-from provisioner.model import Assignment, Base, Role, State
+from provisioner.model import Assignment, Base, Ending, Role, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -75,7 +76,7 @@ def encode(lineage: str, serial: int, run: Run | None, state: State) -> bytes:
             f'"version": {VERSION},',
             f'"lineage": "{lineage}",',
             f'"serial": {serial},',
-            f'"run": {_encode(asdict(run) if run else None)},',
+            f'"run": {_encode(_run_document(run) if run else None)},',
             f'"recorded": {quoted.sorted(state.recorded)},',
             f'"policies": {_encode(list(state.policies))},',
             f'"roles": {_lines(_role_lines(state, quoted))},',
@@ -119,7 +120,7 @@ def decode(data: bytes, where: str) -> Document:
     )
     if problem := next(_contradictions(document, state), None):
         raise damage.damaged("inconsistent", where, f"contradicts itself: {problem}")
-    return Document(_header(document, digest), state)
+    return Document(_header(document, digest, where), state)
 
 
 def read_header(data: bytes, where: str) -> Header:
@@ -133,7 +134,7 @@ def read_header(data: bytes, where: str) -> Header:
     document = {**_parsed(head, where), "roles": [], "users": []}
     if not schemas.valid("state", document):
         raise damage.damaged("schema", where, f"has the wrong shape: {_explained(document)}")
-    return _header(document, digest)
+    return _header(document, digest, where)
 
 
 def checked_digest(data: bytes, where: str) -> str:
@@ -259,6 +260,26 @@ def _clashes(kind: str, field: str, names: list[str]) -> Iterator[str]:
         first[key] = name
 
 
-def _header(document: dict[str, Any], digest: str) -> Header:
-    run = document["run"]
-    return Header(document["lineage"], document["serial"], Run(**run) if run else None, digest)
+def _header(document: dict[str, Any], digest: str, where: str) -> Header:
+    told = document["run"]
+    try:
+        run = _run(told) if told else None
+    except ValueError as error:
+        raise damage.damaged("schema", where, f"has a wrong date in run.until: {error}") from error
+    return Header(document["lineage"], document["serial"], run, digest)
+
+
+def _run_document(run: Run) -> dict[str, Any]:
+    document = asdict(replace(run, until=None))
+    del document["until"]
+    if run.until is not None:
+        document["until"] = [{**asdict(end), "until": end.until.isoformat()} for end in run.until]
+    return document
+
+
+def _run(document: dict[str, Any]) -> Run:
+    until = document.get("until")
+    if until is None:
+        return Run(**document)
+    ends = (Ending(**{**end, "until": date.fromisoformat(end["until"])}) for end in until)
+    return Run(**{**document, "until": tuple(ends)})

@@ -31,6 +31,7 @@ def open_http(opening: Opening) -> Backend:
         opening.place,
         insecure_http=opening.insecure_http,
         environ=os.environ,
+        within=opening.within,
     )
     return backend_over(Client(settings), settings, opening)
 

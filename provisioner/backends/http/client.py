@@ -19,6 +19,7 @@ from provisioner.backends.http.refusals import refusal
 from provisioner.backends.http.waiting import asked_for, backoff
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
+from provisioner.trust.addresses import leads_below
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -128,6 +129,9 @@ class Client:
             if not _is_header(value):
                 message = f"{request.method} {url}: the header {name} can't be sent as it is"
                 raise NotSent(Diagnostic("bad-header", message))
+        if not _may_ask(self._means.settings, url):
+            message = f"{request.method} {url}: it lies below no address that the trust file lists"
+            raise NotSent(Diagnostic("not-trusted", message))
         return _Sending(self._means, request, url).run()
 
     @property
@@ -260,6 +264,9 @@ class _Sending:
         if _origin(target) != _origin(self.settings.url):
             why = f"the server sends it on to another place, {shown}, which gets no token"
             self.fail(why, "correct `url` in the project file, if that place is the right one")
+        if not _may_ask(self.settings, target):
+            why = f"the server sends it on to {shown}, which lies below no listed address"
+            self.fail(why, "list that address in the trust file, if it is the right one")
         if not (target.isascii() and target.isprintable()) or _has_dots(urlsplit(target).path):
             self.fail(f"the server sends it on to {shown}, which is no address", None)
         # Named in the same words: of one origin there are many spellings.
@@ -286,6 +293,11 @@ def _below(base: str, target: str) -> str:
     """Return the target with the scheme, host and port written as in the base."""
     origin, found = urlsplit(base), urlsplit(target)
     return urlunsplit((origin.scheme, origin.netloc, found.path or "/", found.query, ""))
+
+
+def _may_ask(settings: HttpSettings, url: str) -> bool:
+    """Whether a request may go to an address, as far as a trust file has a say."""
+    return not settings.within or leads_below(settings.within, url)
 
 
 def _has_dots(path: str) -> bool:

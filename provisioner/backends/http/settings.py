@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provisioner.model import Place
+    from provisioner.trust.addresses import Address
 
 MEGABYTE: Final = 1_000_000
 _AS_THEY_ARE: Final = (
@@ -56,7 +57,8 @@ class HttpSettings:
     """A target's options. Times are in seconds, sizes in bytes.
 
     ``read_timeout`` limits the silence between two pieces of a reply, ``reply_timeout`` a whole
-    reply, ``total_timeout`` all attempts of one request and the waits between them.
+    reply, ``total_timeout`` all attempts of one request and the waits between them. ``within``
+    holds the addresses that requests have to stay below; without any, only ``url`` counts.
     """
 
     url: str
@@ -76,6 +78,7 @@ class HttpSettings:
     ca_file: Path | None = None
     client_cert: Path | None = None
     client_key: Path | None = None
+    within: tuple[Address, ...] = ()
 
     @property
     def threads(self) -> int:
@@ -95,6 +98,7 @@ def read_settings(
     *,
     insecure_http: bool,
     environ: Mapping[str, str],
+    within: tuple[Address, ...] = (),
 ) -> HttpSettings:
     """Return the settings of a target; paths among its options are relative to ``folder``.
 
@@ -120,6 +124,7 @@ def read_settings(
         ca_file=reading.file("ca_file"),
         client_cert=certificate,
         client_key=key,
+        within=within,
         **same,
     )
     if reading.problems:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from provisioner import globs
 from provisioner.cli import options, output
 from provisioner.cli.app import COMMANDS
 from provisioner.cli.commands.explain import check_privilege, explainer_of, known_user
@@ -15,7 +16,7 @@ from provisioner.cli.session import open_session
 from provisioner.cli.views import open_view
 from provisioner.engine.chains import declared_state
 from provisioner.engine.review import Review, Selection, by_privilege, differences
-from provisioner.engine.target import find_target, is_ignored, with_new_names
+from provisioner.engine.target import find_target, with_new_names
 from provisioner.render import access as render
 from provisioner.render.explain import revocation_document, revocation_text
 
@@ -135,7 +136,8 @@ class _Request:
             output.result_json(document)
         else:
             every = output.MANNER.verbose
-            output.result(render.access_text(rows, self._by, sensitive, style, every=every))
+            text = render.access_text(rows, self._by, sensitive, style, every=every)
+            output.result(f"{view.about}\n\n{text}")
         return 0
 
     def _to_the_sources(self) -> int:
@@ -281,7 +283,8 @@ def revoke(
     if output.wants_json():
         output.result_json(revocation_document(found, view.origin, view.as_of))
     else:
-        output.result(revocation_text(found, output.style_of(sys.stdout)))
+        text = revocation_text(found, output.style_of(sys.stdout))
+        output.result(f"{view.about}\n{text}")
     return 0
 
 
@@ -291,4 +294,6 @@ def _fixed(view: View) -> frozenset[str]:
         return frozenset(view.state.roles.keys() - (view.desired.roles or {}).keys())
     ignore, external = view.project.ignore, view.project.external
     names = view.state.roles
-    return frozenset(name for name in names if is_ignored(name, ignore) or name in external)
+    return frozenset(
+        name for name in names if globs.first_caseless(ignore, name) or name in external
+    )

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import load_for_targets
+from provisioner.cli.session import load_for_targets, load_project
 from provisioner.engine.access_tests import run_access_tests
 from provisioner.engine.chains import declared_state
-from provisioner.project import load_project
 from provisioner.render.findings import access_tests_document, access_tests_text
 
 if TYPE_CHECKING:

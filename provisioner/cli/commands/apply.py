@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 # What a plan leaves open: where the project is, how to reach its target, how to talk.
 _WITH_A_PLAN: Final = frozenset(
     (
-        *("plan_file", "auto_approve", "lock_timeout", "config", "target", "insecure_http"),
+        *("plan_file", "auto_approve", "lock_timeout", "config", "target"),
+        *("insecure_http", "trust"),
         *("format", "no_color", "verbose", "quiet"),
     )
 )

@@ -75,6 +75,8 @@ def _checks(config: str | None, target: str | None) -> Iterator[Check]:
         yield from _errors("project", error)
         return
     yield Check("project", "ok", str(session.project.file or "no project file; the defaults apply"))
+    if session.project.trust is not None:
+        yield Check("trust", "ok", f"{session.project.trust.file} lists all that the target names")
     snapshot = yield from _target(session)
     yield from _sources(session, snapshot)
 

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from provisioner.engine.explain import Kind
 
 _NEAR = 3
+_CURRENT = options.option(
+    "--current", is_flag=True, help="In the target's state, not in the sources."
+)
 
 
 def explainer_of(view: View) -> Explainer:
@@ -87,14 +90,15 @@ def _unknown(kind: str, name: str, remedy: str) -> InvalidInput:
 def explain() -> None:
     """Say why a user or a role has a privilege, with file and line of each link; or why not.
 
-    Without PRIVILEGE: everything that the user or role has. With neither --source nor a project
-    file that lists sources, the target's current state is explained, without places.
+    Without PRIVILEGE: everything that the user or role has. With --current, or with neither
+    --source nor a project file that lists sources, the target's state is explained, without places.
     """
 
 
 @explain.command("user", short_help="Why a user has a privilege, or why not")
 @click.argument("login")
 @click.argument("privilege", required=False)
+@_CURRENT
 @options.source
 @options.config
 @options.target
@@ -104,13 +108,14 @@ def explain() -> None:
 def explain_user(
     login: str,
     privilege: str | None,
+    current: bool,
     sources: tuple[str, ...],
     config: str | None,
     target: str | None,
     as_of: date | None,
 ) -> int:
     """Show each chain from the user over roles and includes to the privilege, or why not."""
-    view = open_view(config, target, sources, as_of or options.today())
+    view = _view(config, target, sources, as_of, current=current)
     explainer = explainer_of(view)
     return _show(view, explainer, "user", known_user(explainer, login), privilege)
 
@@ -118,6 +123,7 @@ def explain_user(
 @explain.command("role", short_help="Why a role carries a privilege, or why not")
 @click.argument("name")
 @click.argument("privilege", required=False)
+@_CURRENT
 @options.source
 @options.config
 @options.target
@@ -127,15 +133,29 @@ def explain_user(
 def explain_role(
     name: str,
     privilege: str | None,
+    current: bool,
     sources: tuple[str, ...],
     config: str | None,
     target: str | None,
     as_of: date | None,
 ) -> int:
     """Show each chain from the role over includes to the privilege, or why not."""
-    view = open_view(config, target, sources, as_of or options.today())
+    view = _view(config, target, sources, as_of, current=current)
     explainer = explainer_of(view)
     return _show(view, explainer, "role", known_role(explainer, name), privilege)
+
+
+def _view(
+    config: str | None,
+    target: str | None,
+    sources: tuple[str, ...],
+    as_of: date | None,
+    *,
+    current: bool,
+) -> View:
+    if current and sources:
+        click.get_current_context().fail("--current and --source exclude each other")
+    return open_view(config, target, sources, as_of or options.today(), current=current)
 
 
 def _show(view: View, explainer: Explainer, kind: Kind, subject: str, privilege: str | None) -> int:
@@ -146,5 +166,6 @@ def _show(view: View, explainer: Explainer, kind: Kind, subject: str, privilege:
         output.result_json(explanation_document(found, view.origin, view.as_of))
     else:
         style = output.style_of(sys.stdout)
-        output.result(explanation_text(found, style, every=output.MANNER.verbose))
+        text = explanation_text(found, style, every=output.MANNER.verbose)
+        output.result(f"{view.about}\n{text}")
     return 0

@@ -24,6 +24,8 @@ def import_(out: str | None, config: str | None, target: str | None) -> int:
         snapshot.state,
         catalogue,
         session.project.ignore,
+        session.project.external,
+        session.project.ignore_users,
         ships_defaults=session.target.backend == "file",
     )
     output.warn(written.warnings)

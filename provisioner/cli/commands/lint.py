@@ -9,12 +9,11 @@ import click
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import load_for_targets
+from provisioner.cli.session import load_for_targets, load_project
 from provisioner.engine.ignores import without_ignored
 from provisioner.engine.lint import IDS
 from provisioner.engine.lint import lint as find
 from provisioner.engine.lint_case import Case
-from provisioner.project import load_project
 from provisioner.render.findings import lint_document, lint_text
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from provisioner.cli.session import (
     assumed_catalogue,
     chosen_targets,
     load_for_targets,
+    load_project,
     open_project,
 )
 from provisioner.diagnostics import Diagnostic
@@ -20,7 +21,6 @@ from provisioner.engine.online import check_against_store
 from provisioner.engine.phrases import listed, quoted
 from provisioner.engine.policy import check_policies
 from provisioner.errors import Blocked, InvalidInput
-from provisioner.project import load_project
 from provisioner.render.diagnostics import diagnostic_document
 
 if TYPE_CHECKING:

@@ -1,0 +1,208 @@
+"""``rollback``: the way back to the state after an earlier run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from provisioner.backends.file import FileBackend
+from provisioner.cli import options, output
+from provisioner.cli.app import command
+from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
+from provisioner.cli.judging import grounds_of
+from provisioner.cli.session import open_session, plan_desired
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.plan import transition
+from provisioner.engine.way_back import way_back
+from provisioner.errors import Blocked, InvalidInput
+from provisioner.model import DatedRole, Snapshot
+from provisioner.render.text import would_change_back_text
+
+if TYPE_CHECKING:
+    from provisioner.backends.base import Backend, Run
+    from provisioner.cli.session import Session
+    from provisioner.engine.plan import Plan
+    from provisioner.engine.settings import Settings
+    from provisioner.engine.writes import Write
+    from provisioner.model import Base, Catalogue, DesiredState, State
+
+_LAST = "last"
+
+
+@command("rollback")
+@click.argument("run", metavar="RUN")
+@options.option(
+    "--replace-broken",
+    is_flag=True,
+    help="The state file itself is damaged: set it aside and go on from the history.",
+)
+@options.auto_approve
+@options.lock_timeout
+@options.config
+@options.target
+@options.formats
+@options.guards
+@options.manner
+def rollback(
+    run: str,
+    replace_broken: bool,
+    auto_approve: bool,
+    lock_timeout: float,
+    config: str | None,
+    target: str | None,
+    **guards: Any,
+) -> int:
+    """Plan the way back to the state after RUN, show it, ask, and apply it.
+
+    RUN is a number that `provisioner history` lists (0: before any run), or `last`, which takes
+    the newest run back. Roles and assignments come back, rules do not: the way back is judged by
+    the policies in force and by those of the project's sources. It is a run of its own and can be
+    taken back like any other.
+    """
+    session = open_session(config, target)
+    backend = _over_broken(session.backend) if replace_broken else session.backend
+    snapshot = backend.read()
+    number = _number(run, backend)
+    then = backend.snapshot(number)
+    catalogue = session.catalogue_for(snapshot)
+    grounds = grounds_of(session, (), guards, snapshot, catalogue)
+    sources, unread = _sources(session, catalogue)
+    settings = _settings(grounds.settings, sources)
+    today = options.today()
+    dates = _dates(backend, number, sources)
+    names = catalogue.default_names
+    way = way_back(then, snapshot.state, settings, dates, today, names)
+    also = sources.rules.get("policies", ()) if sources else ()
+    desired = replace(way.desired, rules={**way.desired.rules, "also": also})
+    made = plan_desired(session, grounds.on(desired), snapshot, settings, today)
+    made = replace(made, notes=(*made.notes, *way.left_out, *unread))
+    if not (made.blockers or (made.is_empty and not replace_broken)):
+        require_approval(auto_approve=auto_approve, saved_plans=False)
+    show(made)
+    if made.blockers:
+        return Blocked.exit_code
+    if made.is_empty and not replace_broken:
+        return nothing_to_do(made)
+    back = _brought_back(session, made, snapshot, sources, grounds.settings)
+    if back:
+        output.note(back)
+    question = "Replace the damaged state file?" if made.is_empty else "Apply these changes?"
+    if not auto_approve and not ask(f"\n{question}"):
+        output.note("Not applied.")
+        return 1
+    code = carry_out(
+        made,
+        backend,
+        operation=f"rollback {number}",
+        lock_timeout=lock_timeout,
+        today=made.as_of,
+    )
+    if back and code == 0:
+        output.note(back)
+    return code
+
+
+def _number(run: str, backend: Backend) -> int:
+    """The number of the run to go back to.
+
+    Raises:
+        InvalidInput: It is no number, and not ``last``; or there is no run to take back.
+    """
+    if run.isascii() and run.isdigit() and len(run) < 19:
+        return int(run)
+    if run != _LAST:
+        message = f"`{run}` names no run"
+        remedy = "write a number that `provisioner history` lists, or `last` for the newest run"
+        raise InvalidInput(Diagnostic("no-such-run", message, None, remedy))
+    entries = backend.history()
+    if len(entries) < 2:
+        message = "there is no run to take back"
+        raise InvalidInput(Diagnostic("no-such-run", message, None, "see `provisioner history`"))
+    return entries[-2].number
+
+
+def _sources(
+    session: Session, catalogue: Catalogue
+) -> tuple[DesiredState | None, tuple[Diagnostic, ...]]:
+    """What the project's sources say, and a note where there are some that can't be read."""
+    if not session.project.sources:
+        return None, ()
+    try:
+        return session.load((), catalogue).desired, ()
+    except InvalidInput as error:
+        message = (
+            "the project's sources can't be read, so only the policies in force judge this: "
+            f"{error.diagnostics[0].message}"
+        )
+        remedy = "`provisioner validate` lists all that is wrong with them"
+        return None, (
+            Diagnostic("sources-unread", message, error.diagnostics[0].place, remedy, "warning"),
+        )
+
+
+def _settings(settings: Settings, sources: DesiredState | None) -> Settings:
+    """Everything goes back, but for what the project or its sources leave alone."""
+    if sources is None:
+        return replace(settings, manage="all")
+    return replace(
+        settings,
+        manage="all",
+        ignore=tuple(dict.fromkeys((*settings.ignore, *sources.ignore))),
+        ignore_users=tuple(dict.fromkeys((*settings.ignore_users, *sources.ignore_users))),
+    )
+
+
+def _dates(
+    backend: Backend, number: int, sources: DesiredState | None
+) -> dict[tuple[str, str], DatedRole]:
+    """The end dates of the assignments after a run: as recorded, else as the sources have them."""
+    found: dict[tuple[str, str], DatedRole] = {}
+    for login, user in ((sources.users if sources else None) or {}).items():
+        found |= {(login, dated.role): dated for dated in user.roles if dated.until}
+    runs = [entry.run for entry in backend.history() if entry.run and entry.number <= number]
+    recorded = next((run.until for run in reversed(runs) if run.until is not None), ())
+    for end in recorded:
+        key = (end.user.casefold(), end.role)
+        reason = found[key].reason if key in found else None
+        found[key] = DatedRole(end.role, end.until, reason)
+    return found
+
+
+def _brought_back(
+    session: Session,
+    made: Plan,
+    snapshot: Snapshot,
+    sources: DesiredState | None,
+    settings: Settings,
+) -> str | None:
+    """What the next plan from the sources would change, once this is applied."""
+    if sources is None:
+        return None
+    after = transition(made, snapshot.state).after
+    later = replace(snapshot, state=after)
+    return would_change_back_text(plan_desired(session, sources, later, settings, made.as_of))
+
+
+def _over_broken(backend: Backend) -> Backend:
+    if not isinstance(backend, FileBackend):
+        message = f"the backend `{backend.describe().kind}` has no state file that could be damaged"
+        raise InvalidInput(Diagnostic("no-state-file", message, None, "leave out --replace-broken"))
+    return cast("Backend", _OverBroken(backend))
+
+
+class _OverBroken:
+    """A file backend whose state file is damaged: reads its history, writes over the damage."""
+
+    def __init__(self, backend: FileBackend) -> None:
+        self._backend = backend
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._backend, name)
+
+    def read(self) -> Snapshot:
+        return self._backend.read_newest_snapshot()
+
+    def commit(self, base: Base, writes: tuple[Write, ...], after: State, run: Run) -> Base:
+        return self._backend.commit_over_broken(writes, after, run)

@@ -1,0 +1,187 @@
+"""What a plan is judged by, besides its own sources: settings, who asks, the rules before it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from provisioner.cli.baseline import Baseline, load_baseline, stricter
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.changes import Action, AssignmentChange, RoleChange
+from provisioner.errors import InvalidInput
+from provisioner.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provisioner.cli.session import Session
+    from provisioner.engine.plan import Plan
+    from provisioner.engine.settings import Settings
+    from provisioner.model import Catalogue, DesiredState, Snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """The settings that a plan is made under, and the policies before the change."""
+
+    settings: Settings
+    former: tuple[Mapping[str, Any], ...] = field(default=())
+
+    def on(self, desired: DesiredState) -> DesiredState:
+        """The desired state with the policies that judge it as well."""
+        if not self.former:
+            return desired
+        return replace(desired, rules={**desired.rules, "former": self.former})
+
+
+def grounds_of(
+    session: Session,
+    sources: tuple[str, ...],
+    guards: dict[str, Any],
+    snapshot: Snapshot,
+    catalogue: Catalogue,
+) -> Grounds:
+    """Work out what judges a plan of this session, from the project file and the options.
+
+    With ``--rules-from`` the rules there count as well, and of two limits the stricter one; limits
+    that are given as options come after both.
+
+    Raises:
+        InvalidInput: ``--rules-from`` can't be read, or ``--actor`` names nobody.
+    """
+    baseline = None
+    if guards["rules_from"] is not None:
+        baseline = load_baseline(
+            guards["rules_from"], session.project, session.target, sources, catalogue
+        )
+    settings = session.settings(guards)
+    actors = session.project.actors
+    if baseline is not None:
+        settings = _with_baseline(session, settings, guards, baseline)
+        actors = baseline.project.actors if baseline.project else {}
+    if guards["actor"] is not None:
+        login = login_of(guards["actor"], actors, snapshot)
+        settings = replace(settings, actor=login, judge_former=True)
+    return Grounds(settings, baseline.policies if baseline else ())
+
+
+def _with_baseline(
+    session: Session, settings: Settings, guards: dict[str, Any], baseline: Baseline
+) -> Settings:
+    settings = replace(
+        settings,
+        judge_former=True,
+        rules_from=baseline.name,
+        ignore=_both(settings.ignore, baseline.ignore),
+        ignore_users=_both(settings.ignore_users, baseline.ignore_users),
+    )
+    former, target = baseline.project, baseline.target
+    if former is None:
+        return settings
+    limits = {
+        name: guards[name]
+        for name in ("max_deletes", "max_change_percent")
+        if guards[name] is not None
+    }
+    return replace(
+        settings,
+        safety=replace(stricter(session.project.safety, former.safety), **limits),
+        external=_both(settings.external, former.external),
+        adopted=settings.adopted & former.adopted,
+        self_users=_both(settings.self_users, (target.self_user if target else None,)),
+        ceilings=_both(settings.ceilings, (target.ceiling if target else None,)),
+    )
+
+
+def _both(some: tuple[str, ...], others: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*some, *(name for name in others if name is not None))))
+
+
+def login_of(actor: str, actors: Mapping[str, str | None], snapshot: Snapshot) -> str | None:
+    """The login of who asks, or None for who has no access of its own.
+
+    Raises:
+        InvalidInput: It is neither a key of ``actors:`` nor a login that the target knows.
+    """
+    folded = {name.casefold(): login for name, login in actors.items()}
+    wanted = actor.casefold()
+    if wanted in folded:
+        return folded[wanted]
+    held = snapshot.state.assignments
+    if wanted in held:
+        return held[wanted].user
+    if snapshot.users is not None and wanted in snapshot.users:
+        return actor
+    message = f"--actor `{actor}` is no login that this target knows, and no name under `actors:`"
+    if not actor:
+        message = "--actor is empty: it names nobody"
+    near = did_you_mean(actor.strip().lstrip("@"), [*(a.user for a in held.values()), *actors])
+    remedy = f"say who it is in the project file: `actors: {{{actor or 'NAME'}: LOGIN}}`, or null"
+    if near:
+        remedy = f"{near}; or {remedy}"
+    raise InvalidInput(Diagnostic("unknown-actor", message, None, remedy))
+
+
+def partly(plan: Plan, read: DesiredState, whole: DesiredState) -> tuple[Diagnostic, ...]:
+    """Return what forbids a plan from sources that are only a part of the project's.
+
+    Args:
+        plan: The plan that was made from the part.
+        read: The part.
+        whole: What all sources of the project declare.
+    """
+    left_out = sorted({*map(os.path.realpath, whole.files)} - {*map(os.path.realpath, read.files)})
+    if not left_out:
+        return ()
+    roles = {name.casefold() for name in whole.roles or ()}
+    removed = [
+        f"delete the role `{change.name}`"
+        for change in plan.changes
+        if isinstance(change, RoleChange)
+        and change.action is Action.DELETE
+        and change.name.casefold() in roles
+    ]
+    users = (whole.users or {}).keys() - (read.users or {}).keys()
+    removed += [
+        f"take roles from {change.name}"
+        for change in plan.changes
+        if isinstance(change, AssignmentChange)
+        and change.removed
+        and change.name.casefold() in users
+    ]
+    policies = {policy["name"] for policy in whole.rules.get("policies", ())}
+    removed += [
+        f"drop the policy `{change.name}`"
+        for change in plan.rule_changes
+        if change.after is None and change.name in policies
+    ]
+    shown = {os.path.realpath(file): file for file in whole.files}
+    return tuple(_partial(what, [shown[file] for file in left_out]) for what in removed)
+
+
+def unread_rest(plan: Plan, problem: Diagnostic) -> Diagnostic | None:
+    """The objection to a plan that takes something away, where the rest is not readable."""
+    removes = any(
+        change.removed if isinstance(change, AssignmentChange) else change.action is Action.DELETE
+        for change in plan.changes
+    )
+    if not removes and all(change.after is not None for change in plan.rule_changes):
+        return None
+    message = (
+        "the rest of the project's sources can't be read, so it may declare what this would take "
+        f"away: {problem.message}"
+    )
+    remedy = "mend it; if only the given sources are meant, repeat with --only-these"
+    return Diagnostic("partial-sources", message, problem.place, remedy)
+
+
+def _partial(what: str, left_out: list[str]) -> Diagnostic:
+    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    return Diagnostic(
+        "partial-sources",
+        f"this would {what}, which the rest of the project's sources declares: "
+        f"{left_out[0]}{more} was not read",
+        None,
+        "name no SOURCE, so that all are read; if only these are meant, repeat with --only-these",
+    )
