@@ -76,6 +76,11 @@ class Project:
     trust: Trust | None = None
 
     @property
+    def digest(self) -> str | None:
+        """The digest of the file's bytes."""
+        return f"sha256:{self.written.digest}" if self.written else None
+
+    @property
     def folder(self) -> Path:
         """The folder that paths in the project file are relative to."""
         return self.file.parent if self.file else Path()

@@ -69,13 +69,15 @@ class HistoryEntry:
 
     ``has_snapshot`` is False once the state after that run has been dropped for lack of room.
     ``subject`` is the login that the store itself knows the run to come from; None where it asks
-    nobody who they are. ``run.by`` is what the client said.
+    nobody who they are. ``run.by`` is what the client said. ``digest`` is that of the state after
+    the run (``Base.digest``), where the store tells it.
     """
 
     number: int
     run: Run | None
     has_snapshot: bool = True
     subject: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,8 @@ class Session:
             description.kind,
             description.identity,
             description.capabilities,
+            self.project.digest,
+            self.project.file.as_posix() if self.project.file else None,
         )
 
     def catalogue_for(self, snapshot: Snapshot | None = None) -> Catalogue:
@@ -100,7 +102,7 @@ class Session:
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
-        project, guards = self.project, guards or _NO_GUARDS
+        project, guards = self.project, _NO_GUARDS | (guards or {})
         limits = {
             name: guards[name]
             for name in ("max_deletes", "max_change_percent")
@@ -119,6 +121,7 @@ class Session:
             guards["allow_lockout"],
             guards["new_only"],
             tuple(filter(None, (self.target.ceiling,))),
+            given=frozenset(limits),
         )
 
 

@@ -48,7 +48,7 @@ def find_target(
     another name: they go, and the declared role is a new one.
     """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    ignored = _ignored(state, ignore)
+    ignored = ignored_roles(state, ignore)
     external = {name.casefold() for name in settings.external}
     ours = {n: d for n, d in (desired.roles or {}).items() if n.casefold() not in external}
     untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
@@ -69,7 +69,7 @@ def find_target(
             roles.pop(name, None)
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
-        out = _ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
+        out = ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
         target.ignored_users = dict(Counter(out.values()))
         assignments = _assignments(desired.users, before, settings, ignored, as_of, out)
     target.after = replace(before, roles=roles, assignments=assignments)
@@ -128,13 +128,13 @@ def with_new_names(state: State, renames: Mapping[str, str]) -> State:
     return replace(state, roles=roles, assignments=assignments)
 
 
-def _ignored(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
+def ignored_roles(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     """The stored roles to leave alone, each with the first glob that says so."""
     found = ((name, globs.first_caseless(ignore, name)) for name in state.roles) if ignore else ()
     return {name: glob for name, glob in found if glob is not None}
 
 
-def _ignored_users(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
+def ignored_users(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     """The users with assignments to leave alone, each with the first glob that says so."""
     logins = state.assignments if ignore else ()
     found = ((login, globs.first_caseless(ignore, login)) for login in logins)

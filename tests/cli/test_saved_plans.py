@@ -121,8 +121,9 @@ def test_a_plan_of_nothing_is_stale_once_there_is_something(shell: Shell) -> Non
     shell.write("roles.yaml", "version: 1\nroles: {Viewer: {privileges: [ARDOCS_VIEW]}}\n")
     shell("plan", "roles.yaml", "--out", "plan.json")
     assert shell("apply", "--auto-approve", "roles.yaml").code == 0
-    (error,) = shell.errors("apply", "--plan", "plan.json", code=4)
-    assert "a role named Viewer exists by now" in error.message
+    errors = shell.errors("apply", "--plan", "plan.json", code=4)
+    assert any("a role named Viewer exists by now" in error.message for error in errors)
+    assert any("it was applied already: run 1" in error.message for error in errors)
 
 
 def test_a_plan_expires_with_the_first_end_date(shell: Shell) -> None:
@@ -212,9 +213,14 @@ def test_a_plan_is_for_its_target_only(planned: Shell) -> None:
         "version: 1\ntargets:\n  production: {backend: file, path: production.json}\n",
     )
     (error,) = planned.errors("apply", "--plan", "plan.json")
+    assert error.id == "other-project"
+    assert "made without a project file" in error.message
+    planned.edit("provisioner.yaml", "production:", "embedded:")
+    planned.edit("provisioner.yaml", "production.json", ".provisioner/other.json")
+    (error,) = planned.errors("apply", "--plan", "plan.json")
     assert error.id == "other-target"
     assert "file:.provisioner/state.json" in error.message
-    assert "file:production.json" in error.message
+    assert "file:.provisioner/other.json" in error.message
 
 
 @pytest.mark.parametrize(

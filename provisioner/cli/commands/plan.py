@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING, Any
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
+from provisioner.cli.saved import apply_command, not_bound
 from provisioner.cli.session import open_session, plan_sources
 from provisioner.errors import Blocked
 
@@ -54,7 +54,9 @@ def plan(
     if out != STANDARD_OUTPUT:
         output.show_plan(made)
     if out is not None and made.applyable:
-        output.note(f"Saved. To apply exactly this: provisioner apply --plan {shlex.quote(out)}")
+        output.note(f"Saved. To apply exactly this: {apply_command(out, made.target.config)}")
+        for line in not_bound(made):
+            output.note(line)
     if made.blockers:
         return Blocked.exit_code
     return CHANGES_PENDING if detailed_exitcode and not made.is_empty else 0
