@@ -13,7 +13,7 @@ from dataclasses import asdict
 from datetime import date
 from typing import Any, Final
 
-from provisioner import schemas
+from provisioner import schemas, strict_json
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
@@ -95,9 +95,16 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "has_changes": not plan.is_empty,
         "applyable": plan.applyable,
     }
-    document = json.loads(json.dumps(document))
+    document = _plain(document)
     document["digest"] = digest(document)
     return document
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON gives it back: lists for tuples, dicts of no special kind."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
@@ -206,13 +213,13 @@ def decode(data: bytes, file: str) -> Plan:
 
 def _document(data: bytes, file: str) -> dict[str, Any]:
     try:
-        document = json.loads(data)
-        json.dumps(
-            document, ensure_ascii=False
-        ).encode()  # refuses half of a surrogate pair, which no file can hold
-    except (ValueError, RecursionError) as error:
-        remedy = "make the plan again; it may have been cut off"
-        raise _refused(file, f"the plan is not readable as JSON: {error}", remedy) from error
+        document = strict_json.parse(data)
+    except strict_json.Unsound as error:
+        saying, remedy = (
+            "the plan is not readable as JSON",
+            "make the plan again; it may have been cut off",
+        )
+        raise InvalidInput(error.diagnostics("invalid-plan", file, saying, remedy)) from error
     if not isinstance(document, dict):
         raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
     return document
