@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.requests import Request
 
+    from provisioner.server.places import Share
     from provisioner.server.tokens import Subject, Tokens
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
@@ -63,13 +64,24 @@ def authenticated(headers: Headers, tokens: Tokens) -> Subject:
     Raises:
         Problem: Nobody who is known.
     """
-    given = headers.getlist("authorization")
-    match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
-    subject = tokens.subject(match[1]) if match else None
+    subject = find_subject(headers, tokens)
     if subject is None:
-        detail = "the token is not known" if match else "send `Authorization: Bearer TOKEN`"
+        is_token = _token(headers) is not None
+        detail = "the token is not known" if is_token else "send `Authorization: Bearer TOKEN`"
         raise Problem("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
     return subject
+
+
+def find_subject(headers: Headers, tokens: Tokens) -> Subject | None:
+    """Return who asks; None for nobody who is known."""
+    token = _token(headers)
+    return tokens.subject(token) if token else None
+
+
+def _token(headers: Headers) -> str | None:
+    given = headers.getlist("authorization")
+    match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+    return match[1] if match else None
 
 
 def require_write(subject: Subject) -> None:
@@ -111,11 +123,11 @@ def idempotency_key(headers: Headers) -> str:
     return given[0]
 
 
-async def read_body(request: Request, limit: int, patience: float) -> bytes:
-    """Return the whole body.
+async def read_body(request: Request, share: Share, limit: int, patience: float) -> bytes:
+    """Return the whole body, for which ``share`` makes room before it is read.
 
     Raises:
-        Problem: It is no JSON by its type, too large, or takes too long.
+        Problem: It is no JSON by its type, too large by itself or with others, or takes too long.
     """
     if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise Problem("unsupported-media-type", "send `Content-Type: application/json`")
@@ -125,6 +137,7 @@ async def read_body(request: Request, limit: int, patience: float) -> bytes:
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise too_large
+    share.grow_to(int(announced) if announced.isdecimal() else 0)
     body = bytearray()
     try:
         async with asyncio.timeout(patience):
@@ -132,6 +145,7 @@ async def read_body(request: Request, limit: int, patience: float) -> bytes:
                 body += chunk
                 if len(body) > limit:
                     raise too_large
+                share.grow_to(len(body))
     except TimeoutError as error:
         raise Problem("malformed", f"the body did not come within {patience:g} s") from error
     return bytes(body)
