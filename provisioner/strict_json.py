@@ -117,13 +117,12 @@ def parse(data: bytes | str, limits: Limits = FILE) -> Any:
     return value
 
 
-def is_json(data: bytes | str, limits: Limits = FILE) -> bool:
-    """Whether ``parse`` would return a value."""
+def is_json(data: bytes) -> bool:
+    """Whether it is JSON by its syntax, sound or not."""
     try:
-        parse(data, limits)
-    except Unsound:
+        return _syntax_error(data.decode()) is None
+    except UnicodeDecodeError:
         return False
-    return True
 
 
 def _text(data: bytes | str, limits: Limits) -> str:

@@ -142,4 +142,4 @@ def test_any_damage_is_read_like_the_standard_library_or_refused(
     lenient = json.loads(text)
     assert strict == lenient
     assert not (isinstance(lenient, float) and math.isnan(lenient))
-    assert strict_json.is_json(text)
+    assert strict_json.is_json(text.encode())
