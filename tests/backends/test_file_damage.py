@@ -267,6 +267,12 @@ def test_all_contradictions_are_told_at_once() -> None:
     assert any("roles[3].id" in each for each in told)
     assert any("users[17].roles (u17@example.com): there is no role Gone" in each for each in told)
     assert "state.json contradicts itself: and 12 more of such" in told
+    with pytest.raises(StateDamaged) as caught:
+        document.decode(resigned(users=users), "state.json")
+    # What to do stands below the last, once.
+    assert ["rollback" in str(found.remedy) for found in caught.value.diagnostics] == [
+        False
+    ] * 20 + [True]
 
 
 def test_json_that_breaks_parsers_is_refused() -> None:

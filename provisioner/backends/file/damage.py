@@ -43,7 +43,13 @@ def damaged_by(
     told = [f"{where} {what}: {each}" for each in found[:_SHOWN]]
     if more := more + len(found) - len(told):
         told.append(f"{where} {what}: and {more} more of such")
-    return StateDamaged(Diagnostic(f"state-{problem}", text, where, RECOVER) for text in told)
+    # One remedy for all, below the last that is shown.
+    told.sort()
+    remedies = [None] * (len(told) - 1) + [RECOVER]
+    return StateDamaged(
+        Diagnostic(f"state-{problem}", text, where, remedy)
+        for text, remedy in zip(told, remedies, strict=True)
+    )
 
 
 def empty(where: str) -> StateDamaged:
