@@ -110,6 +110,44 @@ def test_too_much_is_refused_before_it_is_read() -> None:
     assert parse("[[1]]", Limits(depth=2)) == [[1]]
 
 
+def depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value
+    return 1 + max(map(depth, inner), default=0) if isinstance(value, dict | list) else 0
+
+
+BRACKETS = st.text('[]{}"\\a', max_size=4)
+NESTED = st.recursive(
+    BRACKETS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(BRACKETS, inner, max_size=3),
+    max_leaves=12,
+)
+
+
+@given(NESTED, st.integers(1, 6), st.sampled_from([None, 1]))
+def test_depth_is_what_is_open_at_a_time(value: Any, most: int, indent: int | None) -> None:
+    """Brackets within texts do not count."""
+    data = json.dumps(value, indent=indent).encode()
+    if depth(value) <= most:
+        assert parse(data, Limits(depth=most)) == value
+    else:
+        assert told(data, depth=most)[-1].endswith(f"it is nested deeper than {most} levels")
+
+
+@pytest.mark.parametrize(
+    ("opening", "closing"),
+    [("[", "]"), ('{"a":', "}"), ('{"a":[', "]}"), ('[{"a":', "}]"), ('{"[":[', "]}")],
+)
+def test_a_limit_is_exact(opening: str, closing: str) -> None:
+    for times in (30, 31, 32, 33, 63, 64, 65, 66):
+        data = (opening * times + "0" + closing * times).encode()
+        levels = times * len(closing)
+        assert strict_json.is_json(data)
+        if levels <= 64:
+            parse(data)
+        else:
+            assert told(data)[0].endswith("it is nested deeper than 64 levels")
+
+
 def test_only_so_much_is_gone_through_to_tell_where() -> None:
     """What the decoder found is told all the same."""
     text = "[" + "1, " * 1000 + '{"a": 1, "a": 2}]'

@@ -39,6 +39,8 @@ def same_names(kind: str, field: str, items: Items) -> Iterator[str]:
 
 def same_ids(items: Items) -> Iterator[str]:
     """Yield each role whose id another one before it has as well; case counts."""
+    if len({item["id"] for item in items}) == len(items):
+        return
     first: dict[str, str] = {}
     for index, item in enumerate(items):
         other = first.get(item["id"])
