@@ -28,6 +28,7 @@ VOCABULARY = (
     "import provisioner.diagnostics",
     "import provisioner.errors",
     "import provisioner.globs",
+    "import provisioner.json_flaws",
     "import provisioner.model",
     "import provisioner.names",
     "import provisioner.printable",
@@ -230,7 +231,7 @@ RULES = (
     ),
     Rule(
         "JSON is read by the strict reader alone",
-        outside=("provisioner.strict_json",),
+        outside=("provisioner.json_flaws", "provisioner.strict_json"),
         forbids=(
             "call json.load",
             "call json.loads",
