@@ -14,7 +14,7 @@ from datetime import date
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner import schemas
+from provisioner import schemas, strict_json
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
@@ -105,7 +105,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "has_changes": not plan.is_empty,
         "applyable": plan.applyable,
     }
-    document = json.loads(json.dumps(document))
+    document = _plain(document)
     document["digest"] = digest(document)
     return document
 
@@ -123,6 +123,13 @@ def _rule_change(change: RuleChange) -> dict[str, Any]:
         "after": change.after,
         "fields": [asdict(item) for item in change.fields],
     }
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON gives it back: lists for tuples, dicts of no special kind."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _settings(settings: Settings) -> dict[str, Any]:
@@ -278,13 +285,13 @@ def _contradicted(file: str, at: str, said: Any, follows: Any) -> Diagnostic:
 
 def _document(data: bytes, file: str) -> dict[str, Any]:
     try:
-        document = json.loads(data)
-        json.dumps(
-            document, ensure_ascii=False
-        ).encode()  # refuses half of a surrogate pair, which no file can hold
-    except (ValueError, RecursionError) as error:
-        remedy = "make the plan again; it may have been cut off"
-        raise _refused(file, f"the plan is not readable as JSON: {error}", remedy) from error
+        document = strict_json.parse(data)
+    except strict_json.Unsound as error:
+        saying, remedy = (
+            "the plan is not readable as JSON",
+            "make the plan again; it may have been cut off",
+        )
+        raise InvalidInput(error.diagnostics("invalid-plan", file, saying, remedy)) from error
     if not isinstance(document, dict):
         raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
     return document

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from yaml._yaml import CParser
 
+from provisioner import strict_json
 from provisioner.desired import indicators
 from provisioner.desired.scalars import Unclear, resolve_plain
 from provisioner.diagnostics import Diagnostic
@@ -35,6 +36,9 @@ MAX_ALIASED_NODES: Final = 10_000
 BARE_DATE_KEY: Final = "until"
 
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
+_PAIR = re.compile(
+    rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+)
 _CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
@@ -103,6 +107,7 @@ def read(data: bytes, file: str) -> Document:
         document.diagnostics.append(problem)
         document.is_whole = False
         return document
+    data = _whole_characters(data)
     builder = _Builder(document)
     try:
         document.root = builder.build(CParser(data), anchors=b"&" in data)
@@ -273,7 +278,7 @@ class _Builder:
                 remedy = f'quote it: "{text}"'
                 if text.lower() in ("yes", "no", "on", "off", "y", "n"):
                     remedy += ", or write true or false"
-            message = f"`{text}` means different things in YAML 1.1 and 1.2"
+            message = f"`{text}` {value.why}"
             self.problem("unclear-scalar", mark, message, remedy)
             return text
         self.plain[text] = value
@@ -357,6 +362,17 @@ def _encoding_problem(data: bytes, file: str) -> Diagnostic | None:
     return None
 
 
+def _whole_characters(data: bytes) -> bytes:
+    """JSON writes a character beyond U+FFFF as two escapes, which YAML takes for two characters."""
+    if b"\\u" not in data or not _PAIR.search(data) or not strict_json.is_json(data):
+        return data
+    return _PAIR.sub(lambda pair: pair[1] + _escape(int(pair[2], 16), int(pair[3], 16)), data)
+
+
+def _escape(high: int, low: int) -> bytes:
+    return b"\\U%08x" % (0x10000 + (high - 0xD800) * 0x400 + low - 0xDC00)
+
+
 def _place_at_end(text: str, file: str) -> Place:
     start = text.rfind("\n") + 1
     return Place(file, text.count("\n") + 1, len(text) - start + 1)
@@ -374,6 +390,7 @@ _SYNTAX_REMEDIES = (
     ("could not find expected ':'", "a key is followed by `:` and a blank"),
     ("did not find expected '-' indicator", "check the indentation of this list"),
     ("did not find expected ',' or", "close the bracket, or put commas between the items"),
+    ("Unicode character escape", "write the character itself: this is half of one, or none"),
     ("unexpected end of stream", "a quote or bracket is never closed"),
 )
 

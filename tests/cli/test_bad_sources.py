@@ -259,6 +259,11 @@ def test_a_project_file_that_was_named_must_be_there(shell: Shell) -> None:
             "panel.yaml:4:12",
             "privilege `A` is listed twice",
         ),
+        (
+            "version: 1\nprivileges: [{name: A}]\ndefault_roles:\n  - {name: B}\n  - {name: b}\n",
+            "panel.yaml:5:12",
+            "default role `b` is listed twice",
+        ),
     ],
 )
 def test_a_flaw_in_the_catalogue_is_refused(

@@ -401,7 +401,7 @@ NOT_THE_CONTRACT: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "a user of nothing": (
         {"users": [{"login": "ada", "roles": ["r-9"], "etag": '"1"'}]},
         (ETAG,),
-        "users[0].roles: no role has the id r-9",
+        "users[0].roles (ada): there is no role r-9",
     ),
 }
 

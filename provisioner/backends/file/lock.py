@@ -14,6 +14,7 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from provisioner import strict_json
 from provisioner.backends.base import LockOwner
 from provisioner.backends.file.store import make_folder, read_file, reported
 from provisioner.backends.stamp import now, this_host, this_user
@@ -100,7 +101,7 @@ class CourtesyLock:
         with reported("read the lock of", self._shown, _UNCHANGED):
             data = read_file(self._path)
         try:
-            signed = json.loads(data or b"null")
+            signed = strict_json.parse(data or b"null", strict_json.NOTE)
             host, by, pid = str(signed["host"]), str(signed["by"]), int(signed["pid"])
             operation, since = str(signed["operation"]), str(signed["since"])
         except (ValueError, TypeError, KeyError):

@@ -142,6 +142,8 @@ class GatewayBackend:
                 raise BackendError(refused)
             raise self._moved(refused[0].message)
         document = self._document(reply, "Committed", "commit the changes")
+        if document["lineage"] != base.lineage or document["serial"] <= base.serial:
+            self._fail(reply, "serial", "the version it names does not come after the one changed")
         new = self._etag(reply)
         made = Base(document["lineage"], document["serial"], _digest(new))
         self._etags[made.digest] = new
