@@ -27,6 +27,7 @@ REQUEST = {"title": "{name}", "text": "{description}", "perms": "{privilege_ids}
 
 PROFILE: dict[str, Any] = {
     "version": 1,
+    "paging": {"style": "none"},
     "privileges": {"list": {"path": "/perms", "items": "data"}, "id": "id", "name": "code"},
     "roles": {
         "list": {"path": "/roles", "items": "data"},

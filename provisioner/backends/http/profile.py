@@ -47,7 +47,7 @@ class Paging:
     the last page has ``next`` as well, so one without it is no page.
     """
 
-    style: Style = "none"
+    style: Style
     query: tuple[tuple[str, str], ...] = ()
     first: int = 1
     size: int | None = None

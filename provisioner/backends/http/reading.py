@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from provisioner.backends.http.client import refusal
 from provisioner.backends.http.expressions import Unusable
 from provisioner.backends.http.held import identity, references, role_of, text, user_of
 from provisioner.backends.http.paging import NOT_FOUND, Gone, Item
-from provisioner.backends.http.session import bad_reply, request_of, where
+from provisioner.backends.http.session import bad_reply, request_of, require_whole, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
@@ -216,6 +215,5 @@ class Reader:
         reply = self.lists.session.send(request_of(call, values))
         if reply.status == NOT_FOUND:
             return None
-        if reply.status >= 400:
-            raise refusal(reply, what)
+        require_whole(reply, what)
         return self.item_in(reply, call)
