@@ -134,6 +134,25 @@ def by_names() -> dict[str, Any]:
     return profile
 
 
+def by_pages(profile: dict[str, Any]) -> dict[str, Any]:
+    """A profile for the panel with its lists in pages."""
+    paging = {"style": "page", "query": {"page": "{page}"}, "total": "total"}
+    return deepcopy(profile) | {"paging": paging}
+
+
+def cut_into_pages(size: int) -> Callable[[Asked, Callable[[], Answer]], Answer | None]:
+    """A meddling: the lists come in pages."""
+
+    def meddle(asked: Asked, act: Callable[[], Answer]) -> Answer | None:
+        if asked.method != "GET" or "page" not in asked.query:
+            return None
+        items = act().body["data"]
+        start = (int(asked.query["page"]) - 1) * size
+        return Answer(200, {"data": items[start : start + size], "total": len(items)})
+
+    return meddle
+
+
 class SmallPanel:
     """The panel's rules, and what it holds. ``drops`` are privileges that it silently ignores."""
 

@@ -65,7 +65,8 @@ class Assigner:
             message = f"there is no user {write.user}; users are made elsewhere"
             raise BackendError(Diagnostic("no-such-user", f"{message}; nothing was changed"))
         self._known.put_user(found)
-        if difference := self._subject.difference(found, replace(found, roles=keys)):
+        expected = replace(found, login=write.user, roles=keys)
+        if difference := self._subject.difference(found, expected):
             moved("user-changed", f"what {write.user} holds changed since: {difference}")
         return found
 

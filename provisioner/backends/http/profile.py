@@ -173,7 +173,10 @@ class UsersPart:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Everything a profile says. ``contract``: the API speaks our whole gateway contract."""
+    """Everything a profile says. ``contract``: the API speaks our whole gateway contract.
+
+    ``replies_are_true``: what an answer to a change shows is what is stored.
+    """
 
     name: str
     roles: RolesPart
@@ -181,6 +184,7 @@ class Profile:
     users: UsersPart | None = None
     login: Login | None = None
     contract: Literal["gateway"] | None = None
+    replies_are_true: bool = False
 
     def capabilities(self) -> Capabilities:
         """What a store of this kind can hold and do."""

@@ -83,6 +83,7 @@ def _from_file(path: Path, name: str, read: ReadYaml) -> Profile:
         users=builder.users(root["users"]) if "users" in root else None,
         login=builder.login(root["login"]) if "login" in root else None,
         contract=root.get("contract"),
+        replies_are_true=root.get("replies_are_true", False),
     )
 
 

@@ -18,6 +18,7 @@ from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from provisioner.backends.http.client import Reply
     from provisioner.backends.http.profile import Call
@@ -48,8 +49,16 @@ class Subject(Protocol[HeldT]):
         """Return the object as it is now; None if it is gone."""
         ...
 
-    def shown(self, reply: Reply, call: Call) -> HeldT | None:
-        """Return the object as an answer shows it; None if it does not."""
+    def shown(self, reply: Reply, call: Call, held: HeldT) -> HeldT | None:
+        """Return the object as an answer shows it; None if it does not, or can't be believed.
+
+        Raises:
+            BackendError: The answer shows another than the one that the call was about.
+        """
+        ...
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Hold off what must not be read while a request changes it."""
         ...
 
     def is_gone(self, held: HeldT) -> bool:
@@ -118,13 +127,15 @@ class Runner(Generic[HeldT]):
         """Carry out one step; return the object if the answer shows it."""
         error: ProvisionerError | None = None
         for _ in range(ATTEMPTS):
+            request = request_of(step.call, step.values(), etag)
             try:
-                reply = self.session.send(request_of(step.call, step.values(), etag))
+                with self.subject.changing():
+                    reply = self.session.send(request)
             except LostReply as lost:
                 error = lost
             else:
                 if reply.status < 400:
-                    return self.subject.shown(reply, step.call)
+                    return self.subject.shown(reply, step.call, step.before)
                 error = _refused(reply, step.what)
                 if not (reply.perhaps_repeated and reply.status in _AMBIGUOUS):
                     raise error
