@@ -119,6 +119,11 @@ class Known:
         with self._guard:
             return self._users.get(login.casefold())
 
+    def login_of(self, id: str) -> str | None:
+        """Return the login of the user with that id, as text; None if there is none."""
+        with self._guard:
+            return next((user.login for user in self._users.values() if str(user.id) == id), None)
+
     def put_user(self, user: HeldUser) -> None:
         """Remember a user as they are now."""
         with self._guard:

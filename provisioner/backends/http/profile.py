@@ -154,7 +154,8 @@ class UsersPart:
     """The users and what they hold.
 
     ``holders`` lists those who hold one role. ``last_role_by_remove``: a user's last role can't be
-    taken away by ``assign``, but by ``remove``.
+    taken away by ``assign``, but by ``remove``; ``last_role_by_detour``: nor by that, but by a role
+    in its place that is deleted then.
     """
 
     list: Listing
@@ -169,6 +170,7 @@ class UsersPart:
     remove: Call | None = None
     holders: Listing | None = None
     last_role_by_remove: bool = False
+    last_role_by_detour: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -326,6 +326,12 @@ def _users(root: Any) -> Iterator[Finding]:
         yield ("users",), "users can't be given roles", "add `assign:`, or `add:` and `remove:`"
     if at(users, "last_role_by_remove") and "remove" not in users:
         yield ("users", "last_role_by_remove"), "users has no `remove`", "add `remove:`"
+    if at(users, "last_role_by_detour"):
+        place = ("users", "last_role_by_detour")
+        if "assign" not in users:
+            yield place, "users has no `assign`", "add `assign:`, which gives the role in between"
+        if at(users, "last_role_by_remove"):
+            yield place, "`last_role_by_remove` is there as well", "keep one of them"
     if "other_user_ids" in placeholders(at(users, "remove", "body")) and "holders" not in users:
         message = "users.remove sends {other_user_ids}, and nothing lists who holds a role"
         yield ("users", "remove"), message, "add `holders:`"

@@ -130,6 +130,7 @@ class _Builder:
             get=_get(given),
             holders=self._list(given["holders"]) if "holders" in given else None,
             last_role_by_remove=given.get("last_role_by_remove", False),
+            last_role_by_detour=given.get("last_role_by_detour", False),
             **_expressions(given, "id", "etag"),
             **_calls(given, "assign", "add", "remove"),
         )

@@ -46,8 +46,8 @@ class Writer:
         self._reader = reader
         self._refresh = refresh
         self._roles = RoleSubject(reader)
-        self._assigner = Assigner(reader)
         self._maker = Maker(reader, self._roles, self._grants)
+        self._assigner = Assigner(reader, self._maker)
         self._first = threading.Lock()
 
     @property

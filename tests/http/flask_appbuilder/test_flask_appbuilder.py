@@ -81,7 +81,7 @@ def test_more_roles_than_a_page_holds_are_all_read(panel: FlaskAppBuilder) -> No
 
 
 def test_the_last_role_can_be_taken_from_many_at_once(panel: FlaskAppBuilder) -> None:
-    """The API takes a user's last role only by listing who else holds it."""
+    """The API does not let a user be without roles."""
     store = panel.opened()
     make(store, "One", "Two")
     both = some("One", "Two")
