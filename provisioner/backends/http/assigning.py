@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.backends.http.detour import Detour
 from provisioner.backends.http.held import HeldRole, HeldUser
-from provisioner.backends.http.steps import Runner, Step, compared, moved
+from provisioner.backends.http.steps import Runner, Step, compared, moved, not_found
 from provisioner.backends.http.subjects import UserSubject
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
@@ -71,6 +71,8 @@ class Assigner:
             return held
         found = self._reader.user(held.login if held else write.user, held.id if held else None)
         if found is None:
+            if held and users.get and not self._subject.is_gone(held):
+                not_found(f"user {held.login}", users.get)
             message = f"there is no user {write.user}; users are made elsewhere"
             raise BackendError(Diagnostic("no-such-user", f"{message}; nothing was changed"))
         self._known.put_user(found)

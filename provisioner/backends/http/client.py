@@ -255,7 +255,7 @@ class _Sending:
             # 302 and 303 are also how a server says: done, now look there.
             self.may_have_happened |= raw.status in (302, 303)
         if self.request.method not in _SAFE or self.redirects > MOST_REDIRECTS:
-            remedy = "correct `url` in the project file"
+            remedy = _slash(self.url, target) or "correct `url` in the project file"
             self.fail(f"the server sends it on to {shown}", remedy)
         if _origin(target) != _origin(self.settings.url):
             why = f"the server sends it on to another place, {shown}, which gets no token"
@@ -280,6 +280,16 @@ class _Sending:
         if self.request.method in _SAFE:
             raise BackendError(found)
         raise (LostReply if self.may_have_happened else NotSent)(found)
+
+
+def _slash(asked: str, target: str) -> str | None:
+    """What to do about an address that only lacks the slash at its end, or has one too many."""
+    before, after = urlsplit(asked), urlsplit(target)
+    same = (before.scheme, before.netloc) == (after.scheme, after.netloc)
+    if not same or before.path.rstrip("/") != after.path.rstrip("/") or before.path == after.path:
+        return None
+    end = "with" if after.path.endswith("/") else "without"
+    return f"write the path of this request in the profile {end} a slash at its end"
 
 
 def _below(base: str, target: str) -> str:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from provisioner.backends.http.client import refusal
 from provisioner.backends.http.completeness import shown_beyond
+from provisioner.backends.http.exchange import on_one_line
 from provisioner.backends.http.expressions import Unusable, described
 from provisioner.backends.http.links import next_link
 from provisioner.backends.http.session import bad_reply, request_of, require_whole, where
@@ -36,6 +37,8 @@ _Read = TypeVar("_Read")
 ATTEMPTS: Final = 3
 MOST_PAGES: Final = 10_000
 NOT_FOUND: Final = 404
+_SHOWN: Final = 10
+_LONGEST: Final = 40
 
 
 _UNFIT: Final = (
@@ -242,7 +245,8 @@ class _Pages:
         found = _found(expression, reply)
         name = "" if expression.text == "@" else expression.text
         if not isinstance(found, list):
-            bad_reply(where(reply), f"{name or 'the answer'} {described(found)}, not a list")
+            why = f"{name or 'the answer'} {described(found)}, not a list"
+            bad_reply(where(reply), why, _members(reply.body))
         place = where(reply)
         return [Item(value, f"{place}: {name}[{index}]") for index, value in enumerate(found)]
 
@@ -329,3 +333,12 @@ def _found(expression: Expression, reply: Reply) -> Any:
         return expression.of(reply.body)
     except Unusable as error:
         bad_reply(where(reply), f"{expression.text}: {error}")
+
+
+def _members(body: Any) -> str | None:
+    """What an answer holds instead of the items, as advice."""
+    if not isinstance(body, dict) or not body:
+        return None
+    names = [on_one_line(name)[:_LONGEST] for name in list(body)[:_SHOWN]]
+    more = f" and {len(body) - _SHOWN} more" if len(body) > _SHOWN else ""
+    return f"it holds {', '.join(names)}{more}: say in `items:` where the list stands"
