@@ -17,7 +17,7 @@ from provisioner.backends.http.changesets import changeset_of
 from provisioner.backends.http.client import Request, refusal
 from provisioner.backends.http.discretion import discreet
 from provisioner.backends.http.examining import examine_gateway
-from provisioner.backends.http.session import require_whole
+from provisioner.backends.http.refusals import require_whole
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Unfit
 from provisioner.errors import BackendError, StateMoved

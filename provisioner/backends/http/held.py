@@ -50,6 +50,11 @@ class HeldUser:
     etag: str | None = None
 
     @property
+    def key(self) -> str:
+        """The id as text."""
+        return str(self.id)
+
+    @property
     def folded(self) -> str:
         """The login in the form in which logins are compared."""
         return self.login.casefold()

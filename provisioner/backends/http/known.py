@@ -79,6 +79,11 @@ class Known:
         with self._guard:
             return self._roles.get(key if key is not None else self._keys.get(name, ""))
 
+    def any_role(self) -> HeldRole | None:
+        """Return a role, the same one each time; None if there are none."""
+        with self._guard:
+            return next(iter(self._roles.values()), None)
+
     def put_role(self, role: HeldRole) -> None:
         """Remember a role as it is now."""
         with self._guard:
@@ -169,6 +174,11 @@ class Known:
             if id is None:
                 raise NoSuchPrivilege(name)
             return id
+
+    def id_of_privilege(self, name: str) -> Id | None:
+        """Return a privilege's id; None if it has none, or is not there."""
+        with self._guard:
+            return self._privilege_ids.get(name)
 
     def privilege_name(self, id: Id) -> str | None:
         """Return the name of the privilege with that id; None if there is none."""

@@ -19,7 +19,8 @@ from provisioner.backends.http.completeness import shown_beyond
 from provisioner.backends.http.exchange import on_one_line
 from provisioner.backends.http.expressions import Unusable, described
 from provisioner.backends.http.links import next_link
-from provisioner.backends.http.session import bad_reply, request_of, require_whole, where
+from provisioner.backends.http.refusals import require_whole
+from provisioner.backends.http.session import bad_reply, request_of, where
 from provisioner.backends.http.template import placeholders
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
@@ -126,6 +127,10 @@ class Lists:
         """
         return steadily(lambda: self._once(listing, what, values or {}, identity), what)
 
+    def first(self, listing: Listing, values: Mapping[str, object]) -> Reply:
+        """Return the answer to the first request for a list, whatever its status."""
+        return self.session.send(_Pages(self, listing, "", values).first())
+
     def _once(
         self,
         listing: Listing,
@@ -189,7 +194,7 @@ class _Pages:
 
     def each(self) -> Iterator[list[Item]]:
         """Yield the items of each page, after looking at what the page says of the whole list."""
-        request = self._request()
+        request = self.first()
         for number in range(self.lists.most_pages):
             reply = self.lists.session.send(request)
             if reply.status == NOT_FOUND and number == 0 and self.values:
@@ -206,6 +211,10 @@ class _Pages:
                 return
             request = following
         bad_reply(self.where, f"there is no end after {self.lists.most_pages} pages")
+
+    def first(self) -> Request:
+        """The request for the first page."""
+        return self._request()
 
     def _require_end(self, reply: Reply, pages: int, last: int) -> None:
         if self.total is not None and self.count != self.total:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Final
 from provisioner.backends.http.expressions import Unusable
 from provisioner.backends.http.held import identity, references, role_of, text, user_of
 from provisioner.backends.http.paging import NOT_FOUND, Gone, Item
+from provisioner.backends.http.refusals import require_whole
 from provisioner.backends.http.roll import Roll
-from provisioner.backends.http.session import bad_reply, request_of, require_whole, where
+from provisioner.backends.http.session import bad_reply, request_of, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping

@@ -15,6 +15,13 @@ _SHOWN: Final = 300
 _ITEMS: Final = 3
 _LONGEST_CHALLENGE: Final = 1000
 _LONGEST_SCHEME: Final = 30
+_WHOLE: Final = frozenset({200})
+_MEANINGS: Final = {
+    202: "so it is not done yet",
+    203: "so something on the way has changed it",
+    204: "so there is nothing in it",
+    206: "so it is only a part",
+}
 # What explains a refusal, and where in what was sent it is, in the words of common frameworks.
 _NAMES: Final = (
     *("detail", "title", "message", "error_description", "error", "msg", "description", "reason"),
@@ -54,6 +61,25 @@ def refusal(reply: Reply, what: str) -> ProvisionerError:
         remedy = _other_scheme(wanted) or remedy
     kind = StateMoved if reply.status == 412 else BackendError
     return kind(Diagnostic(id, message, None, remedy))
+
+
+def require_whole(reply: Reply, what: str, *, allowed: frozenset[int] = _WHOLE) -> None:
+    """Make sure that the reply to a question is all of the answer, and the API's own.
+
+    203 is somebody else's version of it, 206 a part (RFC 9110, 15.3), and what other numbers from
+    200 to 299 mean for a question nobody knows. ``what`` completes "could not ...".
+
+    Raises:
+        BackendError: It is not, or a refusal.
+    """
+    if reply.status in allowed:
+        return
+    if reply.status >= 400:
+        raise refusal(reply, what)
+    meaning = _MEANINGS.get(reply.status, "which is no whole answer to a question")
+    message = f"{reply.url}: could not {what}: the server answers {reply.status}, {meaning}"
+    remedy = "nothing was concluded from it; a whole answer comes with 200"
+    raise BackendError(Diagnostic("not-whole", message, None, remedy))
 
 
 def _schemes(challenge: str) -> list[str]:

@@ -20,14 +20,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.client import Client, Reply
     from provisioner.backends.http.profile import Call, Login
 
-OK: Final = 200
 UNAUTHORIZED: Final = 401
-_MEANINGS: Final = {
-    202: "so it is not done yet",
-    203: "so something on the way has changed it",
-    204: "so there is nothing in it",
-    206: "so it is only a part",
-}
 
 
 class Session:
@@ -115,25 +108,6 @@ def request_of(call: Call, values: Mapping[str, object], etag: str | None = None
 
 def _with_token(request: Request, token: str) -> Request:
     return replace(request, headers={**request.headers, "Authorization": f"Bearer {token}"})
-
-
-def require_whole(reply: Reply, what: str, *, allowed: frozenset[int] = frozenset({OK})) -> None:
-    """Make sure that the reply to a question is all of the answer, and the API's own.
-
-    203 is somebody else's version of it, 206 a part (RFC 9110, 15.3), and what other numbers from
-    200 to 299 mean for a question nobody knows. ``what`` completes "could not ...".
-
-    Raises:
-        BackendError: It is not, or a refusal.
-    """
-    if reply.status in allowed:
-        return
-    if reply.status >= 400:
-        raise refusal(reply, what)
-    meaning = _MEANINGS.get(reply.status, "which is no whole answer to a question")
-    message = f"{reply.url}: could not {what}: the server answers {reply.status}, {meaning}"
-    remedy = "nothing was concluded from it; a whole answer comes with 200"
-    raise BackendError(Diagnostic("not-whole", message, None, remedy))
 
 
 def where(reply: Reply, method: str = "GET") -> str:
