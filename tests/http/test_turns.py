@@ -18,6 +18,7 @@ from tests.http.test_client_retries import FakeTime, timed_client
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.http.scripted_server import Received
@@ -27,28 +28,32 @@ OK = json_reply({"ok": True})
 
 
 def test_places_go_round_in_the_order_of_asking() -> None:
-    """Whoever has finished asks again behind those who wait: nobody is passed over."""
+    """Whoever has finished and asks again stands behind those who have waited."""
     time = FakeTime()
     turns = Turns(1, time.clock, time.sleep)
-    order: list[int] = []
-    asking = threading.Semaphore(0)
+    order: list[str] = []
 
-    def take(number: int) -> None:
-        for _ in range(5):
-            asking.release()
-            with turns.taking():
-                order.append(number)
-                # The others stand in the queue before this place is given back.
-                while len(turns._waiting) < (2 if len(order) <= 12 else 0):
-                    threading.Event().wait(0.001)
+    def take(name: str) -> None:
+        with turns.taking():
+            order.append(name)
 
-    threads = [threading.Thread(target=take, args=(number,)) for number in range(3)]
-    for thread in threads:
-        thread.start()
+    threads = [threading.Thread(target=take, args=(name,)) for name in ("first", "second")]
+    with turns.taking():
+        for count, thread in enumerate(threads, 1):
+            thread.start()
+            eventually(lambda count=count: turns.queued == count)
+    take("again")
     for thread in threads:
         thread.join(10)
-    first, second, third = order[:3]
-    assert order[:12] == [first, second, third] * 4
+    assert order == ["first", "second", "again"]
+
+
+def eventually(happens: Callable[[], bool]) -> None:
+    for _ in range(10_000):
+        if happens():
+            return
+        threading.Event().wait(0.001)
+    pytest.fail("it did not happen")
 
 
 def test_at_most_so_many_have_a_place() -> None:

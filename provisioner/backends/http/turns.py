@@ -49,6 +49,12 @@ class Turns:
         self.pause = 0.0
         self._next = 0.0
 
+    @property
+    def queued(self) -> int:
+        """How many wait for a place."""
+        with self._guard:
+            return len(self._waiting)
+
     @contextmanager
     def taking(self) -> Iterator[Turn]:
         """Wait for a place, and hold it for the ``with`` block."""
