@@ -61,7 +61,7 @@ class Desk:
     def run(self, *words: str) -> tuple[int, str]:
         """Run a command; return its exit code, and what it said on one line."""
         self.server.asked.clear()
-        command = [Path(sys.executable).with_name("provisioner"), *words]
+        command = [str(Path(sys.executable).with_name("provisioner")), *words]
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
         return done.returncode, " ".join((done.stdout + done.stderr).split())
 

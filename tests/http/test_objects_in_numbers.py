@@ -92,9 +92,11 @@ def test_the_kept_names_follow_what_is_written(tmp_path: Path) -> None:
         with pytest.raises(StateMoved, match="a role named New exists already"):
             backend.write(CreateRole(Role("new")))
         backend.write(CreateRole(Role("OLD")))
-        backend.write(DeleteRole(backend.read().state.roles["OLD"]))
+        capitals = backend.read().state.roles["OLD"]
+        backend.write(CreateRole(Role("Last")))
+        backend.write(DeleteRole(capitals))
         backend.write(CreateRole(Role("Old")))
-        assert set(backend.read().state.roles) == {"Made", "New", "Old"}
+        assert set(backend.read().state.roles) == {"Made", "New", "Last", "Old"}
 
 
 def test_a_name_that_somebody_takes_meanwhile_is_told_by_the_refusal(tmp_path: Path) -> None:

@@ -18,7 +18,6 @@ from tests.http.test_client_retries import FakeTime, timed_client
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
     from pathlib import Path
 
     from tests.http.scripted_server import Received
@@ -41,19 +40,19 @@ def test_places_go_round_in_the_order_of_asking() -> None:
     with turns.taking():
         for count, thread in enumerate(threads, 1):
             thread.start()
-            eventually(lambda count=count: turns.queued == count)
+            eventually(turns, count)
     take("again")
     for thread in threads:
         thread.join(10)
     assert order == ["first", "second", "again"]
 
 
-def eventually(happens: Callable[[], bool]) -> None:
+def eventually(turns: Turns, queued: int) -> None:
     for _ in range(10_000):
-        if happens():
+        if turns.queued == queued:
             return
         threading.Event().wait(0.001)
-    pytest.fail("it did not happen")
+    pytest.fail(f"there never were {queued} in the queue")
 
 
 def test_at_most_so_many_have_a_place() -> None:
