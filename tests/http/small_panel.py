@@ -9,6 +9,7 @@ or as a network, around single requests.
 from __future__ import annotations
 
 import json
+import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -163,6 +164,7 @@ class SmallPanel:
         self.drops: set[int] = set()
         self.meddle: Callable[[Asked, Callable[[], Answer]], Answer | None] = lambda _, __: None
         self.made = 0
+        self.guard = threading.RLock()
         for mail in ("ada@example.com", "grace@example.com"):
             number = len(self.people) + 1
             self.people[number] = {"id": number, "mail": mail, "roles": [], "version": 1}
@@ -177,7 +179,8 @@ class SmallPanel:
         done: list[Answer] = []
 
         def act() -> Answer:
-            done.append(self.act(asked))
+            with self.guard:
+                done.append(self.act(asked))
             return done[0]
 
         answer = self.meddle(asked, act)

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.backends.http.client import Client, NotSent, Request
 from provisioner.backends.http.settings import HttpSettings
-from provisioner.backends.http.turns import Turns
+from provisioner.backends.http.turns import LONGEST, Turns
 from tests.http.scripted_server import ScriptedServer, json_reply, reply
 from tests.http.small_api import Answer, Asked, JsonServer
 from tests.http.small_panel import SmallPanel, apart, opened
@@ -142,7 +142,8 @@ def test_a_server_that_always_has_too_much_is_given_up_in_time() -> None:
         began = time.now
         with pytest.raises(NotSent, match="429"):
             timed_client(server.url, time).send(Request("POST", "/roles", body={}))
-    assert time.now - began <= 8
+    # Once more, it may be held back for as long as the others.
+    assert time.now - began <= 8 + LONGEST
 
 
 def test_waiting_for_a_turn_is_not_the_time_of_the_server() -> None:

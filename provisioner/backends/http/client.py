@@ -202,7 +202,8 @@ class _Sending:
     def attempt(self) -> Raw:
         headers = self.headers()
         with self.means.turns.taking() as turn:
-            self.end += turn.waited
+            # Who was refused is held back by this answer; the others by what others were told.
+            self.end += turn.queued + (0.0 if self.too_much else turn.held_back)
             self.turn = turn
             left = max(self.end - self.means.clock(), 0.0)
             # Sockets know the machine's own clock only, even where a test turns the one above.
@@ -261,9 +262,7 @@ class _Sending:
         wait = backoff(self.too_much) if asked is None else asked + backoff(1)
         again = self.too_much < MOST_REFUSALS
         self.require_time(wait, self.refused(raw), None, asked, again=again)
-        # Nobody's next turn is before that; this request's own time goes on meanwhile.
-        self.means.turns.refused(self.turn, wait)
-        self.end -= wait
+        self.means.turns.refused(self.turn, wait)  # nobody's next turn is before that
         self.attempts -= 1
 
     def redirect(self, raw: Raw) -> None:

@@ -74,13 +74,11 @@ def _requests(backend: ObjectBackend, snapshot: Snapshot) -> Iterator[Check]:
     if alone:
         more = f" and {len(alone) - _SHOWN} more" if len(alone) > _SHOWN else ""
         yield Check("users", "warning", f"{'; '.join(alone[:_SHOWN])}{more}")
-    missing = [
-        f"{each.message} ({each.remedy})" if each.remedy else each.message
-        for each in found
-        if each.id != "unaddressable"
-    ]
+    missing = [each for each in found if each.id != "unaddressable"]
     if missing:
-        yield Check("requests", "error", "; ".join(missing))
+        remedies = "; ".join(dict.fromkeys(each.remedy for each in missing if each.remedy))
+        told = "; ".join(each.message for each in missing)
+        yield Check("requests", "error", f"{told} ({remedies})" if remedies else told)
     elif backend.tells_requests:
         yield Check("requests", "ok", "the API has all that the profile's changes need")
     else:

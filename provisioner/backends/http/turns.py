@@ -28,9 +28,13 @@ _GOOD: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A place to send from. ``waited`` is in seconds; ``number`` counts the places given."""
+    """A place to send from; ``number`` counts the places given.
 
-    waited: float
+    ``queued`` are the seconds until there was one, ``held_back`` those for the sake of the server.
+    """
+
+    queued: float
+    held_back: float
     number: int
 
 
@@ -65,11 +69,12 @@ class Turns:
             self._admit()
         ready.wait()
         try:
+            ours = self._clock()
             self._sleep_until_due()
             with self._guard:
                 self._given += 1
                 number = self._given
-            yield Turn(self._clock() - began, number)
+            yield Turn(ours - began, self._clock() - ours, number)
         finally:
             with self._guard:
                 self._taken -= 1
