@@ -188,6 +188,8 @@ class SmallPanel:
 
     def act(self, asked: Asked) -> Answer:  # noqa: PLR0911 - one for each kind of request
         match asked.method, *asked.steps:
+            case "OPTIONS", *_:
+                return Answer(405, {"message": "no"})
             case "GET", "perms":
                 return Answer(200, {"data": [{"id": i, "code": c} for i, c in PERMS.items()]})
             case "GET", "roles":
