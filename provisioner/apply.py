@@ -18,6 +18,7 @@ from provisioner.engine.saved import objections, outdated
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
+from provisioner.foreseeing import foreseen
 from provisioner.outcome import Outcome, defects_told, held_roles, read_again, with_unknown_outcome
 from provisioner.write_steps import write_steps
 
@@ -70,6 +71,8 @@ def apply_plan(
         writes = tuple(write for step in steps for write in step.writes)
         if stopped():
             return Outcome(not_tried=writes, interrupted=True)
+        if hindered := [each for each in foreseen(backend, writes) if each.severity == "error"]:
+            raise Blocked(hindered)
         progress.start(len(writes))
         if backend.describe().capabilities.atomic:
             return _commit(plan, backend, snapshot, writes, run, progress)

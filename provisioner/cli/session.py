@@ -17,6 +17,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
+from provisioner.foreseeing import with_foresight
 from provisioner.model import State
 from provisioner.project import EMBEDDED_PATH, FILE_NAME, Project, TargetSettings
 from provisioner.trust.gate import addresses_for, require_trusted
@@ -321,4 +322,5 @@ def plan_desired(
 ) -> Plan:
     """Plan the way from a snapshot of the session's target to a desired state."""
     catalogue = session.catalogue_for(snapshot)
-    return make_plan(desired, snapshot, settings, as_of, session.identity(), catalogue)
+    made = make_plan(desired, snapshot, settings, as_of, session.identity(), catalogue)
+    return with_foresight(made, session.backend, snapshot.state)

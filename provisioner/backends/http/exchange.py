@@ -32,6 +32,7 @@ Certainty = Literal["not-sent", "final", "lost", "lost-for-good"]
 _PIECE: Final = 1 << 16
 _SHOWN: Final = 200
 _DIGITS: Final = 20
+_MAY_BE_EMPTY: Final = frozenset({"HEAD", "OPTIONS", "DELETE", "PUT", "POST"})
 _LOOKED_THROUGH: Final = 1 << 16
 _ABOUT_OURS: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _OWN: Final = "if it comes from your own authority, name that with `ca_file`"
@@ -239,7 +240,7 @@ def _parsed(
     """
     is_good = 200 <= status < 300
     if not data:
-        if is_good and status not in (204, 205) and method not in ("HEAD", "DELETE", "PUT", "POST"):
+        if is_good and status not in (204, 205) and method not in _MAY_BE_EMPTY:
             raise Failed("the reply is empty", "lost")
         return Raw(status, headers, None)
     if not _is_json(headers):
