@@ -8,25 +8,29 @@ was not tried is reported exactly. A run that broke off stands in the history li
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import plan_steps, recheck, transition
+from provisioner.engine.saved import objections, outdated
 from provisioner.engine.target import with_new_names
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
+from provisioner.foreseeing import foreseen
 from provisioner.outcome import Outcome, defects_told, held_roles, read_again, with_unknown_outcome
 from provisioner.write_steps import write_steps
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from datetime import date
     from typing import Any
 
     from provisioner.backends.base import Backend, Run
     from provisioner.engine.order import Step, Transition
     from provisioner.engine.plan import Plan
+    from provisioner.engine.saved import Judge
     from provisioner.engine.writes import Write
     from provisioner.model import Kind, Snapshot, State
     from provisioner.write_steps import Progress
@@ -41,11 +45,13 @@ def apply_plan(
     lock_timeout: float,
     progress: Progress,
     stopped: Callable[[], bool],
+    judge: Judge | None = None,
 ) -> Outcome:
     """Apply a plan, or refuse it whole.
 
     ``today`` is compared with the plan's ``valid_until``. ``stopped`` is asked between writes: when
-    it says yes, no further write is begun.
+    it says yes, no further write is begun. ``judge`` is what a saved plan is judged by; a plan that
+    was just made in the same project needs none.
 
     Raises:
         InvalidInput: The plan is for another target.
@@ -57,8 +63,7 @@ def apply_plan(
     _require_applyable(plan, backend, today)
     with backend.lock(run.operation, lock_timeout):
         snapshot = backend.read()
-        if reasons := recheck(plan, snapshot):
-            raise StalePlan([_stale(reason) for reason in reasons])
+        _require_fit(plan, backend, snapshot, run.plan, judge)
         try:
             steps = plan_steps(plan, snapshot.state)
         except Unfit as error:
@@ -66,6 +71,8 @@ def apply_plan(
         writes = tuple(write for step in steps for write in step.writes)
         if stopped():
             return Outcome(not_tried=writes, interrupted=True)
+        if hindered := [each for each in foreseen(backend, writes) if each.severity == "error"]:
+            raise Blocked(hindered)
         progress.start(len(writes))
         if backend.describe().capabilities.atomic:
             return _commit(plan, backend, snapshot, writes, run, progress)
@@ -76,14 +83,64 @@ def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
     description = backend.describe()
     if (plan.target.kind, plan.target.identity) != (description.kind, description.identity):
         message = f"the plan is for {plan.target.identity}, this target is {description.identity}"
-        remedy = f"choose the target with --target {plan.target.name}, or make a new plan"
+        remedy = "apply it in the project that it was made in, or make a new plan"
+        if plan.target.config is not None:
+            remedy = f"apply it with --config {shlex.quote(plan.target.config)}, or make a new plan"
         raise InvalidInput(Diagnostic("other-target", message, None, remedy))
     if plan.target.capabilities != description.capabilities:
         raise StalePlan(_stale("the target can do other things than when it was made"))
     if plan.blockers:
         raise Blocked(plan.blockers)
     if plan.valid_until is not None and today > plan.valid_until:
-        raise StalePlan(_stale(f"an assignment it relies on ended on {plan.valid_until}"))
+        ended = any(ending.until == plan.valid_until for ending in plan.dated)
+        what = "an assignment" if ended else "an exemption"
+        raise StalePlan(_stale(f"{what} it relies on ended on {plan.valid_until}"))
+
+
+def _require_fit(
+    plan: Plan, backend: Backend, snapshot: Snapshot, digest: str | None, judge: Judge | None
+) -> None:
+    reasons = [*_used_up(plan, backend, snapshot, digest), *recheck(plan, snapshot)]
+    if not reasons and judge is not None:
+        if found := objections(plan, snapshot, judge):
+            raise Blocked(found)
+        reasons += outdated(plan, snapshot, judge)
+    if reasons:
+        raise StalePlan([_stale(reason) for reason in dict.fromkeys(reasons)])
+
+
+def _used_up(plan: Plan, backend: Backend, snapshot: Snapshot, digest: str | None) -> Iterator[str]:
+    """Yield why a plan was applied already, or why nobody can tell.
+
+    Where nothing was written since it was made, nothing was applied. A store without history
+    remembers no plans.
+    """
+    base = plan.base
+    if base == snapshot.base:
+        return
+    if base.serial > snapshot.base.serial:
+        yield "the target is older than what the plan was made from"
+    elif base.serial == snapshot.base.serial:
+        yield "the target never was what the plan was made from"
+    if not backend.describe().capabilities.history:
+        return
+    entries = backend.history()
+    for entry in entries:
+        if digest is not None and entry.run is not None and entry.run.plan == digest:
+            run = entry.run
+            yield f"it was applied already: run {entry.number}, by {run.by}, at {run.at}"
+        told = base.digest is not None and entry.digest is not None
+        if told and entry.number == base.serial and entry.digest != base.digest:
+            yield "the target never was what the plan was made from"
+    # Runs are numbered without gaps; where the store tells digests, by the versions of the state.
+    known = {entry.number for entry in entries if entry.run is not None}
+    by_version = any(entry.digest is not None for entry in entries)
+    since = range(base.serial + 1 if by_version else 1, max(known, default=0) + 1)
+    if not known.issuperset(since):
+        yield (
+            "the history no longer reaches back to what it was made from, so nobody can tell "
+            "whether it was applied already"
+        )
 
 
 def _stale(reason: str) -> Diagnostic:

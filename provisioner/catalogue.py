@@ -6,12 +6,11 @@ pages are listed in the data file, by privilege.
 
 from __future__ import annotations
 
-import json
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provisioner import globs
+from provisioner import globs, strict_json
 from provisioner.model import Catalogue, Privilege, Requirement, Role
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ _SHIPPED = Path(__file__).parent / "data" / "catalogue.json"
 @lru_cache(maxsize=1)
 def shipped() -> Catalogue:
     """The catalogue that comes with provisioner, the panel's three default roles included."""
-    return from_document(json.loads(_SHIPPED.read_bytes()))
+    return from_document(strict_json.parse(_SHIPPED.read_bytes()))
 
 
 def unknown(stored: Mapping[str, Role] | None = None) -> Catalogue:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 if TYPE_CHECKING:
     from provisioner.model import Place
 
 Severity = Literal["error", "warning"]
+# Of how many findings a run shows every word; of the rest it says how many there are, by id.
+SHOWN_IN_FULL: Final = 50
 
 
 @dataclass(frozen=True, slots=True)

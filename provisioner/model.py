@@ -87,12 +87,14 @@ class Catalogue:
     known: bool = True
     grantable: frozenset[str] = field(init=False)
     internal: frozenset[str] = field(init=False)
+    sensitive: frozenset[str] = field(init=False)
     default_names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:
         names = self.privileges.values()
         object.__setattr__(self, "grantable", frozenset(p.name for p in names if not p.internal))
         object.__setattr__(self, "internal", frozenset(p.name for p in names if p.internal))
+        object.__setattr__(self, "sensitive", frozenset(p.name for p in names if p.sensitive))
         defaults = frozenset(role.name.casefold() for role in self.default_roles)
         object.__setattr__(self, "default_names", defaults)
 

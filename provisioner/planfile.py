@@ -11,13 +11,15 @@ import hashlib
 import json
 from dataclasses import asdict
 from datetime import date
-from typing import Any, Final
+from itertools import islice, zip_longest
+from typing import TYPE_CHECKING, Any, Final
 
-from provisioner import schemas
+from provisioner import schemas, strict_json
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
+from provisioner.engine.claims import worked_out
 from provisioner.engine.kept import Kept
 from provisioner.engine.plan import Coverage, Plan, TargetIdentity
 from provisioner.engine.policy import Violation
@@ -29,8 +31,13 @@ from provisioner.model import Assignment, Base, Capabilities, DatedRole, Ending,
 from provisioner.render.diagnostics import diagnostic_document
 from provisioner.render.style import json_text
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 FORMAT: Final = "provisioner-plan"
 FORMAT_VERSION: Final = 1
+MOST_SHOWN: Final = 5
+MOST_TEXT: Final = 120
 
 
 def encode(plan: Plan) -> bytes:
@@ -67,6 +74,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "settings": _settings(plan.settings),
         "manages": sorted(plan.manages),
         "default_roles": sorted(plan.default_roles),
+        "declared_defaults": sorted(plan.declared_defaults),
         "admin_privileges": sorted(plan.admin_privileges),
         "rules": {kind: list(items) for kind, items in plan.rules.items()},
         "changes": [_change(change) for change in plan.changes],
@@ -97,7 +105,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "has_changes": not plan.is_empty,
         "applyable": plan.applyable,
     }
-    document = json.loads(json.dumps(document))
+    document = _plain(document)
     document["digest"] = digest(document)
     return document
 
@@ -117,9 +125,17 @@ def _rule_change(change: RuleChange) -> dict[str, Any]:
     }
 
 
+def _plain(value: Any) -> Any:
+    """The value as JSON gives it back: lists for tuples, dicts of no special kind."""
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return [_plain(inner) for inner in value] if isinstance(value, list | tuple) else value
+
+
 def _settings(settings: Settings) -> dict[str, Any]:
     document = asdict(settings)
     document["adopted"] = sorted(settings.adopted)
+    document["given"] = sorted(settings.given)
     return document
 
 
@@ -194,7 +210,8 @@ def decode(data: bytes, file: str) -> Plan:
     """Read a saved plan.
 
     Raises:
-        InvalidInput: It is no plan, comes from a newer version, or fails its own digest.
+        InvalidInput: It is no plan, comes from a newer version, fails its own digest, or says
+            something else than what follows from the rest of it.
     """
     document = _document(data, file)
     version = document.get("version")
@@ -206,30 +223,75 @@ def decode(data: bytes, file: str) -> Plan:
     if document.get("digest") != digest(document):
         what = "the plan was changed after it was made: its digest does not match"
         raise _refused(file, what, "make the plan again; plans are not edited by hand")
-    invalid = not schemas.valid("plan", document)
-    for violation in schemas.violations("plan", document) if invalid else ():
-        where = "/".join(map(str, violation.absolute_path)) or "the plan"
-        raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
+    _require_valid("plan", document, file)
+    # Rules have the form of the sources, their globs expanded: there is one copy of it.
+    for kind, found in document["rules"].items():
+        rules = [{key: value for key, value in rule.items() if key != "place"} for rule in found]
+        form = "tests" if kind == "tests" else "policies"
+        _require_valid("roles", {"version": 1, form: rules}, file, f"rules/{kind}: ")
+    if _has_fractions(document):
+        raise _refused(file, "the plan holds a number with a fraction", "make the plan again")
     try:
-        plan = _plan(document)
-        is_consistent = to_document(plan) == document
+        plan = worked_out(_plan(document))
+        follows = to_document(plan)
     except ValueError as error:
         what = f"the plan holds a wrong value: {error}"
         raise _refused(file, what, "make the plan again") from error
-    if not is_consistent:
-        raise _refused(file, "the plan contradicts itself", "make the plan again")
+    wrong = list(islice(differences(document, follows), MOST_SHOWN))
+    if wrong:
+        told = [found for found in wrong if found[0] != "/digest"] or wrong
+        raise InvalidInput([_contradicted(file, *found) for found in told])
     return plan
+
+
+def _has_fractions(value: Any) -> bool:
+    """Whether there is such a number: 3.0 is no other value than 3, but gives another digest."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(_has_fractions, value)) if isinstance(value, list) else isinstance(value, float)
+
+
+def _require_valid(schema: str, document: dict[str, Any], file: str, within: str = "") -> None:
+    invalid = not schemas.valid(schema, document)
+    for violation in schemas.violations(schema, document) if invalid else ():
+        where = within + "/".join(map(str, violation.absolute_path)) or "the plan"
+        raise _refused(file, f"{where}: {violation.message[:200]}", "make the plan again")
+
+
+def differences(said: Any, follows: Any, at: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield where two documents differ: the place as a JSON pointer (RFC 6901), and both values.
+
+    A key or an item that only one of them has is there as ``None`` in the other.
+    """
+    match said, follows:
+        case _ if said == follows:
+            return
+        case dict(), dict():
+            for key in sorted(said.keys() | follows.keys()):
+                step = key.replace("~", "~0").replace("/", "~1")
+                yield from differences(said.get(key), follows.get(key), f"{at}/{step}")
+        case list(), list():
+            for index, (one, other) in enumerate(zip_longest(said, follows)):
+                yield from differences(one, other, f"{at}/{index}")
+        case _:
+            yield at, said, follows
+
+
+def _contradicted(file: str, at: str, said: Any, follows: Any) -> Diagnostic:
+    told, right = (json_text(value)[:MOST_TEXT] for value in (said, follows))
+    what = f"the plan contradicts itself: {at} says {told}; from the rest of it follows {right}"
+    return Diagnostic("invalid-plan", what, file, "make the plan again")
 
 
 def _document(data: bytes, file: str) -> dict[str, Any]:
     try:
-        document = json.loads(data)
-        json.dumps(
-            document, ensure_ascii=False
-        ).encode()  # refuses half of a surrogate pair, which no file can hold
-    except (ValueError, RecursionError) as error:
-        remedy = "make the plan again; it may have been cut off"
-        raise _refused(file, f"the plan is not readable as JSON: {error}", remedy) from error
+        document = strict_json.parse(data)
+    except strict_json.Unsound as error:
+        saying, remedy = (
+            "the plan is not readable as JSON",
+            "make the plan again; it may have been cut off",
+        )
+        raise InvalidInput(error.diagnostics("invalid-plan", file, saying, remedy)) from error
     if not isinstance(document, dict):
         raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
     return document
@@ -259,6 +321,7 @@ def _plan(document: dict[str, Any]) -> Plan:
                 "ceilings": tuple(settings["ceilings"]),
                 "safety": Safety(**settings["safety"]),
                 "adopted": frozenset(settings["adopted"]),
+                "given": frozenset(settings["given"]),
             }
         ),
         changes=tuple(map(_read_change, document["changes"])),
@@ -298,6 +361,7 @@ def _plan(document: dict[str, Any]) -> Plan:
         desired_digest=document["desired_digest"],
         manages=frozenset(document["manages"]),
         default_roles=frozenset(document["default_roles"]),
+        declared_defaults=frozenset(document["declared_defaults"]),
         admin_privileges=frozenset(document["admin_privileges"]),
         rules={kind: tuple(items) for kind, items in document["rules"].items()},
         rule_changes=tuple(

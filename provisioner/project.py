@@ -22,7 +22,7 @@ from provisioner.trust.gate import (
 from provisioner.trust.reading import read_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from provisioner.desired.reader import Document
     from provisioner.model import Catalogue, Kind, Place
@@ -76,6 +76,11 @@ class Project:
     trust: Trust | None = None
 
     @property
+    def digest(self) -> str | None:
+        """The digest of the file's bytes."""
+        return f"sha256:{self.written.digest}" if self.written else None
+
+    @property
     def folder(self) -> Path:
         """The folder that paths in the project file are relative to."""
         return self.file.parent if self.file else Path()
@@ -116,6 +121,19 @@ class Project:
         return None if path is None else os.path.normpath(self.folder / path)
 
 
+def _listed_twice(
+    document: Document, key: str, kind: str, same: Callable[[str], str]
+) -> Iterator[Diagnostic]:
+    seen: set[str] = set()
+    for index, entry in enumerate(document.root.get(key, ())):
+        name = entry["name"]
+        if same(name) in seen:
+            place = document.place((key, index, "name"))
+            message = f"{kind} `{name}` is listed twice"
+            yield Diagnostic("declared-twice", message, place, "keep one")
+        seen.add(same(name))
+
+
 def catalogue_of(document: Document, shown: str) -> Catalogue:
     """A catalogue file that was read already.
 
@@ -124,14 +142,8 @@ def catalogue_of(document: Document, shown: str) -> Catalogue:
     """
     problems = list(document.diagnostics)
     if not problems:
-        seen: dict[str, int] = {}
-        for index, entry in enumerate(document.root["privileges"]):
-            name = entry["name"]
-            if name in seen:
-                place = document.place(("privileges", index, "name"))
-                message = f"privilege `{name}` is listed twice"
-                problems.append(Diagnostic("declared-twice", message, place, "keep one"))
-            seen[name] = index
+        problems += _listed_twice(document, "privileges", "privilege", str)
+        problems += _listed_twice(document, "default_roles", "default role", str.casefold)
     if problems:
         raise InvalidInput(problems)
     return catalogues.from_document(document.root, name=shown)

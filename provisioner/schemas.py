@@ -7,10 +7,11 @@ wrong. Both load their library on first use. Each schema stands alone: no ``$ref
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from provisioner import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -29,7 +30,7 @@ def load(name: str) -> dict[str, Any]:
     path = folder() / f"{name}{_SUFFIX}"
     if not path.is_file():
         raise ValueError(f"no schema named {name!r}; there are: {', '.join(names())}")
-    schema: dict[str, Any] = json.loads(path.read_bytes())
+    schema: dict[str, Any] = strict_json.parse(path.read_bytes())
     return schema
 
 

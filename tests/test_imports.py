@@ -28,9 +28,11 @@ VOCABULARY = (
     "import provisioner.diagnostics",
     "import provisioner.errors",
     "import provisioner.globs",
+    "import provisioner.json_flaws",
     "import provisioner.model",
     "import provisioner.names",
     "import provisioner.printable",
+    "import provisioner.strict_json",
 )
 HEAVY = (
     "load confusable_homoglyphs",
@@ -226,6 +228,22 @@ RULES = (
             "import provisioner.testing",
         ),
         planted=("provisioner.server.store", "from provisioner.desired.reader import read"),
+    ),
+    Rule(
+        "JSON is read by the strict reader alone",
+        outside=("provisioner.json_flaws", "provisioner.strict_json"),
+        forbids=(
+            "call json.load",
+            "call json.loads",
+            "call json.JSONDecoder",
+            "call json.decoder",
+            "import json.*",
+            "import msgspec",
+            "import orjson",
+            "import simplejson",
+            "import ujson",
+        ),
+        planted=("provisioner.planfile", "import json\ndef f(data):\n    return json.loads(data)"),
     ),
     Rule(
         "nothing prints",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from contextlib import AbstractContextManager
 
+    from provisioner.diagnostics import Diagnostic
     from provisioner.engine.writes import Write
     from provisioner.model import Base, Capabilities, Ending, Kind, Snapshot, State
 
@@ -69,13 +70,15 @@ class HistoryEntry:
 
     ``has_snapshot`` is False once the state after that run has been dropped for lack of room.
     ``subject`` is the login that the store itself knows the run to come from; None where it asks
-    nobody who they are. ``run.by`` is what the client said.
+    nobody who they are. ``run.by`` is what the client said. ``digest`` is that of the state after
+    the run (``Base.digest``), where the store tells it.
     """
 
     number: int
     run: Run | None
     has_snapshot: bool = True
     subject: str | None = None
+    digest: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,19 @@ class Abortable(Protocol):
         """Make the calls that are under way fail soon, and all later ones at once.
 
         Called from another thread, when the user will not wait any longer.
+        """
+        ...
+
+
+@runtime_checkable
+class Foreseeing(Protocol):
+    """A backend that can tell before a write what will stand in its way. Optional."""
+
+    def foresee(self, writes: tuple[Write, ...]) -> tuple[Diagnostic, ...]:
+        """Say what the store lacks of what these writes will need, and what else they will do.
+
+        Asked after a ``read``, for all writes of a plan; changes nothing. An error means that they
+        will not succeed, a warning is for whoever approves them.
         """
         ...
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Backend
     from provisioner.engine.plan import Plan
+    from provisioner.engine.saved import Judge
     from provisioner.engine.writes import Write
     from provisioner.write_steps import Progress
 
@@ -73,11 +74,17 @@ def ask(question: str) -> bool:
 
 
 def carry_out(
-    plan: Plan, backend: Backend, *, operation: str, lock_timeout: float, today: date
+    plan: Plan,
+    backend: Backend,
+    *,
+    operation: str,
+    lock_timeout: float,
+    today: date,
+    judge: Judge | None = None,
 ) -> int:
     """Apply an approved plan; print the report; return the exit code.
 
-    ``today`` is the day on which the plan's end dates are judged.
+    ``today`` is the day on which the plan's end dates are judged; ``judge`` as in ``apply_plan``.
     """
     document = to_document(plan)
     until = plan.dated if "users" in plan.manages else None
@@ -91,6 +98,7 @@ def carry_out(
             lock_timeout=lock_timeout,
             progress=progress,
             stopped=stop.is_asked,
+            judge=judge,
         )
     _report(plan, outcome, document["digest"], operation)
     if outcome.is_complete and outcome.error is None:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.desired import conformity, reader
+from provisioner.desired.files import read_bytes
 from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.desired.revisions import (
     find_at_revision,
@@ -103,8 +104,8 @@ def _of_file(name: str, target: TargetSettings, catalogue: Catalogue) -> Baselin
 
 def _is_sources(name: str) -> bool:
     """Whether a file holds roles and policies, and is no project file."""
-    data = Path(name).read_bytes() if Path(name).is_file() else b""
-    root = reader.read(data, name).root
+    data = read_bytes(name)
+    root = None if isinstance(data, Diagnostic) else reader.read(data, name).root
     return isinstance(root, dict) and _OF_PROJECTS.isdisjoint(root)
 
 

@@ -1,39 +1,225 @@
-"""Files that commands write: whole or not at all, readable by their owner only."""
+"""Files that commands write: whole or not at all, readable by their owner only.
+
+``--out`` may name what is new or empty, a stream, or, for a plan, an earlier plan. It never takes
+the place of what provisioner reads or keeps, nor of what somebody may have edited since it was
+written, and is never led elsewhere by a symbolic link.
+"""
 
 from __future__ import annotations
 
+import json
 import os
+import re
+import stat
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
+from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.plain_files import read_plain
+from provisioner.project import FILE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from provisioner.project import Project
+
+STANDARD_OUTPUT: Final = STANDARD_INPUT
+# Names of the process's own open files; they are links, and mean what they lead to.
+_OWN_STREAMS: Final = {STANDARD_OUTPUT: 1, "/dev/stdout": 1, "/dev/stderr": 2}
+_OWN_FILE: Final = re.compile(r"/(?:dev|proc/self)/fd/([0-9]{1,4})")
+_ENOUGH: Final = 64 * 1024 * 1024
+# Beside a state file lie its history, its locks, and copies that are being written.
+_SIDE_FILE: Final = r"(\.(history|lock|commit|broken-[0-9]+)(/.*)?)?"
 
 
-def write_file(path: str, data: bytes, *, replace: bool = True) -> None:
-    """Write a file through a temporary one beside it.
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of file that ``--out`` writes.
+
+    ``replaces`` tells whether earlier content may go; ``is_source`` says that a new file of the
+    kind may lie where sources are read from.
+    """
+
+    replaces: Callable[[bytes], bool] = lambda _: False
+    is_source: bool = False
+
+
+def _is_plan(data: bytes) -> bool:
+    try:
+        return bool(json.loads(data)["format"] == "provisioner-plan")
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return False
+
+
+PLAN: Final = Kind(_is_plan)
+SOURCES: Final = Kind(is_source=True)
+CATALOGUE: Final = Kind()
+
+
+def write_out(
+    out: str, data: bytes, kind: Kind, project: Project, sources: tuple[str, ...]
+) -> None:
+    """Write what ``--out`` names; ``-`` is standard output.
+
+    ``sources`` are those that the command line names.
 
     Raises:
-        InvalidInput: It can't be written, or is there already and ``replace`` is False.
+        InvalidInput: It can't be written, or must not be.
     """
-    if not replace and os.path.lexists(path):
-        remedy = "name another file, or move this one away"
-        raise InvalidInput(Diagnostic("file-exists", "the file exists already", path, remedy))
-    temporary = None
-    shown, path = path, os.path.realpath(path)
-    if os.path.lexists(path) and not Path(path).is_file():
-        what = "can't write it: it is not a regular file"
-        raise InvalidInput(Diagnostic("unwritable", what, shown, "name a file"))
+    if (number := _own_stream(out)) is not None:
+        _write_own(out, number, data)
+        return
+    found = _status(out)
+    if found is not None and stat.S_ISLNK(found.st_mode):
+        raise _refused(out, "this is a symbolic link, which is not followed", "name a file")
+    if found is not None and (stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode)):
+        _write_stream(out, data)
+        return
+    if found is not None and not stat.S_ISREG(found.st_mode):
+        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+        raise _refused(out, f"this is {what}", "name a file")
+    if taken := _what_it_is(out, kind, project, sources):
+        raise _refused(out, f"this is {taken}", "name another file")
+    if found is not None and found.st_size and not kind.replaces(_content(out)):
+        what = "the file exists already, and is no saved plan"
+        raise _exists(out, "the file exists already" if kind is not PLAN else what)
+    _replace(out, data)
+
+
+def write_new_file(path: str, data: bytes) -> None:
+    """Write a file that is not there yet.
+
+    Raises:
+        InvalidInput: It can't be written, or something of that name is there.
+    """
+    if os.path.lexists(path):
+        raise _exists(path, "the file exists already")
+    _replace(path, data)
+
+
+def _status(path: str) -> os.stat_result | None:
     try:
-        folder = Path(path).parent
+        return os.lstat(path)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise _unwritable(path, error) from error
+
+
+def _content(path: str) -> bytes:
+    try:
+        return read_plain(path, _ENOUGH)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _what_it_is(out: str, kind: Kind, project: Project, sources: tuple[str, ...]) -> str | None:
+    """What a path is to provisioner, if no result must take the place of that."""
+    real = os.path.realpath(out)
+    for path, what in _kept(project):
+        if real == os.path.realpath(path):
+            return what
+    for path in _states(project):
+        whole = re.escape(os.path.realpath(path))
+        folder, name = os.path.split(os.path.realpath(path))
+        temporary = rf"{re.escape(folder)}/\.{re.escape(name)}\.[0-9a-f]+\.tmp"
+        if re.fullmatch(whole + _SIDE_FILE, real) or re.fullmatch(temporary, real):
+            return "a state file, or belongs to one"
+    both = (*sources, *project.sources)
+    chosen = tuple(source for source in both if source != STANDARD_INPUT)
+    if real in {os.path.realpath(file) for file in find(chosen, without=project.file).paths}:
+        return "one of the sources"
+    is_read = is_source_name(out) and any(_lies_below(real, source) for source in chosen)
+    if is_read and not kind.is_source:
+        return "where sources are read from, and would be taken for one"
+    return None
+
+
+def _lies_below(real: str, folder: str) -> bool:
+    return Path(folder).is_dir() and Path(real).is_relative_to(os.path.realpath(folder))
+
+
+def _kept(project: Project) -> Iterator[tuple[str | Path, str]]:
+    """Files that the project file names, and itself."""
+    yield project.file or FILE_NAME, "the project file"
+    yield project.folder / FILE_NAME, "the project file"
+    if project.catalogue is not None:
+        yield project.folder / project.catalogue, "the catalogue"
+    for target in project.targets.values():
+        if target.catalogue is not None:
+            yield project.folder / target.catalogue, "a catalogue"
+        for key, value in target.options.items():
+            if isinstance(value, str) and (key == "profile" or key.endswith(_FILE_KEYS)):
+                yield project.folder / value, f"what `{key}` of target `{target.name}` names"
+
+
+_FILE_KEYS: Final = ("_file", "client_cert", "client_key")
+
+
+def _states(project: Project) -> Iterator[Path]:
+    for target in project.targets.values():
+        if target.backend == "file" and isinstance(target.options.get("path"), str):
+            yield project.folder / target.options["path"]
+
+
+def _own_stream(out: str) -> int | None:
+    found = _OWN_FILE.fullmatch(out)
+    return int(found[1]) if found else _OWN_STREAMS.get(out)
+
+
+def _write_own(out: str, number: int, data: bytes) -> None:
+    """Write into a file that is open already, behind what is there: opening it would begin anew."""
+    if number == 1:
+        from provisioner.cli import output
+
+        output.result(data.decode())
+        return
+    try:
+        with os.fdopen(os.dup(number), "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        raise _unwritable(out, error) from error
+
+
+def _write_stream(path: str, data: bytes) -> None:
+    """Write into a pipe or a device; waits for a pipe's reader."""
+    try:
+        with open(path, "wb") as stream:
+            stream.write(data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _replace(path: str, data: bytes) -> None:
+    """Put a new file in the place of the path, through a temporary one beside it."""
+    temporary = None
+    try:
+        folder = os.path.dirname(path) or "."
         handle, temporary = tempfile.mkstemp(dir=folder, prefix=".provisioner-")
         with os.fdopen(handle, "wb") as stream:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
-        Path(temporary).replace(path)
+        os.replace(temporary, path)
     except OSError as error:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        what = f"can't write it: {error.strerror or error}"
-        raise InvalidInput(Diagnostic("unwritable", what, shown)) from error
+        raise _unwritable(path, error) from error
+
+
+def _unwritable(path: str, error: Exception) -> InvalidInput:
+    reason = getattr(error, "strerror", None) or error
+    return InvalidInput(Diagnostic("unwritable", f"can't write it: {reason}", path))
+
+
+def _exists(path: str, what: str) -> InvalidInput:
+    remedy = "name another file, or move this one away"
+    return InvalidInput(Diagnostic("file-exists", what, path, remedy))
+
+
+def _refused(path: str, what: str, remedy: str) -> InvalidInput:
+    return InvalidInput(Diagnostic("out-not-replaced", f"can't write it: {what}", path, remedy))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from provisioner.cli import output
+from provisioner.desired.scalars import iso_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,12 +63,10 @@ class IsoDate(click.ParamType[date]):
         """Return the date, or fail with what is right."""
         if isinstance(value, date):
             return value
-        try:
-            if len(value) == 10:
-                return date.fromisoformat(value)
-        except ValueError:
-            pass
-        return self.fail(f"`{value}` is no date; write YYYY-MM-DD", param, ctx)
+        day = iso_date(value)
+        if day is None:
+            return self.fail(f"`{value}` is no date; write YYYY-MM-DD", param, ctx)
+        return day
 
 
 def option(*names: str, **settings: Any) -> Decorator:

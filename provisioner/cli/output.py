@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
+from provisioner.render.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
 from provisioner.render.style import Style, json_text
 
 if TYPE_CHECKING:
@@ -95,7 +95,16 @@ def detail(text: str) -> None:
 
 
 def warn(found: Iterable[Diagnostic]) -> None:
-    """Print warnings to standard error."""
+    """Print findings to standard error: every error, and warnings up to a ceiling."""
+    found = list(found)
+    _print(diagnostic for diagnostic in found if diagnostic.severity == "error")
+    ceiling = Ceiling.over([each for each in found if each.severity == "warning"])
+    _print(ceiling.shown)
+    if rest := ceiling.rest():
+        click.echo(f"{rest} (warnings)", err=True)
+
+
+def _print(found: Iterable[Diagnostic]) -> None:
     style = style_of(sys.stderr)
     for diagnostic in found:
         for line in diagnostic_lines(diagnostic, style):
@@ -103,17 +112,24 @@ def warn(found: Iterable[Diagnostic]) -> None:
 
 
 def report(errors: Iterable[Diagnostic]) -> None:
-    """Print why a command failed: JSON to standard output if asked for, else text to stderr."""
+    """Print why a command failed: JSON to standard output if asked for, else text to stderr.
+
+    Of many errors the first are shown in full, the rest counted by id.
+    """
     errors = list(errors)
+    ceiling = Ceiling.over(errors)
     if MANNER.as_json:
-        documents = [diagnostic_document(error) for error in errors]
-        result_json({"format": "provisioner-errors", "version": 1, "errors": documents})
+        documents = [diagnostic_document(error) for error in ceiling.shown]
+        more = {"more": ceiling.more} if ceiling.more else {}
+        result_json({"format": "provisioner-errors", "version": 1, "errors": documents, **more})
         return
-    warn(errors)
+    _print(ceiling.shown)
+    if rest := ceiling.rest():
+        click.echo(rest, err=True)
     if len(errors) > 1:
         untouched = not any(error.id == "unknown-outcome" for error in errors)
         end = "; nothing was changed" if untouched else ""
-        click.echo(f"{len(errors)} errors{end}", err=True)
+        click.echo(f"{len(errors):,} errors{end}", err=True)
 
 
 def report_defect(error: Exception) -> None:

@@ -17,11 +17,13 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
+from provisioner.foreseeing import with_foresight
 from provisioner.model import State
 from provisioner.project import EMBEDDED_PATH, FILE_NAME, Project, TargetSettings
 from provisioner.trust.gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from datetime import date
 
     from provisioner.backends.base import Backend
@@ -59,6 +61,8 @@ class Session:
             description.kind,
             description.identity,
             description.capabilities,
+            self.project.digest,
+            self.project.file.as_posix() if self.project.file else None,
         )
 
     def catalogue_for(self, snapshot: Snapshot | None = None) -> Catalogue:
@@ -81,8 +85,9 @@ class Session:
         *,
         lenient: bool = False,
         settings: Settings | None = None,
+        stored: Iterable[str] = (),
     ) -> Loaded:
-        """Read the given sources, or the project's. ``lenient`` as in ``Surroundings``.
+        """Read the given sources, or the project's; the rest as in ``Surroundings``.
 
         ``settings`` say what is ignored and external, where that is more than in the project file.
         """
@@ -94,11 +99,11 @@ class Session:
                 ignore_users=settings.ignore_users,
                 external=settings.external,
             )
-        return load_sources(project, sources, catalogue, lenient=lenient)
+        return load_sources(project, sources, catalogue, lenient=lenient, stored=stored)
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
-        project, guards = self.project, guards or _NO_GUARDS
+        project, guards = self.project, _NO_GUARDS | (guards or {})
         limits = {
             name: guards[name]
             for name in ("max_deletes", "max_change_percent")
@@ -117,6 +122,7 @@ class Session:
             guards["allow_lockout"],
             guards["new_only"],
             tuple(filter(None, (self.target.ceiling,))),
+            given=frozenset(limits),
         )
 
 
@@ -157,7 +163,12 @@ def assumed_catalogue(target: TargetSettings, state: State | None = None) -> Cat
 
 
 def load_sources(
-    project: Project, sources: tuple[str, ...], catalogue: Catalogue, *, lenient: bool = False
+    project: Project,
+    sources: tuple[str, ...],
+    catalogue: Catalogue,
+    *,
+    lenient: bool = False,
+    stored: Iterable[str] = (),
 ) -> Loaded:
     """Read the given sources, or else the project's, against a catalogue.
 
@@ -170,9 +181,14 @@ def load_sources(
         remedy = "name files or folders, or run `provisioner init`"
         raise InvalidInput(Diagnostic("no-sources", message, None, remedy))
     around = Surroundings(
-        catalogue, project.ignore, project.external, project.ignore_users, lenient
+        catalogue,
+        project.ignore,
+        project.external,
+        project.ignore_users,
+        lenient,
+        frozenset(stored),
     )
-    loaded = load(chosen, around, without=project.file)
+    loaded = load(chosen, around, without=project.file, named=bool(sources))
     for file in loaded.desired.files:
         output.detail(f"read {file}")
     return loaded
@@ -258,7 +274,7 @@ def open_project(project: Project, target: str | None) -> Session:
 
 
 def tell_if_new(session: Session) -> None:
-    """Note that a question is about a new panel: whoever asks may stand in the wrong folder."""
+    """Note that this is about a new panel: whoever asks may stand in the wrong folder."""
     project = session.project
     if project.file is None and not os.path.lexists(EMBEDDED_PATH) and not output.wants_json():
         output.note(
@@ -273,8 +289,10 @@ def plan_sources(
     snapshot = session.backend.read()
     catalogue = session.catalogue_for(snapshot)
     grounds = grounds_of(session, sources, guards, snapshot, catalogue)
-    loaded = session.load(sources, catalogue, settings=grounds.settings)
+    stored = snapshot.state.roles
+    loaded = session.load(sources, catalogue, settings=grounds.settings, stored=stored)
     output.warn(loaded.warnings)
+    tell_if_new(session)
     desired = grounds.on(loaded.desired)
     if not sources or not session.project.sources or guards["only_these"]:
         plan = plan_desired(session, desired, snapshot, grounds.settings, as_of)
@@ -291,7 +309,8 @@ def _plan_part(
     It is blocked where it takes away what those declare.
     """
     try:
-        whole = session.load((), session.catalogue_for(snapshot)).desired
+        catalogue, stored = session.catalogue_for(snapshot), snapshot.state.roles
+        whole = session.load((), catalogue, stored=stored).desired
     except InvalidInput as error:
         plan = plan_desired(session, read, snapshot, settings, as_of)
         objection = unread_rest(plan, error.diagnostics[0])
@@ -312,4 +331,5 @@ def plan_desired(
 ) -> Plan:
     """Plan the way from a snapshot of the session's target to a desired state."""
     catalogue = session.catalogue_for(snapshot)
-    return make_plan(desired, snapshot, settings, as_of, session.identity(), catalogue)
+    made = make_plan(desired, snapshot, settings, as_of, session.identity(), catalogue)
+    return with_foresight(made, session.backend, snapshot.state)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner.names import did_you_mean
+from provisioner.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
     from provisioner.desired.merge import Declarations
@@ -52,9 +52,9 @@ def _check_role(test: YamlMapping, merged: Declarations, scope: Scope) -> None:
 def _check_user(test: YamlMapping, users: Any, logins: set[str], scope: Scope) -> None:
     login = test["user"]
     if login.casefold() not in logins and scope.complete:
-        remedy = did_you_mean(login, users) or "declare it under `users`"
-        message = f"there is no user `{login}`"
-        scope.report("unknown-user", message, test.value_place("user"), remedy)
+        message, place = f"there is no user `{login}`", test.value_place("user")
+        found = Diagnostic("unknown-user", message, place, "declare it under `users`")
+        scope.diagnostics.append(scope.hints.expect(found, login, users))
 
 
 def _check_privilege(test: YamlMapping, privileges: Resolver, scope: Scope) -> None:

@@ -6,7 +6,8 @@ exact, say what is wrong. Both read the same schema files.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+import re
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from provisioner import schemas
 from provisioner.desired.reader import BARE_DATE_KEY, YamlMapping, YamlSequence
@@ -26,6 +27,9 @@ _TYPE_NAMES = {
     "integer": "a whole number",
     "null": "nothing",
 }
+
+
+_PLAIN: Final = re.compile(r"[A-Za-z][\w @.-]{0,60}")
 
 
 def check(document: Document, schema: str) -> None:
@@ -132,6 +136,19 @@ def _shown(value: object) -> str:
             return "a list"
 
 
+def _kind(value: object) -> str:
+    """What a file is that is none of ours, without its value: that may be a secret."""
+    match value:
+        case None:
+            return "nothing"
+        case list():
+            return "a list"
+        case str():
+            return "text"
+        case _:
+            return "a single value"
+
+
 def _type(violation: Any, path: tuple[str | int, ...]) -> _Explained:
     expected = violation.validator_value
     names = [expected] if isinstance(expected, str) else list(expected)
@@ -148,9 +165,27 @@ def _type(violation: Any, path: tuple[str | int, ...]) -> _Explained:
         remedy = f'quote it: "{str(value).lower()}"'
     elif names == ["array"] and isinstance(value, str):
         remedy = f"write a list: [{value}]"
+    elif names == ["object"] and isinstance(value, (list, str)) and path[:-1] in _LISTED:
+        key = _LISTED[path[:-1]]
+        remedy = f"write {{{key}: {_flow(value)}}}"
     elif names == ["object"] and isinstance(value, list):
         remedy = "write `name: ...` lines instead of `- ` items"
-    yield None, f"{_where(path)} must be {due}, not {_shown(value)}", remedy
+    shown = _shown(value) if path else _kind(value)
+    yield None, f"{_where(path)} must be {due}, not {shown}", remedy
+
+
+# Where a list, or one name, is likely meant as what stands under this key.
+_LISTED: Final[dict[tuple[str | int, ...], str]] = {
+    ("users",): "roles",
+    ("roles",): "privileges",
+}
+
+
+def _flow(value: list[Any] | str) -> str:
+    """A list as it is written in YAML, if that is short, and of names that need no quotes."""
+    items = [value] if isinstance(value, str) else value
+    plain = all(isinstance(item, str) and _PLAIN.fullmatch(item) for item in items)
+    return f"[{', '.join(items)}]" if plain and len(items) <= 5 else "[...]"
 
 
 def _unknown_key(violation: Any, path: tuple[str | int, ...]) -> _Explained:

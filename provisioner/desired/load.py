@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired import comments, conformity, files, merge, reader, resolve
+from provisioner.desired import comments, conformity, files, merge, reader, resolve, strangers
 from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 from provisioner.desired.references import ROLES_NOT_CHECKED
 from provisioner.diagnostics import Diagnostic
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 class Surroundings:
     """What the sources are resolved against: the project's lists and the target's catalogue.
 
+    ``stored`` are the roles that are known to be stored: two of them may look alike.
     ``lenient`` is for who does not ask the panel: where its catalogue is not known, globs stand for
     nothing and roles may be the panel's, with warnings; without, both are errors.
     """
@@ -33,6 +34,7 @@ class Surroundings:
     external: tuple[str, ...] = ()
     ignore_users: tuple[str, ...] = ()
     lenient: bool = False
+    stored: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +60,23 @@ class Loaded:
 
 
 def load(
-    sources: Iterable[str], surroundings: Surroundings, *, without: Path | None = None
+    sources: Iterable[str],
+    surroundings: Surroundings,
+    *,
+    without: Path | None = None,
+    named: bool = True,
 ) -> Loaded:
     """Read, check, merge and resolve the sources (files, folders, ``-``).
+
+    ``without`` and ``named`` as in ``files.find``.
 
     Raises:
         InvalidInput: With every problem found in any of the files, each with its place.
     """
-    found = files.find(sources, without=without)
-    documents = [read_document(path, "roles") for path in found.paths]
+    sources = tuple(sources)
+    found = files.find(sources, without=without, named=named)
+    streams = frozenset(sources) if named else frozenset()
+    documents = [read_document(path, "roles", streams=path in streams) for path in found.paths]
     problems = [*found.diagnostics, *(d for doc in documents for d in doc.diagnostics)]
     merged = merge.merge(doc for doc in documents if doc.root is not None)
     problems += merged.diagnostics
@@ -76,22 +86,33 @@ def load(
     problems += resolved.diagnostics
     errors = [d for d in problems if d.severity == "error"]
     if errors:
-        raise InvalidInput(errors)
+        raise InvalidInput(resolved.hints.given(errors))
     digests = "\n".join(sorted(document.digest for document in documents))
     desired = replace(resolved.desired, digest=f"sha256:{sha256(digests.encode()).hexdigest()}")
     ignores = tuple(ignore for document in documents for ignore in document.ignores)
     return Loaded(desired, tuple(d for d in problems if d.severity == "warning"), ignores)
 
 
-def read_document(path: str, schema: str) -> reader.Document:
-    """Read one YAML file and check it against a schema; never raises, see its ``diagnostics``."""
-    data = files.read_bytes(path)
+def read_document(path: str, schema: str, *, streams: bool = False) -> reader.Document:
+    """Read one YAML file and check it against a schema; never raises, see its ``diagnostics``.
+
+    ``streams`` as in ``files.read_bytes``.
+    """
+    data = files.read_bytes(path, streams=streams)
     name = "standard input" if path == files.STANDARD_INPUT else path
     if isinstance(data, Diagnostic):
         return reader.Document(name, None, [data], is_whole=False)
-    document = reader.read(data, name)
-    if document.is_whole:
+    document = checked_document(data, name, schema)
+    if document.root is not None:
         document.ignores = comments.find_ignores(data, name)
+    return document
+
+
+def checked_document(data: bytes, name: str, schema: str) -> reader.Document:
+    """Read the bytes of a YAML file and check them; never raises, see its ``diagnostics``."""
+    document = reader.read(data, name)
+    strangers.give_up_strangers(document, data, schema)
+    if document.is_whole:
         conformity.check(document, schema)
     return document
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from provisioner.diagnostics import Diagnostic
+from provisioner.names import is_same_in_other_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -69,6 +70,8 @@ def _add(
         if key in seen:
             other, holder = seen[key]
             same = "is" if other == name else f"differs only in case from `{other}`,"
+            if is_same_in_other_letters(name, other):
+                same = f"is `{other}` in other letters, without regard to case, and"
             merged.diagnostics.append(
                 Diagnostic(
                     "declared-twice",

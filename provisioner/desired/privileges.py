@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import globs
+from provisioner.desired.hints import Hints
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
 from provisioner.model import Grant
-from provisioner.names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,7 +26,8 @@ class Resolver:
     """Expands lists of privileges over a catalogue. Problems pile up in ``diagnostics``.
 
     Over a catalogue that is not known, every well-formed name is taken as it is. Globs need one;
-    if ``lenient``, they stand for nothing instead (see ``left_out``).
+    if ``lenient``, they stand for nothing instead (see ``left_out``). ``unknown`` gathers the names
+    that the catalogue lacks.
     """
 
     def __init__(
@@ -35,8 +37,10 @@ class Resolver:
         *,
         complete: bool,
         lenient: bool = False,
+        hints: Hints | None = None,
     ) -> None:
         self._catalogue = catalogue
+        self._hints = hints or Hints()
         self._grantable = catalogue.grantable
         self._set_lists = {name: items for name, (_, items) in sets.items()}
         self._complete = complete
@@ -44,6 +48,7 @@ class Resolver:
         self._left_out: dict[str, Place] = {}
         self._expanded: dict[str, frozenset[str]] = {}
         self._reported: set[Diagnostic] = set()
+        self.unknown: set[str] = set()
         self.diagnostics: list[Diagnostic] = []
         self._sets = {name: self.expand(items) for name, items in self._set_lists.items()}
 
@@ -122,18 +127,22 @@ class Resolver:
         elif name in self._catalogue.internal:
             message = f"`{name}` is internal to the panel and is never granted"
             self.diagnostics.append(Diagnostic("internal-privilege", message, place, "remove it"))
+        elif name in self._set_lists and name not in self._grantable:
+            message = f"`{name}` is no privilege but a privilege set, and sets do not nest"
+            remedy = "name it under `sets` of a role"
+            self._report_once(Diagnostic("set-as-privilege", message, place, remedy))
         elif name not in self._grantable:
+            self.unknown.add(name)
             message = f"there is no privilege `{name}` in the catalogue"
             self._report("unknown-privilege", message, place, name, self._grantable)
 
     def _report(self, id: str, message: str, place: Place, name: str, known: Any) -> None:
-        nothing_near = (
-            f"`provisioner privileges --search {name.strip('*')[:40]}` lists what there is"
-        )
-        if id == "unknown-set":
-            nothing_near = "declare it under `privilege_sets`"
-        remedy = did_you_mean(name, known) or nothing_near
-        self._report_once(Diagnostic(id, message, place, remedy))
+        remedy = "declare it under `privilege_sets`"
+        if id != "unknown-set":
+            text = shlex.quote(name.strip("*")[:40])
+            remedy = f"`provisioner privileges --search {text}` lists what there is"
+        found = Diagnostic(id, message, place, remedy)
+        self._report_once(self._hints.expect(found, name, known))
 
     def _report_once(self, diagnostic: Diagnostic) -> None:
         if diagnostic not in self._reported:

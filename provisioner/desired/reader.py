@@ -5,8 +5,8 @@ error message. Nothing here knows what the values mean.
 
 What is refused, always with file, line and column: a wrong encoding, a byte order mark, control
 characters, duplicate keys, keys that are not text, tags, a second document, anchors that recurse or
-multiply beyond reason, nesting deeper than ``MAX_DEPTH``, and plain scalars that YAML 1.1 and 1.2
-read differently (see ``scalars``).
+multiply beyond reason, nesting deeper than ``MAX_DEPTH``, and what versions of YAML read
+differently (see ``scalars`` and ``indicators``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from yaml._yaml import CParser
 
+from provisioner import strict_json
+from provisioner.desired import indicators
 from provisioner.desired.scalars import Unclear, resolve_plain
 from provisioner.diagnostics import Diagnostic
 from provisioner.model import Place
@@ -34,7 +36,10 @@ MAX_ALIASED_NODES: Final = 10_000
 BARE_DATE_KEY: Final = "until"
 
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
-_CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff]")
+_PAIR = re.compile(
+    rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+)
+_CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
 
 
 class YamlMapping(dict[str, Any]):
@@ -102,9 +107,12 @@ def read(data: bytes, file: str) -> Document:
         document.diagnostics.append(problem)
         document.is_whole = False
         return document
+    data = _whole_characters(data)
     builder = _Builder(document)
     try:
         document.root = builder.build(CParser(data), anchors=b"&" in data)
+        for found in indicators.misread(data):
+            builder.problem(found.id, found.mark, found.message, found.remedy)
     except yaml.YAMLError as error:
         document.diagnostics.append(_syntax_problem(error, file, data))
         document.is_whole = False
@@ -270,7 +278,7 @@ class _Builder:
                 remedy = f'quote it: "{text}"'
                 if text.lower() in ("yes", "no", "on", "off", "y", "n"):
                     remedy += ", or write true or false"
-            message = f"`{text}` means different things in YAML 1.1 and 1.2"
+            message = f"`{text}` {value.why}"
             self.problem("unclear-scalar", mark, message, remedy)
             return text
         self.plain[text] = value
@@ -291,7 +299,7 @@ class _Builder:
         return str(value)
 
     def _check_tag(self, event: Any) -> None:
-        if event.tag is not None:
+        if event.tag not in (None, "!"):  # a lone `!` is found among the indicators
             self.problem(
                 "yaml-tag", event.start_mark, f"the tag `{event.tag}` is not allowed", "remove it"
             )
@@ -354,6 +362,17 @@ def _encoding_problem(data: bytes, file: str) -> Diagnostic | None:
     return None
 
 
+def _whole_characters(data: bytes) -> bytes:
+    """JSON writes a character beyond U+FFFF as two escapes, which YAML takes for two characters."""
+    if b"\\u" not in data or not _PAIR.search(data) or not strict_json.is_json(data):
+        return data
+    return _PAIR.sub(lambda pair: pair[1] + _escape(int(pair[2], 16), int(pair[3], 16)), data)
+
+
+def _escape(high: int, low: int) -> bytes:
+    return b"\\U%08x" % (0x10000 + (high - 0xD800) * 0x400 + low - 0xDC00)
+
+
 def _place_at_end(text: str, file: str) -> Place:
     start = text.rfind("\n") + 1
     return Place(file, text.count("\n") + 1, len(text) - start + 1)
@@ -361,6 +380,7 @@ def _place_at_end(text: str, file: str) -> Place:
 
 # What libyaml says (a part of it), and what helps instead.
 _SYNTAX_REMEDIES = (
+    ("did not find expected alphabetic or numeric character", "quote what begins with `*` or `&`"),
     ("cannot start any token", "a value that starts with this character must be quoted"),
     ("did not find expected key", "check the indentation of this line and the one above"),
     (
@@ -370,6 +390,7 @@ _SYNTAX_REMEDIES = (
     ("could not find expected ':'", "a key is followed by `:` and a blank"),
     ("did not find expected '-' indicator", "check the indentation of this list"),
     ("did not find expected ',' or", "close the bracket, or put commas between the items"),
+    ("Unicode character escape", "write the character itself: this is half of one, or none"),
     ("unexpected end of stream", "a quote or bracket is never closed"),
 )
 
@@ -382,6 +403,10 @@ def _syntax_problem(error: yaml.YAMLError, file: str, data: bytes) -> Diagnostic
     remedy = next(
         (hint for text, hint in _SYNTAX_REMEDIES if text in what), "check the YAML syntax"
     )
+    sign = line[place.column - 2 : place.column - 1]
+    if "alphabetic or numeric" in what and sign in ("*", "&"):
+        what = f"a plain `{sign}` is no text in YAML: a name must follow it"
+        remedy = f'quote it: "{sign}"'
     if "\t" in line[: max(place.column, len(line) - len(line.lstrip()))]:
         what, remedy = "a tab is used for indentation", "indent with blanks"
     return Diagnostic("yaml-syntax", what, place, remedy)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from provisioner import globs, names
+from provisioner.desired.hints import Hints
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
 
@@ -35,6 +36,9 @@ class Scope:
     ignored: tuple[str, ...]
     complete: bool
     lenient: bool = False
+    external: frozenset[str] = frozenset()
+    stored: frozenset[str] = frozenset()
+    hints: Hints = field(default_factory=Hints)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     unchecked: dict[str, Place] = field(default_factory=dict)
 
@@ -46,7 +50,8 @@ class Scope:
         lenient = around.lenient and not around.catalogue.known
         defaults = () if lenient else (role.name for role in around.catalogue.default_roles)
         known = frozenset((*(merged.roles or ()), *defaults, *around.external))
-        return cls(around.catalogue, known, ignore, complete, lenient)
+        external = frozenset(map(str.casefold, around.external))
+        return cls(around.catalogue, known, ignore, complete, lenient, external, around.stored)
 
     def is_default(self, name: str) -> bool:
         """Whether the panel ships this role."""
@@ -61,9 +66,10 @@ class Scope:
         if name not in self.known and self.lenient:
             self.unchecked.setdefault(name, place)
         elif name not in self.known and self.complete:
-            remedy = names.did_you_mean(name, self.known)
-            remedy = remedy or "declare it, or list it under `external` in the project file"
-            self.report("unknown-role", f"there is no role `{name}`", place, remedy)
+            remedy = "declare it, or list it under `external` in the project file"
+            message = f"there is no role `{name}`"
+            found = Diagnostic("unknown-role", message, place, remedy)
+            self.diagnostics.append(self.hints.expect(found, name, self.known))
         for glob in self.ignored:
             if globs.matches_caseless(glob, name):
                 message = f"role `{name}` is ignored (`{glob}`), so nothing can refer to it"
@@ -113,9 +119,15 @@ def _bad_names(roles: Roles, scope: Scope, provenance: Provenance) -> Iterator[D
                 remedy = "remove the declaration, or narrow `ignore`"
                 yield Diagnostic("ignored-role", message, provenance.role(name), remedy)
     for name, other in names.look_alikes(roles, scope.known).items():
-        message = f"the name `{name}` looks like `{other}`, but is written with other letters"
+        if name in scope.stored and other in scope.stored:
+            continue  # Nothing new is mistaken for anything.
+        if names.is_plain(name) and other in roles:
+            continue  # It is said of the other one.
+        odd = names.oddity(other if names.is_plain(name) else name)
+        message = f"the name `{name}` looks like `{other}`, but is written otherwise: {odd}"
         place = provenance.role(name)
-        yield Diagnostic("look-alike-name", message, place, "type it again in one script")
+        remedy = "type it again in one script, with plain blanks and hyphens"
+        yield Diagnostic("look-alike-name", message, place, remedy)
 
 
 def _bad_default(
@@ -223,6 +235,8 @@ def _rename_flaw(name: str, old: str, roles: Roles, scope: Scope) -> str | None:
         return f"`{name}` is a default role; nothing else can become it"
     if any(globs.matches_caseless(glob, old) for glob in scope.ignored):
         return f"`{old}` is ignored"
+    if old.casefold() in scope.external:
+        return f"`{old}` is external, and somebody else manages it"
     return "these renames go in a circle" if _leads_back(name, roles) else None
 
 

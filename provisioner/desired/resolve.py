@@ -7,14 +7,16 @@ include cycles, exceptions that an include undoes, impossible renames.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import globs, names
 from provisioner.desired import references
 from provisioner.desired.access_tests import resolve_tests
+from provisioner.desired.hints import Hints
 from provisioner.desired.policies import resolve_policies
 from provisioner.desired.privileges import Resolver
 from provisioner.desired.scalars import iso_date
+from provisioner.diagnostics import Diagnostic
 from provisioner.model import (
     DatedRole,
     DesiredRole,
@@ -27,12 +29,17 @@ from provisioner.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from provisioner.desired.load import Surroundings
     from provisioner.desired.merge import Declarations
     from provisioner.desired.reader import YamlMapping, YamlSequence
-    from provisioner.diagnostics import Diagnostic
+    from provisioner.model import Catalogue
+
+
+# From how many unknown privileges on, and from which share of all names, the catalogue is doubted.
+_MANY_UNKNOWN: Final = 10
+_MOSTLY: Final = 0.9
 
 
 @dataclass(slots=True)
@@ -41,6 +48,7 @@ class Resolved:
 
     desired: DesiredState
     diagnostics: list[Diagnostic] = field(default_factory=list)
+    hints: Hints = field(default_factory=Hints)
 
 
 def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True) -> Resolved:
@@ -52,7 +60,13 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     ignore = (*around.ignore, *(glob for glob, _ in merged.ignore))
     ignore_users = (*around.ignore_users, *(glob for glob, _ in merged.ignore_users))
     scope = references.Scope.of(merged, around, ignore, complete=complete)
-    privileges = Resolver(around.catalogue, merged.sets, complete=complete, lenient=around.lenient)
+    privileges = Resolver(
+        around.catalogue,
+        merged.sets,
+        complete=complete,
+        lenient=around.lenient,
+        hints=scope.hints,
+    )
     roles = None
     if merged.roles is not None:
         roles = {
@@ -75,6 +89,8 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
             scope.report("ignored-user", message, holder.key_place(login), remedy)
     diagnostics = [*privileges.diagnostics, *scope.diagnostics]
     diagnostics += [*privileges.left_out(), *scope.not_checked()]
+    diagnostics += _wrong_catalogue(merged, privileges.unknown, around.catalogue)
+    diagnostics += _look_alike_logins(merged)
     if roles is not None:
         diagnostics += references.check_roles(roles, merged, scope, privileges, provenance)
     desired = DesiredState(
@@ -90,7 +106,37 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
         files=tuple(sorted(merged.files)),
         provenance=provenance,
     )
-    return Resolved(desired, diagnostics)
+    return Resolved(desired, diagnostics, scope.hints)
+
+
+def _look_alike_logins(merged: Declarations) -> Iterator[Diagnostic]:
+    users = merged.users or {}
+    for login, other in names.look_alikes(users, users).items():
+        if names.is_plain(login):
+            continue  # It is said of the other one.
+        message = f"look-alike: the login `{login}` looks like `{other}`"
+        place = users[login][0].key_place(login)
+        yield Diagnostic("look-alike-login", message, place, "check both are meant", "warning")
+
+
+def _wrong_catalogue(
+    merged: Declarations, unknown: set[str], catalogue: Catalogue
+) -> Iterator[Diagnostic]:
+    """Say that hardly a name is in the catalogue: then it is the catalogue that is wrong."""
+    if len(unknown) < _MANY_UNKNOWN:
+        return
+    bodies = [body for _, body in (merged.roles or {}).values()]
+    lists = [body.get(key, ()) for body in bodies for key in ("privileges", "except")]
+    lists += [items for _, items in merged.sets.values()]
+    named = {name for names_ in lists for name in names_ if "*" not in name}
+    if len(unknown) >= len(named) * _MOSTLY:
+        share = "none" if len(unknown) >= len(named) else f"only {len(named) - len(unknown):,}"
+        message = (
+            f"{share} of the {len(named):,} privileges that the sources name is in the catalogue "
+            f"`{catalogue.name}`"
+        )
+        remedy = "is this the right catalogue, and the right target?"
+        yield Diagnostic("wrong-catalogue", message, None, remedy)
 
 
 def _role(name: str, body: Any, privileges: Resolver, scope: references.Scope) -> DesiredRole:

@@ -1,8 +1,10 @@
 """Sources as they were at a git revision, read without touching the working tree.
 
 Git is asked for a commit's number first, with everything after ``--end-of-options``; from then on
-only numbers and repository paths reach it, never a shell. Nothing that a repository's settings
-could make git run takes part in reading a tree or a blob.
+only numbers and repository paths reach it, never a shell. It runs at the top level of the working
+tree, never below it, where the files of a bare repository may lie among the sources and answer in
+its place. Nothing that a repository's settings or the environment could make git run or fetch takes
+part in reading a tree or a blob, and what replaces objects under their numbers is left aside.
 """
 
 from __future__ import annotations
@@ -14,9 +16,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from provisioner.desired import conformity, merge, reader, resolve
-from provisioner.desired.files import STANDARD_INPUT
-from provisioner.desired.load import Loaded
+from provisioner.desired import merge, resolve
+from provisioner.desired.files import STANDARD_INPUT, git_top, is_hidden, is_source_name
+from provisioner.desired.load import Loaded, checked_document
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -25,9 +27,32 @@ if TYPE_CHECKING:
 
     from provisioner.desired.load import Surroundings
 
-_SUFFIXES: Final = (b".yaml", b".yml")
 _FILE_MODES: Final = (b"100644", b"100755")
+_LINK: Final = b"120000"
+_REPOSITORY: Final = b"160000"
 _TIMEOUT: Final = 60.0
+# Bare repositories are not looked for, no program of a repository's settings is run, nothing is
+# fetched, and an object is what its number says.
+_SAFELY: Final = (
+    "--no-pager",
+    "--no-replace-objects",
+    "--no-optional-locks",
+    *("-c", "safe.bareRepository=explicit"),
+    *("-c", "core.fsmonitor=false"),
+    *("-c", f"core.hooksPath={os.devnull}"),
+    *("-c", "protocol.allow=never"),
+)
+# Paths mean themselves, nothing is fetched, nothing is asked, messages are in one language.
+_SETTINGS: Final = {
+    "GIT_LITERAL_PATHSPECS": "1",
+    "GIT_NO_LAZY_FETCH": "1",
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+}
+# What the machine's owner says about git's settings (a trusted folder, say) is heard; where the
+# repository lies, and what else variables can change, is not theirs to say here.
+_HEARD: Final = ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM", "GIT_CONFIG_NOSYSTEM")
+_HEARD_NUMBERED: Final = ("GIT_CONFIG_COUNT", "GIT_CONFIG_KEY_", "GIT_CONFIG_VALUE_")
 
 
 def load_revision(
@@ -69,7 +94,7 @@ def load_revision(
         names = sorted(name for folder, name in blobs if folder == found)
         contents = _contents(found, [blobs[found, name] for name in names])
         documents += [
-            _document(data, f"{revision}:{name}")
+            checked_document(data, f"{revision}:{name}", "roles")
             for name, data in zip(names, contents, strict=True)
         ]
     merged = merge.merge(document for document in documents if document.root is not None)
@@ -79,7 +104,7 @@ def load_revision(
     )
     errors = [d for d in (*problems, *resolved.diagnostics) if d.severity == "error"]
     if errors:
-        raise InvalidInput(errors)
+        raise InvalidInput(resolved.hints.given(errors))
     warnings = tuple(d for d in resolved.diagnostics if d.severity == "warning")
     return Loaded(resolved.desired, warnings)
 
@@ -165,21 +190,14 @@ def find_commit(revision: str, folder: Path) -> str:
     """
     if revision.startswith("-") or not revision.isprintable() or not revision:
         raise _refused(f"`{revision}` is no revision", "name a branch, a tag or a commit")
-    _top(folder)
+    top = Path(_top(folder))
     asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-    done = _git(folder, asked)
+    done = _git(top, asked)
     number = done.stdout.decode("ascii", "replace").strip()
     if done.returncode or not number:
         message = f"there is no file and no git revision `{revision}`"
         raise _refused(message, "`git log --oneline` lists revisions")
     return number
-
-
-def _document(data: bytes, name: str) -> reader.Document:
-    document = reader.read(data, name)
-    if document.is_whole:
-        conformity.check(document, "roles")
-    return document
 
 
 def _folder(source: str) -> Path:
@@ -191,14 +209,21 @@ def _folder(source: str) -> Path:
 
 
 def _top(folder: Path) -> str:
-    done = _git(folder, ("rev-parse", "--show-toplevel"))
-    if done.returncode:
+    top = git_top(folder)
+    if top is None:
         message = f"{folder} is not in a git repository, so there is no revision to compare with"
-        said = done.stderr.decode(errors="replace").strip().splitlines()
-        if said and "not a git repository" not in said[0]:
-            message = f"git can't read {folder}: {said[0]}"
         raise _refused(message, "name an earlier CSV, or a file or folder of roles")
-    return os.path.realpath(os.fsdecode(done.stdout.removesuffix(b"\n")))
+    done = _git(Path(top), ("rev-parse", "--show-toplevel"))
+    if done.returncode:
+        said = done.stderr.decode(errors="replace").strip().splitlines()
+        raise _refused(f"git can't read {top}: {said[0] if said else 'no reason given'}", None)
+    found = os.path.realpath(os.fsdecode(done.stdout.removesuffix(b"\n")))
+    if found != top:
+        message = f"git takes {found} for the top level of {top}"
+        raise _refused(
+            message, "remove the setting `core.worktree`, or compare in a plain checkout"
+        )
+    return top
 
 
 def _blobs(top: str, commit: str, path: str) -> Iterable[tuple[str, str]]:
@@ -214,11 +239,36 @@ def _blobs(top: str, commit: str, path: str) -> Iterable[tuple[str, str]]:
         about, _, name = entry.partition(b"\t")
         mode, _, blob = about.split(b" ")
         shown = os.fsdecode(name)
-        if mode not in _FILE_MODES:
-            if name.endswith(_SUFFIXES):
+        number = blob.decode("ascii")
+        if shown == path or _is_read(shown, path):
+            if mode not in _FILE_MODES:
                 raise _refused(f"`{shown}` was no regular file at {commit[:12]}", None)
-        elif name.endswith(_SUFFIXES) or shown == path:
-            yield shown, blob.decode("ascii")
+            yield shown, number
+        elif not _is_hidden(shown, path):
+            _require_no_folder(top, commit, shown, mode, number)
+
+
+def _require_no_folder(top: str, commit: str, name: str, mode: bytes, number: str) -> None:
+    """Refuse what would be read as a folder today: a link to one, a repository of its own."""
+    is_folder = mode == _REPOSITORY
+    if mode == _LINK:
+        (target,) = _contents(top, [number])
+        end = os.path.normpath(os.path.join(os.path.dirname(name), os.fsdecode(target)))
+        done = _git(Path(top), ("cat-file", "-t", f"{commit}:{end}"))
+        is_folder = done.stdout.strip() == b"tree"
+    if is_folder:
+        what = "a link to a folder" if mode == _LINK else "a repository of its own"
+        message = f"`{name}` was {what} at {commit[:12]}, and what it held can't be read from there"
+        raise _refused(message, "name another revision, or --source without it")
+
+
+def _is_read(name: str, source: str) -> bool:
+    """Whether a file below a source counts: a YAML file, and nothing on the way to it is hidden."""
+    return is_source_name(name) and not _is_hidden(name, source)
+
+
+def _is_hidden(name: str, source: str) -> bool:
+    return any(map(is_hidden, Path(os.path.relpath(name, source)).parts))
 
 
 def _contents(top: str, blobs: Sequence[str]) -> Iterable[bytes]:
@@ -241,24 +291,26 @@ def _git(
     program = shutil.which("git")
     if program is None:
         raise _refused("git is not installed", "install it, or name an earlier CSV or folder")
-    # Paths mean themselves, nothing is fetched, nothing is asked, messages are in one language.
-    settings = {
-        "GIT_LITERAL_PATHSPECS": "1",
-        "GIT_NO_LAZY_FETCH": "1",
-        "GIT_TERMINAL_PROMPT": "0",
-        "LC_ALL": "C",
-    }
     try:
         return subprocess.run(  # noqa: S603 - no shell; see the docstring of the module
-            [program, "-C", os.fspath(folder), *words],
+            [program, "-C", os.fspath(folder), *_SAFELY, *words],
             input=given,
             capture_output=True,
             check=False,
-            env={**os.environ, **settings},
+            env=_environment(),
             timeout=_TIMEOUT,
         )
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         raise _refused(f"git did not answer: {error}", None) from error
+
+
+def _environment() -> dict[str, str]:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("GIT_") or name in _HEARD or name.startswith(_HEARD_NUMBERED)
+    }
+    return kept | _SETTINGS
 
 
 def _refused(message: str, remedy: str | None) -> InvalidInput:

@@ -8,7 +8,7 @@ mean either, so none of them is accepted unquoted.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 _SAME_IN_BOTH: dict[str, bool | None] = {
@@ -35,15 +35,17 @@ _UNCLEAR = re.compile(
     """,
     re.VERBOSE,
 )
+_LONG = 19
 # No plain scalar that is not text starts otherwise; everything else skips the patterns above.
 _MAY_BE_SPECIAL = frozenset("0123456789+-.=<~tTfFnNyYoO")
 
 
 @dataclass(frozen=True, slots=True)
 class Unclear:
-    """A plain scalar that must be quoted."""
+    """A plain scalar that must be quoted. ``why`` ends a sentence that begins with it."""
 
     text: str
+    why: str = field(default="means different things in YAML 1.1 and 1.2", compare=False)
 
     @property
     def looks_like_date(self) -> bool:
@@ -60,11 +62,11 @@ def resolve_plain(text: str) -> Scalar:
         return text
     if text in _SAME_IN_BOTH:
         return _SAME_IN_BOTH[text]
-    if _INTEGER.fullmatch(text):
-        # Python refuses to convert absurdly long digit strings; nobody means those as numbers.
-        return int(text) if len(text) < 19 else Unclear(text)
-    if _FLOAT.fullmatch(text):
-        return float(text)
+    if _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
+        # Programs cut absurdly long digit strings off; nobody means those as numbers.
+        if len(text) >= _LONG:
+            return Unclear(text, f"is a number of {_LONG} characters or more")
+        return float(text) if "." in text else int(text)
     if _UNCLEAR.fullmatch(text):
         return Unclear(text)
     return text

@@ -57,7 +57,7 @@ def find_changes(
         shown = (had or has or Assignment(login)).user
         place = provenance.user(login)
         held, holds = had or Assignment(shown), has or Assignment(shown)
-        dated = _dated(desired, login, holds.roles ^ held.roles)
+        dated = dates_of(desired, login, holds.roles ^ held.roles)
         changes.append(AssignmentChange(shown, held, holds, place, dated))
     return tuple(changes)
 
@@ -80,7 +80,8 @@ def _grants(
     )
 
 
-def _dated(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
+def dates_of(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
+    """What the sources say of the dates and reasons of roles that a user gains or loses."""
     user = (desired.users or {}).get(login)
     dated = (item for item in (user.roles if user else ()) if item.until or item.reason)
     return tuple(sorted((d for d in dated if d.role in moved), key=lambda d: d.role))
@@ -95,6 +96,17 @@ def _role_change(
         return RoleChange(Action.DELETE, name, old, None, source=place, holders=count)
     fields = field_changes(old, new)
     return RoleChange(Action.UPDATE, name, old, new, fields, place, count)
+
+
+def recounted(changes: tuple[Change, ...], before: State, after: State) -> tuple[Change, ...]:
+    """The same changes, the holders of each role counted in these states. Both in new names."""
+    counts = _holders(before, after) if any(isinstance(c, RoleChange) for c in changes) else {}
+    return tuple(
+        replace(change, holders=counts.get(change.name, 0))
+        if isinstance(change, RoleChange)
+        else change
+        for change in changes
+    )
 
 
 def _holders(before: State, after: State) -> dict[str, int]:

@@ -6,6 +6,7 @@ plan says about the store is checked again before it is applied: see ``recheck``
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -15,12 +16,19 @@ from provisioner.engine import guards
 from provisioner.engine.access import UserImpact, impact
 from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
-from provisioner.engine.compare import find_changes
+from provisioner.engine.compare import find_changes, recounted
 from provisioner.engine.kept import Kept, find_kept
+from provisioner.engine.logins import login_notes
 from provisioner.engine.order import Step, Transition, steps
 from provisioner.engine.rules_in_force import RuleChange, in_force, rule_changes
-from provisioner.engine.staleness import changed_includes, misfits, moved_rules
-from provisioner.engine.target import conflicts, with_new_names
+from provisioner.engine.staleness import (
+    changed_includes,
+    last_day,
+    misfits,
+    moved_rules,
+    otherwise_than_told,
+)
+from provisioner.engine.target import conflicts, ignored_roles, ignored_users, with_new_names
 from provisioner.engine.verdict import loosened, violations
 from provisioner.model import KINDS, Base, Ending, State
 
@@ -52,12 +60,17 @@ _NO_ADMINISTRATOR_KNOWN: Final = Diagnostic(
 
 @dataclass(frozen=True, slots=True)
 class TargetIdentity:
-    """Which target a plan is for, and what it can do: the plan is adapted to that."""
+    """Which target a plan is for, and what it can do: the plan is adapted to that.
+
+    ``project`` is the digest of the project file that the target stands in, ``config`` its path.
+    """
 
     name: str
     kind: str
     identity: str
     capabilities: Capabilities
+    project: str | None = None
+    config: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +93,11 @@ class Plan:
     adapted to what the target lacks; ``flattened`` are the roles whose includes the target can't
     hold, as the sources write them (name, own privileges, includes); ``violations`` are all breaks
     of policies, blocking or not; ``kept`` tells where a revocation is not complete; ``sensitive``
-    are the sensitive privileges of the catalogue; ``dated`` are the assignments with an end that
-    are active after it, where assignments are managed; ``valid_until`` is the earliest of these
-    ends. ``rules`` are what it was judged by: ``policies`` are in force
-    after it, ``rule_changes`` what it changes about those that were before.
+    are the sensitive privileges of the catalogue; ``declared_defaults`` the default roles that the
+    sources declare; ``dated`` are the assignments with an end that are active after it, where
+    assignments are managed; ``valid_until`` is the first end date that the plan relies on: one of
+    these, or of an exemption from a policy. ``rules`` are what it was judged by: ``policies`` are
+    in force after it, ``rule_changes`` what it changes about those that were before.
     """
 
     target: TargetIdentity
@@ -103,6 +117,7 @@ class Plan:
     desired_digest: str | None = None
     manages: frozenset[Kind] = frozenset()
     default_roles: frozenset[str] = frozenset()
+    declared_defaults: frozenset[str] = frozenset()
     sensitive: frozenset[str] = frozenset()
     admin_privileges: frozenset[str] = frozenset()
     rules: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
@@ -161,31 +176,30 @@ def make_plan(
     changes = find_changes(snapshot.state, found, desired, adapted.origins)
     before, after = with_new_names(snapshot.state, found.renames), found.after
     manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)
-    dated = _endings(desired, as_of)
+    dated = endings(desired, as_of)
     plan = Plan(
         target=target,
         base=snapshot.base,
         as_of=as_of,
         settings=settings,
         changes=changes,
-        notes=(*adapted.notes, *notes_on_changes(asked, changes)),
-        flattened=tuple(adapted.flattened),
-        coverage=Coverage(
-            desired.files,
-            len(before.roles.keys() | after.roles.keys()) - sum(found.ignored.values()),
-            len(before.assignments.keys() | after.assignments.keys())
-            - sum(found.ignored_users.values()),
-            found.ignored,
-            found.ignored_users,
-            tuple(kind for kind in KINDS if kind not in manages),
+        notes=(
+            *adapted.notes,
+            *notes_on_changes(asked, changes),
+            *login_notes(desired, snapshot.state),
         ),
-        valid_until=min((ending.until for ending in dated), default=None),
-        dated=tuple(dated),
+        flattened=tuple(adapted.flattened),
+        coverage=coverage(
+            before, after, found.ignored, found.ignored_users, manages, desired.files
+        ),
+        valid_until=last_day((ending.until for ending in dated), desired.rules, as_of),
+        dated=dated,
         desired_digest=desired.digest,
         manages=manages,
         default_roles=catalogue.default_names,
-        sensitive=frozenset(p.name for p in catalogue.privileges.values() if p.sensitive),
-        admin_privileges=_admin_privileges(catalogue, before),
+        declared_defaults=frozenset(filter(catalogue.is_default, desired.roles or ())),
+        sensitive=catalogue.sensitive,
+        admin_privileges=admin_privileges(catalogue, before),
         rules=desired.rules,
     )
     plan = _with_rule_changes(plan, snapshot.state)
@@ -239,7 +253,26 @@ def _judged(
     )
 
 
-def _admin_privileges(catalogue: Catalogue, before: State) -> frozenset[str]:
+def coverage(
+    before: State,
+    after: State,
+    ignored: Mapping[str, int],
+    ignored_users: Mapping[str, int],
+    manages: frozenset[Kind],
+    files: tuple[str, ...],
+) -> Coverage:
+    """What a plan from one state to the other looked at. Both states carry the new names."""
+    return Coverage(
+        files,
+        len(before.roles.keys() | after.roles.keys()) - sum(ignored.values()),
+        len(before.assignments.keys() | after.assignments.keys()) - sum(ignored_users.values()),
+        dict(ignored),
+        dict(ignored_users),
+        tuple(kind for kind in KINDS if kind not in manages),
+    )
+
+
+def admin_privileges(catalogue: Catalogue, before: State) -> frozenset[str]:
     """The privileges that make an administrator, as far as the panel has them.
 
     What stored roles carry is there, whatever a catalogue says.
@@ -265,7 +298,7 @@ def _in_new_names(plan: Plan, names: frozenset[str]) -> frozenset[str]:
     return frozenset(plan.renames.get(name, name) for name in names)
 
 
-def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
+def endings(desired: DesiredState, as_of: date) -> tuple[Ending, ...]:
     """The dated assignments that are active, by their end, then by user and role."""
     found = [
         Ending(user.user, dated.role, dated.until)
@@ -273,7 +306,7 @@ def _endings(desired: DesiredState, as_of: date) -> list[Ending]:
         for dated in user.roles
         if dated.until is not None and dated.is_active(as_of)
     ]
-    return sorted(found, key=lambda ending: (ending.until, ending.user, ending.role))
+    return tuple(sorted(found, key=lambda ending: (ending.until, ending.user, ending.role)))
 
 
 def transition(plan: Plan, state: State) -> Transition:
@@ -307,11 +340,21 @@ def plan_steps(plan: Plan, state: State) -> tuple[Step, ...]:
     return steps(transition(plan, state))
 
 
+def rejudged(plan: Plan, snapshot: Snapshot, desired: DesiredState | None = None) -> Plan:
+    """A plan that fits what is stored, as its own settings and rules judge it there.
+
+    ``desired`` are the sources, for what only they know: dates, and places.
+    """
+    before = with_new_names(snapshot.state, plan.renames)
+    return _judged(plan, before, transition(plan, snapshot.state).after, snapshot, (), desired)
+
+
 def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     """Say in what a plan no longer fits what is stored now; nothing where it still does.
 
     Compared are the objects that the plan touches, what it changes for people, and the verdict of
-    the guards. What changed elsewhere does not count.
+    the guards. What changed elsewhere does not count. On the very version that the plan was made
+    from, everything that it says of the target has to be so.
     """
     state = snapshot.state
     reasons = [*moved_rules(plan, state), *misfits(plan, snapshot)]
@@ -321,14 +364,23 @@ def recheck(plan: Plan, snapshot: Snapshot) -> tuple[str, ...]:
     reasons += [p.message for p in conflicts(names, state, plan.renames, plan.settings)]
     if reasons:
         return tuple(reasons)
-    moved = transition(plan, state)
-    before = with_new_names(state, plan.renames)
-    reasons += changed_includes(plan, moved.after)
-    judged = _judged(plan, before, moved.after, snapshot)
+    before, after = with_new_names(state, plan.renames), transition(plan, state).after
+    reasons += changed_includes(plan, after)
+    judged = rejudged(plan, snapshot)
     if judged.impact != plan.impact:
         now = {u.user for u in judged.impact} ^ {u.user for u in plan.impact}
         whom = ", ".join(sorted(now)) or "the same users, in other privileges"
         reasons.append(f"it would change access otherwise than planned: {whom}")
     # A plan that is applied had no blockers, so every one of them is a new verdict.
     reasons += [blocker.message for blocker in judged.blockers]
+    # A store that tells neither versions nor runs looks the same after every write.
+    has_versions = plan.base.digest is not None or plan.target.capabilities.history
+    if has_versions and plan.base == snapshot.base and not reasons:
+        ignored = Counter(ignored_roles(state, plan.settings.ignore).values())
+        users = Counter(ignored_users(before, plan.settings.ignore_users).values())
+        users = users if "users" in plan.manages else Counter()
+        looked_at = coverage(before, after, ignored, users, plan.manages, plan.coverage.files)
+        changes = recounted(plan.changes, before, after)
+        follows = replace(judged, coverage=looked_at, changes=changes)
+        reasons += otherwise_than_told(plan, follows, after)
     return tuple(reasons)

@@ -36,7 +36,8 @@ class Settings:
     administrator. ``new_only`` lets pass what breaks a policy already; nothing may go beyond any
     of the roles named in ``ceilings``. ``actor`` is the login of who asked for the change, where
     that person has one. ``judge_former`` says that the rules before the change judge it as well;
-    ``rules_from`` names where other ones of those were read.
+    ``rules_from`` names where other ones of those were read. ``given`` names the limits in
+    ``safety`` that came from an option instead of the project file.
     """
 
     manage: Manage = "all"
@@ -53,3 +54,4 @@ class Settings:
     actor: str | None = None
     judge_former: bool = False
     rules_from: str | None = None
+    given: frozenset[str] = frozenset()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from datetime import date
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.flatten import outdated
@@ -10,9 +12,10 @@ from provisioner.engine.rules_in_force import rule_changes
 from provisioner.engine.target import with_new_names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from provisioner.engine.plan import Plan
+    from provisioner.engine.policy import Violation
     from provisioner.model import Snapshot, State
 
 
@@ -30,6 +33,8 @@ def misfits(plan: Plan, snapshot: Snapshot) -> Iterator[str]:
             held = before.assignments.get(login)
             if (held.roles if held else frozenset()) != change.before.roles:
                 yield f"user {change.name} no longer holds what the plan was made from"
+            elif held is not None and held.user != change.before.user:
+                yield f"user {change.name} is written {held.user} by now"
             elif change.added and known is not None and login not in known:
                 yield f"this target no longer has a user {change.name}"
         elif change.before is None:
@@ -60,3 +65,51 @@ def changed_includes(plan: Plan, after: State) -> Iterator[str]:
     for role in outdated(after, plan.flattened):
         if role.name in written:
             yield f"what role {role.name} would include carries something else by now"
+
+
+def otherwise_than_told(plan: Plan, follows: Plan, after: State) -> Iterator[str]:
+    """Yield what a plan says of the target, and what is not so.
+
+    ``follows`` is the same plan, worked out anew from the version that it was made from; ``after``
+    is what that leads to. Texts and places are not compared: they follow from the sources.
+    """
+    for item in fields(plan):
+        compared = _COMPARED.get(item.name, lambda value, _: value)
+        told, is_so = (compared(getattr(it, item.name), plan.rules) for it in (plan, follows))
+        if told != is_so:
+            yield f"its `{item.name}` is not what follows from its changes in this target"
+    for ending in plan.dated:
+        held = after.assignments.get(ending.user.casefold())
+        if held is None or ending.role not in held.roles:
+            yield f"its `dated` says that {ending.user} holds {ending.role}, which is not so"
+
+
+def _without_texts(
+    violations: Iterable[Violation], rules: Mapping[str, tuple[Any, ...]]
+) -> list[Violation]:
+    """Violations without messages and places, and only those that a state alone shows."""
+    by_sources = {policy["name"] for policy in rules.get("policies", ()) if "dated" in policy}
+    return [
+        replace(violation, message="", witness=(), place=None)
+        for violation in violations
+        if violation.policy not in by_sources
+    ]
+
+
+_COMPARED: Final = {"violations": _without_texts}
+
+
+def last_day(
+    ends: Iterable[date], rules: Mapping[str, tuple[Any, ...]], as_of: date
+) -> date | None:
+    """The first of the end dates that a plan relies on: it holds on that day, and no longer.
+
+    ``ends`` are those of assignments in force; exemptions from policies that are in force end too.
+    """
+    exempt = (item for policy in rules.get("policies", ()) for item in policy.get("except", ()))
+    dates = (
+        date.fromisoformat(item["until"])
+        for item in exempt
+        if isinstance(item, dict) and item.get("until")
+    )
+    return min((*ends, *(day for day in dates if as_of <= day)), default=None)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provisioner import globs, names
-from provisioner.diagnostics import Diagnostic
+from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.model import Assignment, State
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def find_target(
     another name: they go, and the declared role is a new one.
     """
     ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    ignored = _ignored(state, ignore)
+    ignored = ignored_roles(state, ignore)
     external = {name.casefold() for name in settings.external}
     ours = {n: d for n, d in (desired.roles or {}).items() if n.casefold() not in external}
     untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
@@ -69,7 +69,7 @@ def find_target(
             roles.pop(name, None)
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
-        out = _ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
+        out = ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
         target.ignored_users = dict(Counter(out.values()))
         assignments = _assignments(desired.users, before, settings, ignored, as_of, out)
     target.after = replace(before, roles=roles, assignments=assignments)
@@ -90,12 +90,16 @@ def conflicts(
 ) -> Iterator[Diagnostic]:
     """Yield where a stored state and what is declared can't go together.
 
-    External roles must exist; a declared name must not look like a stored one in other letters.
+    External roles must exist; a name must not look like another one, unless both are stored.
     """
     yield from _missing_external(settings, state)
     stored = state.roles.keys() - renames.keys()
-    for name, other in sorted(names.look_alikes(declared, stored).items()):
-        message = f"the name `{name}` looks like the stored role `{other}`, in other letters"
+    new = [name for name in declared if name not in stored]
+    for name, other in sorted(names.look_alikes(new, stored).items()):
+        odd = names.oddity(other if names.is_plain(name) else name)
+        message = (
+            f"the name `{name}` looks like the stored role `{other}`, written otherwise: {odd}"
+        )
         yield Diagnostic("look-alike-name", message, place(name), "type it again in one script")
 
 
@@ -124,13 +128,13 @@ def with_new_names(state: State, renames: Mapping[str, str]) -> State:
     return replace(state, roles=roles, assignments=assignments)
 
 
-def _ignored(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
+def ignored_roles(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     """The stored roles to leave alone, each with the first glob that says so."""
     found = ((name, globs.first_caseless(ignore, name)) for name in state.roles) if ignore else ()
     return {name: glob for name, glob in found if glob is not None}
 
 
-def _ignored_users(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
+def ignored_users(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
     """The users with assignments to leave alone, each with the first glob that says so."""
     logins = state.assignments if ignore else ()
     found = ((login, globs.first_caseless(ignore, login)) for login in logins)
@@ -268,12 +272,12 @@ def _assignments(
 
 def _missing_external(settings: Settings, state: State) -> list[Diagnostic]:
     found = []
-    for name in sorted(set(settings.external)):
-        if name not in state.roles:
-            message = f"the external role `{name}` does not exist in this target"
-            near = names.did_you_mean(name, state.roles)
-            remedy = near or "whoever manages it must create it first, or remove it from `external`"
-            found.append(Diagnostic("external-missing", message, None, remedy))
+    missing = sorted(name for name in set(settings.external) if name not in state.roles)
+    for index, name in enumerate(missing):
+        message = f"the external role `{name}` does not exist in this target"
+        near = names.did_you_mean(name, state.roles) if index < SHOWN_IN_FULL else None
+        remedy = near or "whoever manages it must create it first, or remove it from `external`"
+        found.append(Diagnostic("external-missing", message, None, remedy))
     return found
 
 

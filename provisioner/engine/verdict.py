@@ -29,8 +29,7 @@ def violations(
     if not policies:
         return ()
     before, after = (as_written(state, plan.flattened) for state in (before, after))
-    declared = (desired.roles if desired else None) or {}
-    shipped = _shipped(plan, before, after) - declared.keys()
+    shipped = _shipped(plan, before, after)
     found = check_policies(
         policies,
         after,
@@ -87,5 +86,6 @@ def present(plan: Plan) -> tuple[Mapping[str, Any], ...]:
 
 
 def _shipped(plan: Plan, before: State, after: State) -> frozenset[str]:
-    names = before.roles.keys() | after.roles.keys()
+    """The default roles that the sources do not declare: what they carry is the panel's doing."""
+    names = (before.roles.keys() | after.roles.keys()) - plan.declared_defaults
     return frozenset(name for name in names if name.casefold() in plan.default_roles)

@@ -2,18 +2,59 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
+from provisioner.diagnostics import SHOWN_IN_FULL
 from provisioner.model import Place
 from provisioner.render.style import Style, safe, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from provisioner.diagnostics import Diagnostic
 
 
 _MARGIN: Final = "    "
+_LONGEST: Final = 2000
+_LONGEST_END: Final = 400
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """Findings as far as they are shown in full, and how many more there are, by id."""
+
+    shown: tuple[Diagnostic, ...]
+    more: dict[str, int]
+
+    @classmethod
+    def over(cls, found: Sequence[Diagnostic]) -> Ceiling:
+        """Keep the first ``SHOWN_IN_FULL``, each with texts of a length that can be read."""
+        more = Counter(diagnostic.id for diagnostic in found[SHOWN_IN_FULL:])
+        return cls(tuple(map(_readable, found[:SHOWN_IN_FULL])), dict(sorted(more.items())))
+
+    def rest(self) -> str | None:
+        """Say how many more there are, if there are any: "and 3 more: 2 unknown-role, ..."."""
+        if not self.more:
+            return None
+        kinds = ", ".join(f"{number:,} {id}" for id, number in self.more.items())
+        return f"and {sum(self.more.values()):,} more: {kinds}"
+
+
+def _readable(found: Diagnostic) -> Diagnostic:
+    if len(found.message) <= _LONGEST and len(found.remedy or "") <= _LONGEST:
+        return found
+    remedy = None if found.remedy is None else _cut(found.remedy)
+    return replace(found, message=_cut(found.message), remedy=remedy)
+
+
+def _cut(text: str) -> str:
+    """A text without its middle, where that is long; its length stands there."""
+    if len(text) <= _LONGEST:
+        return text
+    start, end = text[: _LONGEST - _LONGEST_END], text[-_LONGEST_END:]
+    return f"{start} [... {len(text) - _LONGEST:,} characters left out ...] {end}"
 
 
 def diagnostic_lines(found: Diagnostic, style: Style, *, fold: bool = False) -> Iterator[str]:

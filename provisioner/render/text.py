@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from provisioner.engine.access import UserImpact
     from provisioner.engine.plan import Plan
+    from provisioner.engine.settings import Settings
     from provisioner.model import DatedRole
 
 # How many privileges and includes of a role a line names, in progress and reports.
@@ -147,7 +148,21 @@ def coverage_line(plan: Plan) -> str:
 def _header(plan: Plan, style: Style) -> list[str]:
     where = plan.target.identity
     text = f"Target {safe(plan.target.name)} ({safe(where)}), as of {plan.as_of}"
-    return _wrapped(text, style)
+    options = [safe(option) for option in options_given(plan.settings)]
+    given = _wrapped(f"Planned with {', '.join(options)}.", style) if options else []
+    return [*_wrapped(text, style), *given]
+
+
+def options_given(settings: Settings) -> Iterator[str]:
+    """The options that a plan was made with, and that change what it is judged by."""
+    flags = ("adopt", "allow_lockout", "new_only")
+    yield from (f"--{name.replace('_', '-')}" for name in flags if getattr(settings, name))
+    for name in sorted(settings.given):
+        yield f"--{name.replace('_', '-')} {getattr(settings.safety, name)}"
+    if settings.actor is not None:
+        yield f"--actor {settings.actor}"
+    if settings.rules_from is not None:
+        yield f"--rules-from {settings.rules_from}"
 
 
 def _change(change: Change, style: Style) -> Iterator[str]:
@@ -362,8 +377,10 @@ def _endings(plan: Plan, style: Style) -> Iterator[str]:
             days = (end.until - plan.as_of).days
             text = f"Ends soon: {safe(end.user)} holds {safe(end.role)} until {end.until}"
             yield from _wrapped(f"{text} ({_count(days, 'more day')}).", style)
-    elif plan.valid_until is not None:
-        yield f"Dated assignments: the next one ends on {plan.valid_until}."
+    elif plan.dated:
+        yield f"Dated assignments: the next one ends on {plan.dated[0].until}."
+    if plan.valid_until is not None and all(plan.valid_until < end.until for end in plan.dated):
+        yield f"An exemption from a policy ends on {plan.valid_until}."
 
 
 def _blockers(plan: Plan, style: Style) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -16,11 +17,13 @@ from starlette.routing import Route
 from provisioner.server import paging, reads, requests, writes
 from provisioner.server.edge import TRACE, Edge
 from provisioner.server.gateway import Gateway
+from provisioner.server.places import Places, Room
 from provisioner.server.problems import Problem, unavailable
 from provisioner.wire import shapes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
+    from concurrent.futures import Executor
 
     from starlette.requests import Request
 
@@ -87,6 +90,8 @@ def create_app(settings: Settings) -> Starlette:
         BackendError: The database can't be used.
     """
     gateway = Gateway(settings)
+    places = Places(settings.max_in_flight)
+    bodies = _Bodies(settings)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -97,12 +102,15 @@ def create_app(settings: Settings) -> Starlette:
 
     app = Starlette(
         routes=[
-            *(_route(path, _Endpoint(gateway, methods)) for path, methods in ROUTES.items()),
+            *(
+                _route(path, _Endpoint(gateway, bodies, methods))
+                for path, methods in ROUTES.items()
+            ),
             _route("/livez", _get_only(_alive)),
-            _route("/readyz", _get_only(_Readiness(gateway))),
+            _route("/readyz", _get_only(_Readiness(gateway, places))),
             _route("/openapi.yaml", _get_only(_contract)),
         ],
-        middleware=[Middleware(Edge, max_in_flight=settings.max_in_flight)],
+        middleware=[Middleware(Edge, places=places, tokens=settings.tokens)],
         exception_handlers={404: _no_such_path},
         lifespan=lifespan,
     )
@@ -125,8 +133,9 @@ def _route(path: str, endpoint: Callable[[Request], Awaitable[Response]]) -> Rou
 class _Endpoint:
     """All methods of one path."""
 
-    def __init__(self, gateway: Gateway, methods: dict[str, Method]) -> None:
+    def __init__(self, gateway: Gateway, bodies: _Bodies, methods: dict[str, Method]) -> None:
         self._gateway = gateway
+        self._bodies = bodies
         self._methods = methods
 
     async def __call__(self, request: Request) -> Response:
@@ -135,7 +144,6 @@ class _Endpoint:
         method = self._methods.get(name)
         if method is None:
             raise _not_allowed(self._methods)
-        in_thread = asyncio.get_running_loop().run_in_executor
         tokens, headers = gateway.settings.tokens, request.headers
         subject = requests.authenticated(headers, tokens)
         request.scope[TRACE].login = subject.login
@@ -152,14 +160,56 @@ class _Endpoint:
             ),
             headers,
         )
-        settings = gateway.settings
-        body = b""
-        if isinstance(method, Writer) and method.shape:
-            body = await requests.read_body(request, settings.max_body, settings.patience)
-        answer = await in_thread(gateway.threads, _answer, gateway, method, call, body)
+        if isinstance(method, Writer):
+            has_body = method.shape is not None
+            async with self._bodies.body(request, has_body=has_body) as body:
+                answer = await _in_thread(gateway.writers, _answer, gateway, method, call, body)
+        else:
+            answer = await _in_thread(gateway.threads, _answer, gateway, method, call, b"")
         # Whoever reads it in a terminal finds the next prompt on a line of its own.
         text = answer.body + b"\n" if answer.body else b""
         return Response(text, answer.status, answer.headers, _media_type(answer))
+
+
+class _Bodies:
+    """The bodies of requests that are held at a time."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._room = Room(settings.max_bodies)
+        self._alone = asyncio.Lock()
+
+    @asynccontextmanager
+    async def body(self, request: Request, *, has_body: bool) -> AsyncIterator[bytes]:
+        """Read a body and keep room for it during the block; for a large one, keep others out.
+
+        Raises:
+            Problem: It can't be read, there is no room, or other large ones take too long.
+        """
+        settings = self._settings
+        with self._room.share() as share:
+            body = b""
+            if has_body:
+                body = await requests.read_body(
+                    request, share, settings.max_body, settings.patience
+                )
+            if len(body) <= settings.large:
+                yield body
+                return
+            # Read, it takes many times its size, and while it is read nobody else is heard.
+            try:
+                async with asyncio.timeout(settings.patience):
+                    await self._alone.acquire()
+            except TimeoutError as error:
+                raise unavailable("too many large requests at once") from error
+            try:
+                yield body
+            finally:
+                self._alone.release()
+
+
+async def _in_thread(threads: Executor, work: Callable[..., Answer], *given: Any) -> Answer:
+    return await asyncio.get_running_loop().run_in_executor(threads, work, *given)
 
 
 def _answer(gateway: Gateway, method: Method, call: requests.Call, body: bytes) -> Answer:
@@ -220,19 +270,28 @@ async def _alive() -> Response:
 
 
 async def _contract() -> Response:
-    return Response(shapes.contract_text(), media_type="application/yaml")
+    return Response(_contract_text(), media_type="application/yaml")
+
+
+_contract_text: Final = cache(shapes.contract_text)
 
 
 class _Readiness:
-    """Whether requests can be answered now."""
+    """Whether requests can be answered now. However many ask, the database is asked once."""
 
-    def __init__(self, gateway: Gateway) -> None:
+    def __init__(self, gateway: Gateway, places: Places) -> None:
         self._gateway = gateway
+        self._places = places
+        self._asked: asyncio.Future[bool] | None = None
 
     async def __call__(self) -> Response:
         if self._gateway.draining:
             raise unavailable("the gateway is shutting down")
-        if not await asyncio.to_thread(self._gateway.database.answers):
+        if self._places.is_full:
+            raise unavailable("too many requests at once")
+        if self._asked is None or self._asked.done():
+            self._asked = asyncio.ensure_future(asyncio.to_thread(self._gateway.database.answers))
+        if not await asyncio.shield(self._asked):
             raise unavailable("the database does not answer")
         return _ok()
 

@@ -62,7 +62,11 @@ class Database:
         if self.is_sqlite:
             arguments: dict[str, Any] = {"timeout": patience, "isolation_level": None}
         else:
-            arguments = {"connect_timeout": max(2, int(patience))}
+            arguments = {
+                "connect_timeout": max(2, int(patience)),
+                # Whatever the environment says: of SQL_ASCII the driver makes bytes, not text.
+                "client_encoding": "utf8",
+            }
         try:
             self.engine = sa.create_engine(
                 url,
@@ -155,6 +159,7 @@ class Database:
                 self._prepare_file()
             with self.writing() as connection:
                 if not self.is_sqlite:
+                    self._require_unicode(connection)
                     lock = sa.func.pg_advisory_xact_lock(_ADVISORY_LOCK)
                     connection.execute(sa.select(lock))
                 self._migrate(connection)
@@ -166,6 +171,13 @@ class Database:
     def close(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+
+    def _require_unicode(self, connection: sa.Connection) -> None:
+        encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
+        if encoding != "UTF8":
+            what = f"the database's encoding is {encoding}, which does not hold every name"
+            remedy = "make one with `createdb --encoding=UTF8 --template=template0 NAME`"
+            raise BackendError(Diagnostic("database-encoding", what, self.shown, remedy))
 
     def _prepare_file(self) -> None:
         """Make the file, for its owner only, and turn its write-ahead log on, which is kept."""

@@ -8,17 +8,24 @@ import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
+from provisioner.server.connections import CONNECTION
 from provisioner.server.database import first_line
-from provisioner.server.problems import Problem, problem_for, problem_response, unavailable
+from provisioner.server.problems import Problem, problem_for, problem_response
+from provisioner.server.requests import find_subject
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from provisioner.server.places import Kind, Places
+    from provisioner.server.tokens import Tokens
+
 TRACE: Final = "provisioner.trace"
 _HEALTH: Final = frozenset({"/livez", "/readyz"})
 _GONE: Final = 499
+_CLOSE: Final = (b"connection", b"close")
 _log = logging.getLogger("provisioner.server")
 _access = logging.getLogger("provisioner.access")
 
@@ -33,12 +40,16 @@ class Trace:
 
 
 class Edge:
-    """ASGI middleware around everything else."""
+    """ASGI middleware around everything else.
 
-    def __init__(self, app: ASGIApp, max_in_flight: int) -> None:
+    Who shows no token gets one reply a connection: asking again and again without reading, they
+    would keep it, and what it holds.
+    """
+
+    def __init__(self, app: ASGIApp, places: Places, tokens: Tokens) -> None:
         self._app = app
-        self._most = max_in_flight
-        self._in_flight = 0
+        self._places = places
+        self._tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong, with a problem document."""
@@ -48,19 +59,23 @@ class Edge:
         trace = scope[TRACE] = Trace()
         began = time.monotonic()
 
+        is_known = find_subject(Headers(scope=scope), self._tokens) is not None
+        if is_known and CONNECTION in scope:
+            scope[CONNECTION].welcome()
+
         async def noting_send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 trace.status = message["status"]
+                if not is_known:
+                    message = {**message, "headers": [*message["headers"], _CLOSE]}
             await send(message)
 
-        self._in_flight += 1
         try:
-            if self._in_flight > self._most and scope["path"] not in _HEALTH:
-                raise unavailable("too many requests at once")  # noqa: TRY301 - one place answers
             if "\n" in scope["path"]:
                 # What routes are matched by would take a path with a line break at its end.
                 raise Problem("not-found", "there is no such path")  # noqa: TRY301
-            await self._app(scope, receive, noting_send)
+            with self._places.one(_kind(scope["path"], is_known=is_known)):
+                await self._app(scope, receive, noting_send)
         except ClientDisconnect:
             trace.status = _GONE
         except Exception as error:  # noqa: BLE001 - the outermost edge
@@ -71,7 +86,6 @@ class Edge:
                 response = problem_response(found, trace.request_id)
                 await response(scope, receive, noting_send)
         finally:
-            self._in_flight -= 1
             # The path as it came, percent-encoded: nothing in it can break the line.
             path = scope.get("raw_path", b"").partition(b"?")[0].decode("ascii", "replace")
             taken = (time.monotonic() - began) * 1000
@@ -80,6 +94,12 @@ class Edge:
                 *(scope["method"], path, trace.status, taken),
                 *(trace.login or "-", trace.request_id),
             )
+
+
+def _kind(path: str, *, is_known: bool) -> Kind:
+    if path in _HEALTH:
+        return "health"
+    return "known" if is_known else "stranger"
 
 
 def _note(request_id: str, problem: Problem | None, error: Exception) -> None:

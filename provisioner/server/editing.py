@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.writes import (
@@ -72,10 +73,9 @@ class Editing:
 
     def create(self, content: Document, at: str = "", ref: str | None = None) -> str:
         """Create a role; return its id. ``ref`` is what later writes may call it by."""
-        wrong = [*_name_errors(content["name"], at), *self._content_errors(content, at)]
-        if ref is not None and ref in self._refs:
-            wrong.append((f"{at}/ref", f"{ref} stands for another role already"))
-        _refuse(wrong)
+        again = ref is not None and ref in self._refs
+        twice = [(f"{at}/ref", f"{ref} stands for another role already")] if again else []
+        _refuse(chain(twice, _name_errors(content["name"], at), self._content_errors(content, at)))
         id = self._unused_id()
         role = replace(self._with_content(Role(content["name"], id=id), content))
         self._do(CreateRole(role), f"{at}/name")
@@ -130,7 +130,7 @@ class Editing:
         """Give a user exactly these roles."""
         problem = flaw(login)
         wrong = [(f"{at}/login" if at else "", f"the login {problem[0]}")] if problem else []
-        _refuse([*wrong, *self._ref_errors(refs, f"{at}/roles")])
+        _refuse(chain(wrong, self._ref_errors(refs, f"{at}/roles")))
         key = login.casefold()
         roles = frozenset(self._name(ref) for ref in refs)
         before = self.working.assignments.get(key)
@@ -222,8 +222,9 @@ def _name_errors(name: str, at: str) -> list[tuple[str, str]]:
 
 def _refuse(wrong: Iterable[tuple[str, str]]) -> None:
     """Raise what is wrong, if anything is."""
-    if wrong := list(wrong):
-        raise Problem("invalid", wrong[0][1], errors=wrong)
+    rest = iter(wrong)
+    if first := next(rest, None):
+        raise Problem("invalid", first[1], errors=chain([first], rest))
 
 
 def _conflict(id: str, detail: str, at: str) -> Problem:

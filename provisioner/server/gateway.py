@@ -38,8 +38,9 @@ class Gateway:
         self.store = Store()
         self.rendering = Rendering(settings.catalogue)
         self.draining = False
-        # One connection more, so that readiness can be asked for while all threads are busy.
-        connections = settings.threads + 1
+        # One connection more for the one that writes, and one so that readiness can be asked for
+        # while all threads are busy.
+        connections = settings.threads + 2
         self.database = Database(
             settings.database, patience=settings.patience, connections=connections
         )
@@ -51,10 +52,13 @@ class Gateway:
             self.database.close()
             raise
         self.threads = ThreadPoolExecutor(settings.threads, "gateway")
+        # Of their own: those that wait for their turn must not keep others from reading.
+        self.writers = ThreadPoolExecutor(settings.threads, "gateway-writes")
 
     def close(self) -> None:
         """Finish what runs, and close the database."""
         self.threads.shutdown()
+        self.writers.shutdown()
         self.database.close()
 
     def read(self, handler: Callable[[Look, Call], Answer], call: Call) -> Answer:

@@ -7,12 +7,14 @@ import signal
 import socket
 import ssl
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.server.connections import Connection, Crowd
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,8 +85,8 @@ def serve(
     """
     config = uvicorn.Config(
         app,
-        # Whatever else is installed: it bounds what a request may hold before its body.
-        http="h11",
+        # h11, whatever else is installed: it bounds what a request may hold before its body.
+        http=partial(Connection, crowd=Crowd()),  # type: ignore[arg-type]
         ws="none",
         log_config=None,
         access_log=False,

@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from provisioner import strict_json
 from provisioner.server.answers import Answer
 from provisioner.server.problems import Problem
 from provisioner.server.rendering import encode
@@ -54,8 +55,9 @@ def start(call: Call, kind: str, first: Key) -> Key:
     if len(given) > _LONGEST:
         raise wrong
     try:
-        found = json.loads(base64.b64decode(given + "=" * (-len(given) % 4), b"-_", validate=True))
-    except (ValueError, RecursionError) as error:
+        told = base64.b64decode(given + "=" * (-len(given) % 4), b"-_", validate=True)
+        found = strict_json.parse(told, strict_json.NOTE)
+    except ValueError as error:
         raise wrong from error
     if not (isinstance(found, list) and len(found) == 2 and found[0] == kind):
         raise wrong

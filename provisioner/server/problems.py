@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import exc
@@ -36,6 +37,8 @@ PROBLEMS: Final = {
     "unavailable": (503, "Unavailable for now"),
 }
 RETRY_AFTER: Final = "2"
+SHOWN_ERRORS: Final = 50
+_LONGEST: Final = 500
 
 _BUSY = "the database can't be reached, or is locked for too long; nothing was changed"
 _UNKNOWN = "the database failed while committing; whether the request took effect is not known"
@@ -55,7 +58,9 @@ class Problem(Exception):
     Args:
         id: A key of ``PROBLEMS``.
         detail: One sentence for people.
-        errors: What is wrong where in the body, as (JSON Pointer, sentence).
+        errors: What is wrong where in the body, as (JSON Pointer, sentence). The first
+            ``SHOWN_ERRORS`` are told, the rest is counted: no reply grows with its request.
+        more: How many were counted already.
         headers: What else the reply carries.
     """
 
@@ -65,18 +70,27 @@ class Problem(Exception):
         detail: str,
         *,
         errors: Iterable[tuple[str, str]] = (),
+        more: int = 0,
         headers: Mapping[str, str] | None = None,
     ) -> None:
         self.id = id
-        self.detail = detail
-        self.errors = tuple(errors)
+        self.detail = _shortened(detail)
+        rest = iter(errors)
+        self.errors = tuple(
+            (_shortened(at), _shortened(what)) for at, what in islice(rest, SHOWN_ERRORS)
+        )
+        self.more = more + sum(1 for _ in rest)
         self.headers = dict(headers or {})
-        super().__init__(f"{id}: {detail}")
+        super().__init__(f"{id}: {self.detail}")
 
     @property
     def status(self) -> int:
         """The HTTP status."""
         return PROBLEMS[self.id][0]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def unavailable(detail: str) -> Problem:
@@ -106,6 +120,8 @@ def problem_response(problem: Problem, request_id: str) -> Response:
     }
     if problem.errors:
         document["errors"] = [{"pointer": at, "detail": what} for at, what in problem.errors]
+    if problem.more:
+        document["more_errors"] = problem.more
     return Response(
         json.dumps(document, ensure_ascii=False).encode() + b"\n",
         status,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from provisioner import strict_json
 from provisioner.backends.stamp import now
 from provisioner.server import tables as t
 from provisioner.server.answers import Answer
@@ -130,7 +131,7 @@ def stored_reply(connection: sa.Connection, key: str, request: str) -> Answer | 
     if found.request != request:
         detail = "this Idempotency-Key came with another request before; make a new one"
         raise Problem("idempotency-key-reused", detail)
-    return Answer(found.status, found.body, json.loads(found.headers))
+    return Answer(found.status, found.body, strict_json.parse(found.headers, strict_json.NOTE))
 
 
 def keep_reply(connection: sa.Connection, key: str, request: str, answer: Answer) -> None:
@@ -159,4 +160,4 @@ def _json(document: Document | None) -> str | None:
 
 
 def _parsed(text: str | None) -> Any:
-    return None if text is None else json.loads(text)
+    return None if text is None else strict_json.parse(text)

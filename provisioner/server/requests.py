@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import math
 import re
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final
 
+from provisioner import strict_json
 from provisioner.server.problems import Problem
 from provisioner.wire import shapes
 
@@ -20,6 +18,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers
     from starlette.requests import Request
 
+    from provisioner.server.places import Share
     from provisioner.server.tokens import Subject, Tokens
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
@@ -27,11 +26,8 @@ _JSON_TYPE: Final = re.compile(
     r'application/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?', re.IGNORECASE
 )
 _KEY: Final = re.compile(r"[\x20-\x7e]{1,255}")
-_EXPLAINED: Final = 20
-_DEEPEST: Final = 64
 # 10,000 roles of 300 privileges are three million; of `{}` a body would take fifty times its size.
-_MOST_PARTS: Final = 5_000_000
-_TOO_DEEP: Final = f"the body is nested deeper than {_DEEPEST} levels"
+_BODY: Final = strict_json.Limits(parts=5_000_000, searched=200_000)
 _SHOWN: Final = 300
 
 
@@ -68,13 +64,24 @@ def authenticated(headers: Headers, tokens: Tokens) -> Subject:
     Raises:
         Problem: Nobody who is known.
     """
-    given = headers.getlist("authorization")
-    match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
-    subject = tokens.subject(match[1]) if match else None
+    subject = find_subject(headers, tokens)
     if subject is None:
-        detail = "the token is not known" if match else "send `Authorization: Bearer TOKEN`"
+        is_token = _token(headers) is not None
+        detail = "the token is not known" if is_token else "send `Authorization: Bearer TOKEN`"
         raise Problem("unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
     return subject
+
+
+def find_subject(headers: Headers, tokens: Tokens) -> Subject | None:
+    """Return who asks; None for nobody who is known."""
+    token = _token(headers)
+    return tokens.subject(token) if token else None
+
+
+def _token(headers: Headers) -> str | None:
+    given = headers.getlist("authorization")
+    match = _BEARER.fullmatch(given[0].strip()) if len(given) == 1 else None
+    return match[1] if match else None
 
 
 def require_write(subject: Subject) -> None:
@@ -116,11 +123,11 @@ def idempotency_key(headers: Headers) -> str:
     return given[0]
 
 
-async def read_body(request: Request, limit: int, patience: float) -> bytes:
-    """Return the whole body.
+async def read_body(request: Request, share: Share, limit: int, patience: float) -> bytes:
+    """Return the whole body, for which ``share`` makes room before it is read.
 
     Raises:
-        Problem: It is no JSON by its type, too large, or takes too long.
+        Problem: It is no JSON by its type, too large by itself or with others, or takes too long.
     """
     if not _JSON_TYPE.fullmatch(request.headers.get("content-type", "")):
         raise Problem("unsupported-media-type", "send `Content-Type: application/json`")
@@ -130,6 +137,7 @@ async def read_body(request: Request, limit: int, patience: float) -> bytes:
     announced = request.headers.get("content-length", "0")
     if announced.isdecimal() and int(announced) > limit:
         raise too_large
+    share.grow_to(int(announced) if announced.isdecimal() else 0)
     body = bytearray()
     try:
         async with asyncio.timeout(patience):
@@ -137,6 +145,7 @@ async def read_body(request: Request, limit: int, patience: float) -> bytes:
                 body += chunk
                 if len(body) > limit:
                     raise too_large
+                share.grow_to(len(body))
     except TimeoutError as error:
         raise Problem("malformed", f"the body did not come within {patience:g} s") from error
     return bytes(body)
@@ -149,52 +158,27 @@ def parsed(body: bytes) -> Any:
         Problem: It is none, or one that not every program reads in the same way.
     """
     try:
-        text = body.decode()
-        if sum(map(text.count, ",[{")) > _MOST_PARTS:
-            raise Problem("too-large", f"the body has more than {_MOST_PARTS} members and items")
-        value = json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_no_number,
-            parse_float=_finite,
-        )
-        _require_flat(value)
-        if "\\u" in text:
-            json.dumps(value, ensure_ascii=False).encode()
-    except RecursionError as error:
-        raise Problem("malformed", _TOO_DEEP) from error
-    except UnicodeError as error:
-        raise Problem("malformed", "the body holds text that is not Unicode") from error
-    except ValueError as error:
-        raise Problem("malformed", f"the body is not JSON: {str(error)[:_SHOWN]}") from error
-    return value
-
-
-def _require_flat(value: Any) -> None:
-    """What follows goes through a value by recursion."""
-    level: list[Any] = [value] if isinstance(value, dict | list) else []
-    for _ in range(_DEEPEST):
-        inner = [item.values() if isinstance(item, dict) else item for item in level]
-        level = [child for items in inner for child in items if isinstance(child, dict | list)]
-        if not level:
-            return
-    raise Problem("malformed", _TOO_DEEP)
+        return strict_json.parse(body, _BODY)
+    except strict_json.Unsound as error:
+        id = "too-large" if error.flaws[0].id == "json-too-large" else "malformed"
+        wrong = [(flaw.pointer or "", flaw.message) for flaw in error.flaws]
+        detail = f"the body is not JSON that all programs read alike: {error}"
+        raise Problem(id, detail, errors=wrong, more=error.more) from error
 
 
 def require_shape(shape: str, value: Any) -> None:
     """Let pass a value of that shape.
 
     Raises:
-        Problem: With the first things that are wrong, each with its place.
+        Problem: With the first things that are wrong, each with its place; the rest is counted.
     """
     if shapes.valid(shape, value):
         return
-    wrong = [
-        (_pointer(error.absolute_path), error.message[:_SHOWN])
-        for found in islice(shapes.violations(shape, value), _EXPLAINED)
-        for error in _explained(found)
-    ]
-    raise Problem("invalid", "the body has the wrong shape", errors=wrong)
+    found = [error for each in shapes.violations(shape, value) for error in _explained(each)]
+    told = [error for error in found if error.validator != shapes.REST]
+    more = sum(int(str(e.validator_value)) for e in found if e.validator == shapes.REST)
+    wrong = ((_pointer(error.absolute_path), error.message) for error in told)
+    raise Problem("invalid", "the body has the wrong shape", errors=wrong, more=more)
 
 
 def _explained(error: ValidationError) -> list[ValidationError]:
@@ -213,21 +197,3 @@ def _explained(error: ValidationError) -> list[ValidationError]:
 def _pointer(path: Iterable[str | int]) -> str:
     """A JSON Pointer (RFC 6901)."""
     return "".join(f"/{str(step).replace('~', '~0').replace('/', '~1')}" for step in path)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a member stands twice in one object")
-    return found
-
-
-def _no_number(text: str) -> float:
-    raise ValueError(f"{text} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text[:_SHOWN]} is too large")
-    return number

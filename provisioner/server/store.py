@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from provisioner import strict_json
 from provisioner.backends.next_state import with_initial_ids
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Working
@@ -137,7 +138,7 @@ def _load(connection: sa.Connection, panel: Any) -> Version:
     held = _grouped(connection.execute(sa.select(t.ASSIGNMENTS)), names)
     for row in rows:
         # Interned: the same few hundred names fill thousands of roles.
-        privileges = frozenset(map(intern, json.loads(row.privileges)))
+        privileges = frozenset(map(intern, strict_json.parse(row.privileges)))
         included = frozenset(includes.get(row.id, ()))
         roles[row.name] = Role(
             row.name, row.description, privileges, included, row.protected, row.id
@@ -148,8 +149,8 @@ def _load(connection: sa.Connection, panel: Any) -> Version:
         row.key: Assignment(row.login, frozenset(held[row.key]))
         for row in connection.execute(sa.select(t.USERS))
     }
-    recorded = frozenset(json.loads(panel.recorded))
-    state = State(roles, users, recorded, tuple(json.loads(panel.policies)))
+    recorded = frozenset(strict_json.parse(panel.recorded))
+    state = State(roles, users, recorded, tuple(strict_json.parse(panel.policies)))
     return Version(
         panel.id, panel.lineage, panel.serial, panel.mark, state, names, frozenset(defaults)
     )

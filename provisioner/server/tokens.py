@@ -6,10 +6,12 @@ comment. It is read again whenever it changes, so a line taken out revokes its t
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import re
 import secrets
+import stat
 import threading
 from dataclasses import dataclass
 from hashlib import sha256
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MIN_LENGTH: Final = 16
+_LARGEST: Final = 16 * 1024 * 1024
+_SHOWN: Final = 50
 _LINE: Final = re.compile(r"sha256:([0-9a-f]{64})[ \t]+(read|write)[ \t]+(\S.*)")
 _log = logging.getLogger("provisioner.server")
 
@@ -109,27 +113,58 @@ class Tokens:
 def append_token(file: Path, login: str, *, may_write: bool) -> str:
     """Make a token, append its line to a token file (mode 0600), and return it.
 
+    Only a token file is written to, an empty file or a new one; a link is not followed.
+
     Raises:
-        InvalidInput: The login can't be one, or the file can't be written.
+        InvalidInput: The login can't be one, the file is another one, or can't be written.
     """
     _require_login(login)
     token = secrets.token_urlsafe(32)
     line = f"sha256:{digest(token)} {'write' if may_write else 'read'} {login}\n"
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-        with os.fdopen(fd, "ab") as opened:
+        with open(file, "a+b", opener=_open_to_append) as opened:
+            opened.seek(0)
+            before = opened.read(_LARGEST + 1)
+            _require_tokens(before, file)
             os.fchmod(opened.fileno(), 0o600)
             # A last line without its end would swallow the new one.
-            if opened.tell() and not file.read_bytes().endswith(b"\n"):
+            if before and not before.endswith(b"\n"):
                 line = f"\n{line}"
             opened.write(line.encode())
             opened.flush()
             os.fsync(opened.fileno())
     except OSError as error:
-        what = f"can't write the token file: {error.strerror}"
-        raise InvalidInput(Diagnostic("unwritable", what, str(file))) from error
+        is_link = error.errno == errno.ELOOP
+        why = "it is a link" if is_link else error.strerror or str(error)
+        remedy = "name the file that it leads to" if is_link else None
+        what = f"can't write the token file: {why}"
+        raise InvalidInput(Diagnostic("unwritable", what, str(file), remedy)) from error
     return token
+
+
+def _open_to_append(path: str, flags: int) -> int:
+    return _regular(os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600))
+
+
+def _open_to_read(path: str, flags: int) -> int:
+    return _regular(os.open(path, flags | os.O_NONBLOCK))
+
+
+def _regular(fd: int) -> int:
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return fd
+
+
+def _require_tokens(content: bytes, file: Path) -> None:
+    try:
+        _parsed(content, file)
+    except InvalidInput as error:
+        what = "this is not a token file, so nothing was written to it"
+        remedy = "name a token file, or one that is not there yet"
+        raise InvalidInput(Diagnostic("not-tokens", what, str(file), remedy)) from error
 
 
 def _require_login(login: str) -> None:
@@ -149,20 +184,28 @@ def _stamp(file: Path) -> tuple[int, ...]:
 
 def _subjects(file: Path) -> dict[str, Subject]:
     try:
-        text = file.read_bytes().decode()
+        with open(file, "rb", opener=_open_to_read) as opened:
+            return _parsed(opened.read(_LARGEST + 1), file)
     except OSError as error:
         what = f"can't read the token file: {error.strerror}"
         remedy = "`provisioner serve --tokens FILE --new-token LOGIN` makes one"
         raise InvalidInput(Diagnostic("unreadable", what, str(file), remedy)) from error
+
+
+def _parsed(content: bytes, file: Path) -> dict[str, Subject]:
+    if len(content) > _LARGEST:
+        what = f"is larger than a token file can be ({_LARGEST} bytes)"
+        raise InvalidInput(Diagnostic("too-large", what, str(file)))
+    try:
+        text = content.decode()
     except UnicodeDecodeError as error:
         raise InvalidInput(Diagnostic("not-utf-8", "is not UTF-8", str(file))) from error
     found: dict[str, Subject] = {}
     problems = []
-    for number, line in enumerate(text.splitlines(), 1):
-        content = line.strip()
-        if not content or content.startswith("#"):
+    for number, line in enumerate(map(str.strip, text.splitlines()), 1):
+        if not line or line.startswith("#"):
             continue
-        match = _LINE.fullmatch(content)
+        match = _LINE.fullmatch(line)
         # The line itself is not shown: somebody may have written the token in it.
         if match is None or flaw(match[3]):
             remedy = "write `sha256:<64 hex digits> <read|write> <login>`"
@@ -170,6 +213,9 @@ def _subjects(file: Path) -> dict[str, Subject]:
             problems.append(Diagnostic("token-line", "is no line for a token", place, remedy))
         else:
             found[match[1]] = Subject(match[1], match[3], may_write=match[2] == "write")
+    if len(problems) > _SHOWN:
+        more = f"{len(problems) - _SHOWN} more lines are none for a token"
+        problems = [*problems[:_SHOWN], Diagnostic("token-line", more, str(file))]
     if problems:
         raise InvalidInput(problems)
     return found

@@ -6,11 +6,19 @@ name, and what contradicts itself is refused: a wrong answer must never look lik
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import fields
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from provisioner.backends.base import HistoryEntry, Run
+from provisioner.backends.contradictions import (
+    circles,
+    policy_flaws,
+    same_ids,
+    same_names,
+    strangers,
+)
 from provisioner.model import (
     Assignment,
     Capabilities,
@@ -22,31 +30,42 @@ from provisioner.model import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     Items = Sequence[Mapping[str, Any]]
 
 _NONE: frozenset[str] = frozenset()
+_SHOWN = 20
 _CAPABILITIES = frozenset(field.name for field in fields(Capabilities))
 
 
 class Contradiction(ValueError):
-    """A document contradicts itself: the message names the field and what is wrong with it."""
+    """A document contradicts itself. Each of ``problems`` names the field and what is wrong."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        more = len(problems) - _SHOWN
+        self.problems = (*problems[:_SHOWN], *([f"and {more} more of such"] if more > 0 else []))
+        super().__init__("; ".join(self.problems))
 
 
 def state_of(document: Mapping[str, Any]) -> State:
     """Return the state in the reply to GET /state, or in a kept state.
 
     Raises:
-        Contradiction: Two roles or users clash, or an id leads nowhere.
+        Contradiction: Two roles or users clash, an id leads nowhere, a role includes itself, or a
+            policy is none.
     """
-    names = _names(document["roles"])
+    if found := list(_contradictions(document)):
+        raise Contradiction(found)
+    names = {item["id"]: item["name"] for item in document["roles"]}
     return State(
         {role.name: role for role in _roles(document["roles"], names)},
         {
-            item["login"].casefold(): Assignment(item["login"], held)
-            for item, held in _holders(document["users"], names)
-            if held
+            item["login"].casefold(): Assignment(
+                item["login"], frozenset([names[id] for id in item["roles"]])
+            )
+            for item in document["users"]
+            if item["roles"]
         },
         frozenset(document["recorded"]),
         tuple(document["policies"]),
@@ -60,12 +79,12 @@ def catalogue_of(document: Mapping[str, Any], roles: Mapping[str, Role]) -> Cata
         Contradiction: Two privileges have the same name.
     """
     told = document["catalogue"]
-    privileges: dict[str, Privilege] = {}
-    for index, item in enumerate(told["privileges"]):
-        if item["name"] in privileges:
-            where = f"catalogue.privileges[{index}].name"
-            raise Contradiction(f"{where}: {item['name']} is listed twice")
-        privileges[item["name"]] = _privilege(item)
+    listed = [_privilege(item) for item in told["privileges"]]
+    privileges = {privilege.name: privilege for privilege in listed}
+    if len(privileges) < len(listed):
+        counted = Counter(privilege.name for privilege in listed)
+        twice = sorted(name for name, times in counted.items() if times > 1)
+        raise Contradiction([f"catalogue.privileges: {name} is there twice" for name in twice])
     shipped = [item["name"] for item in document["roles"] if item["default"]]
     return Catalogue(told["name"], privileges, tuple(roles[name] for name in shipped))
 
@@ -95,52 +114,27 @@ def _privilege(item: Mapping[str, Any]) -> Privilege:
     )
 
 
-def _names(items: Items) -> dict[str, str]:
-    """Ids to names, once no two roles share either."""
-    names = {item["id"]: item["name"] for item in items}
-    if len(names) < len(items):
-        raise Contradiction(f"roles{_twice(item['id'] for item in items)}")
-    if len({name.casefold() for name in names.values()}) < len(names):
-        raise Contradiction(f"roles{_twice(item['name'].casefold() for item in items)}")
-    return names
+def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
+    roles, users = document["roles"], document["users"]
+    known = frozenset(item["id"] for item in roles)
+    yield from same_ids(roles)
+    yield from same_names("roles", "name", roles)
+    yield from same_names("users", "login", users)
+    yield from strangers("roles", "name", roles, ("includes",), known)
+    yield from strangers("users", "login", users, ("roles",), known)
+    yield from circles(roles, "id")
+    yield from (problem for _, problem in policy_flaws(document["policies"]))
 
 
 def _roles(items: Items, names: Mapping[str, str]) -> Iterable[Role]:
-    for index, item in enumerate(items):
-        includes = item["includes"]
+    for item in items:
         yield Role(
             item["name"],
             item["description"],
             # Interned: the same few hundred names fill thousands of roles, and sets of identical
             # objects compare by identity.
             frozenset(map(intern, item["privileges"])),
-            _named(includes, names, f"roles[{index}].includes") if includes else _NONE,
+            frozenset([names[id] for id in item["includes"]]) if item["includes"] else _NONE,
             item["protected"],
             item["id"],
         )
-
-
-def _holders(
-    items: Items, names: Mapping[str, str]
-) -> Iterable[tuple[Mapping[str, Any], frozenset[str]]]:
-    if len({item["login"].casefold() for item in items}) < len(items):
-        raise Contradiction(f"users{_twice(item['login'].casefold() for item in items)}")
-    for index, item in enumerate(items):
-        yield item, _named(item["roles"], names, f"users[{index}].roles")
-
-
-def _named(ids: Iterable[str], names: Mapping[str, str], where: str) -> frozenset[str]:
-    try:
-        return frozenset([names[id] for id in ids])
-    except KeyError as error:
-        raise Contradiction(f"{where}: no role has the id {error.args[0]}") from None
-
-
-def _twice(keys: Iterable[str]) -> str:
-    """Where the first key stands that was there before, and what it is."""
-    seen: set[str] = set()
-    for index, key in enumerate(keys):
-        if key in seen:
-            return f"[{index}]: {key} is there twice"
-        seen.add(key)
-    return ""

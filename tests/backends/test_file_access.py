@@ -17,6 +17,7 @@ from provisioner.backends.file import FileBackend
 from provisioner.engine.writes import CreateRole
 from provisioner.errors import BackendError, LockHeld
 from provisioner.model import Role, State
+from provisioner.strict_json import FILE
 from provisioner.testing.contract import carry_out
 
 if TYPE_CHECKING:
@@ -208,6 +209,14 @@ def test_a_path_below_a_file_is_an_error(tmp_path: Path) -> None:
         with_lock(backend)
     with pytest.raises(BackendError):
         backend.history()
+
+
+def test_a_file_that_no_state_fills_is_not_read(tmp_path: Path) -> None:
+    """It would take the memory of the machine."""
+    with (tmp_path / "state.json").open("wb") as file:
+        file.truncate(FILE.size + 1)
+    with pytest.raises(BackendError, match=f"it has more than {FILE.size} bytes"):
+        store(tmp_path).read()
 
 
 def test_a_path_to_no_regular_file_is_an_error(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from provisioner.errors import BackendError, StateDamaged
 from provisioner.model import Base, Role, State
 
 WHOLE = (Path(__file__).parent.parent / "golden" / "state.json").read_bytes()
+NO_DAY = "2026-02-30"
 RUN = Run("2026-03-01T09:30:00Z", "ada@desk", "apply", "1 to create")
 
 
@@ -44,6 +45,13 @@ def damage(data: bytes) -> str:
     assert found.remedy
     assert "rollback N --replace-broken" in found.remedy
     return found.id
+
+
+def damages(data: bytes) -> list[str]:
+    """Return all that is said to be wrong with the data."""
+    with pytest.raises(StateDamaged) as caught:
+        document.decode(data, "state.json")
+    return [found.message for found in caught.value.diagnostics]
 
 
 def message(data: bytes) -> str:
@@ -151,7 +159,8 @@ def violating() -> dict[str, tuple[dict[str, Any], str]]:
         "a text for roles": ({"users": [user | {"roles": "all"}]}, "users[0].roles"),
         "an unknown kind": ({"recorded": ["groups"]}, "recorded[0]"),
         "a negative serial": ({"serial": -1}, "serial"),
-        "a serial that is no number": ({"serial": float("nan")}, "serial"),
+        "a serial that is text": ({"serial": "7"}, "serial"),
+        "a serial that no file could count to": ({"serial": 10**15}, "serial"),
         "a lineage that is no UUID": ({"lineage": "mine"}, "lineage"),
         "a run without a time": ({"run": {"by": "ada"}}, "run"),
         "another format": ({"format": "tfstate"}, "format"),
@@ -178,13 +187,65 @@ def contradicting() -> dict[str, tuple[dict[str, Any], str]]:
             "VIEWER",
         ),
         "a name twice": ({"roles": [*roles, viewer | {"id": "x"}]}, "Viewer"),
-        "an id twice": ({"roles": [*roles, viewer | {"name": "Other"}]}, "same id"),
+        "an id twice": (
+            {"roles": [*roles, viewer | {"name": "Other"}]},
+            "is the id of Viewer already",
+        ),
         "a login twice": ({"users": [*users, users[0] | {"user": "ADA@example.com"}]}, "ADA@"),
         "an include of nothing": (
             {"roles": [roles[0] | {"includes": ["Gone"]}, *roles[1:]]},
             "Gone",
         ),
         "an assignment to nothing": ({"users": [users[0] | {"roles": ["Gone"]}]}, "Gone"),
+        "a user twice": ({"users": [*users, users[0]]}, "users[2].user: Ada@example.com"),
+        "a privilege twice": (
+            {"roles": [*roles[:2], viewer | {"privileges": ["A_VIEW", "B_VIEW", "A_VIEW"]}]},
+            "roles[2].privileges (Viewer): A_VIEW is there twice",
+        ),
+        "an include twice": (
+            {"roles": [roles[0], roles[1] | {"includes": ["Viewer", "Viewer"]}, viewer]},
+            'includes (Süd "Ost" 🚒): Viewer is there twice',
+        ),
+        "a role given twice": (
+            {"users": [users[0] | {"roles": ["Viewer", "Viewer"]}]},
+            "users[0].roles (Ada@example.com): Viewer is there twice",
+        ),
+        "a role that includes itself": (
+            {"roles": [*roles[:2], viewer | {"includes": ["Viewer"]}]},
+            "roles (Viewer).includes: it includes itself: Viewer > Viewer",
+        ),
+        "roles that include each other": (
+            {"roles": [*roles[:2], viewer | {"includes": ['Süd "Ost" 🚒']}]},
+            "it includes itself: ",
+        ),
+        "a kind twice": ({"recorded": ["roles", "roles"]}, "recorded: roles is there twice"),
+        "no run for a serial": ({"run": None}, "run: every serial but 0"),
+        "a run for no serial": ({"serial": 0}, "run: every serial but 0"),
+        "a policy without a rule": (
+            {"policies": [{"name": "p"}]},
+            "policies[0]: policy `p` has no",
+        ),
+        "a policy with two rules": (
+            {"policies": [{"name": "p", "deny": ["A"], "dated": {"roles": ["Viewer"]}}]},
+            "policies[0]: policy `p` has no rule, more than one",
+        ),
+        "a policy without a name": ({"policies": [{"deny": ["A"]}]}, "policies[0]"),
+        "a policy that is wrong inside": (
+            {"policies": [{"name": "p", "restrict": {"roles": ["Viewer"], "max_users": -1}}]},
+            "policies[0]: restrict.max_users: -1",
+        ),
+        "a policy until no day": (
+            {
+                "policies": [
+                    {"name": "p", "deny": ["A"], "except": [{"role": "V", "until": NO_DAY}]}
+                ]
+            },
+            "policies[0].except: there is no date 2026-02-30",
+        ),
+        "a policy twice": (
+            {"policies": [{"name": "p", "deny": ["A"]}, {"name": "p", "deny": ["B"]}]},
+            "policies[1].name: p is there twice",
+        ),
     }
 
 
@@ -196,13 +257,50 @@ def test_a_state_that_contradicts_itself_is_refused(case: str) -> None:
     assert named in message(resigned(**changes))
 
 
+def test_all_contradictions_are_told_at_once() -> None:
+    """Up to twenty; the rest is counted."""
+    content = json.loads(WHOLE)
+    users = [{"user": f"u{number}@example.com", "roles": ["Gone"]} for number in range(30)]
+    told = damages(resigned(users=users, roles=[*content["roles"], content["roles"][0]]))
+    assert len(told) == 21
+    assert any("roles[3].name: Full Access is there twice" in each for each in told)
+    assert any("roles[3].id" in each for each in told)
+    assert any("users[17].roles (u17@example.com): there is no role Gone" in each for each in told)
+    assert "state.json contradicts itself: and 12 more of such" in told
+    with pytest.raises(StateDamaged) as caught:
+        document.decode(resigned(users=users), "state.json")
+    # What to do stands below the last, once.
+    assert ["rollback" in str(found.remedy) for found in caught.value.diagnostics] == [
+        False
+    ] * 20 + [True]
+
+
 def test_json_that_breaks_parsers_is_refused() -> None:
     """Nesting, numbers and surrogates that a parser chokes on are damage, not a crash."""
     head = '"format": "provisioner-state",\n"version": 1,\n'
     for body in ("[" * 100_000, f'"serial": {"9" * 5000}}}', '"serial": 1', "}{", "", "1}"):
         assert damage(signed(head + body)) in {"state-json", "state-schema"}
-    lone = resigned(lineage="\ud800")
-    assert damage(lone) == "state-schema"
+    assert damage(resigned(lineage="\ud800")) == "state-json"
+
+
+def test_what_programs_read_differently_is_refused() -> None:
+    """Each flaw is told with its place, all of them at once."""
+    body = WHOLE.split(b"\n", 2)[2].decode()
+    twice = body.replace('"recorded":', '"serial": 8,\n"recorded":')
+    (told,) = damages(signed(twice))
+    assert "line 8, column 1 (/serial): the key `serial` stands twice in one object" in told
+    assert "the first is at line 6, column 1" in told
+    numbers = body.replace('"serial": 7', f'"serial": {"9" * 21}').replace("false", "NaN", 1)
+    first, second = damages(signed(numbers))
+    assert "(/roles/1/protected): NaN is no JSON number" in first
+    assert "(/serial): 999999999999999999999 is a larger number" in second
+
+
+def test_a_serial_is_a_whole_number_however_it_is_written() -> None:
+    """1e0 is 1 to every program, and is kept as 1."""
+    body = WHOLE.split(b"\n", 2)[2].decode().replace('"serial": 7', '"serial": 7.0')
+    serial = document.decode(signed(body), "state.json").header.serial
+    assert (serial, type(serial)) == (7, int)
 
 
 def test_text_without_utf8_form_is_not_written(tmp_path: Path) -> None:

@@ -61,11 +61,12 @@ def test_a_folder_that_must_not_be_read(shell: Shell, without_privilege: tuple[s
     assert "roles/sub: error: can't list the folder: Permission denied" in answer.err
 
 
-def test_a_named_pipe(shell: Shell) -> None:
+def test_a_pipe_in_a_folder(shell: Shell) -> None:
     """It is refused at once, without waiting for somebody to write into it."""
-    os.mkfifo(shell.folder / "pipe.yaml")
-    (error,) = shell.refused("apply", "--auto-approve", "pipe.yaml")
-    assert (error.id, error.place) == ("unreadable", "pipe.yaml")
+    shell.write("roles/a.yaml", VIEWER)
+    os.mkfifo(shell.folder / "roles" / "pipe.yaml")
+    (error,) = shell.refused("apply", "--auto-approve", "roles")
+    assert (error.id, error.place) == ("unreadable", "roles/pipe.yaml")
     assert "not a regular file" in error.message
 
 
@@ -257,6 +258,11 @@ def test_a_project_file_that_was_named_must_be_there(shell: Shell) -> None:
             "version: 1\nprivileges:\n  - {name: A}\n  - {name: A}\n",
             "panel.yaml:4:12",
             "privilege `A` is listed twice",
+        ),
+        (
+            "version: 1\nprivileges: [{name: A}]\ndefault_roles:\n  - {name: B}\n  - {name: b}\n",
+            "panel.yaml:5:12",
+            "default role `b` is listed twice",
         ),
     ],
 )

@@ -220,7 +220,7 @@ def test_a_catalogue_of_the_panel_makes_it_needless_to_ask(panel: Shell, counted
     again = panel("privileges", "--out", "catalogue.yaml", env=ENV)
     assert (again.code, again.err.partition("\n")[0]) == (
         1,
-        "catalogue.yaml: error: the file exists already",
+        "catalogue.yaml: error: can't write it: this is a catalogue",
     )
     (error,) = panel.refused("privileges", "--out", "other.yaml", "--search", "A")
     assert error.message == "--out goes with neither --search nor --format"
@@ -401,7 +401,7 @@ NOT_THE_CONTRACT: dict[str, tuple[dict[str, Any], tuple[str, ...], str]] = {
     "a user of nothing": (
         {"users": [{"login": "ada", "roles": ["r-9"], "etag": '"1"'}]},
         (ETAG,),
-        "users[0].roles: no role has the id r-9",
+        "users[0].roles (ada): there is no role r-9",
     ),
 }
 

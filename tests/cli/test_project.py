@@ -323,3 +323,33 @@ def test_a_bad_value_in_the_environment_is_a_usage_error(shell: Shell) -> None:
     answer = shell("plan", "roles.yaml", env={"PROVISIONER_AS_OF": "yesterday"})
     assert answer.code == 1
     assert "`yesterday` is no date; write YYYY-MM-DD" in answer.err
+
+
+def test_a_plan_for_a_new_panel_says_that_no_project_file_was_found(shell: Shell) -> None:
+    """Whoever stands in the folder of the sources, and not in the project's, reads it in time."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles]\n")
+    shell.write("roles/a.yaml", "version: 1\nroles: {}\n")
+    told = "No provisioner.yaml here, and no .provisioner/state.json: this is a new panel"
+    (shell.folder / "elsewhere").mkdir()
+    inside = type(shell)(shell.folder / "roles")
+    assert told in inside("plan", ".").err
+    assert told not in shell("plan").err
+
+
+def test_a_date_is_a_day_of_a_month(shell: Shell) -> None:
+    """Python's own reading takes weeks, too."""
+    shell.write("a.yaml", "version: 1\nroles: {}\n")
+    for text in ("2026-W48-1", "20261127", "2026-02-30", "\uff12026-11-27"):
+        assert "is no date; write YYYY-MM-DD" in shell("plan", "a.yaml", "--as-of", text).err
+
+
+def test_a_lock_that_is_a_link_is_named(shell: Shell) -> None:
+    """Both locks of a state file."""
+    shell.write("a.yaml", "version: 1\nroles: {A: {}}\n")
+    for lock in ("lock", "commit"):
+        link = shell.folder / f".provisioner/state.json.{lock}"
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to("/nowhere")
+        (error,) = shell.errors("apply", "--auto-approve", "a.yaml")
+        assert "is a symbolic link, and a lock must be a file of its own" in error.message
+        link.unlink()

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Backend
     from provisioner.engine.order import Step
     from provisioner.engine.plan import Plan
+    from provisioner.engine.saved import Judge
     from provisioner.engine.writes import Write
     from provisioner.outcome import Outcome
 
@@ -211,14 +212,17 @@ def carry_out(
     today: date = TODAY,
     stopped: Callable[[], bool] = lambda: False,
     confirmed: Confirmed | None = None,
+    judge: Judge | None = None,
+    run: Run = RUN,
 ) -> Outcome:
     """Apply a plan as the command line does, but quietly."""
     return apply_plan(
         plan,
         backend,
-        run=RUN,
+        run=run,
         today=today,
         lock_timeout=0.0,
         progress=confirmed or Confirmed(),
         stopped=stopped,
+        judge=judge,
     )

@@ -328,6 +328,100 @@ def test_a_change_that_contradicts_itself_is_refused() -> None:
     assert refuses(sealed(changed(document, ("changes", at, "name"), "Legacy One")))
 
 
+def contradictions(**changes: Any) -> list[str]:
+    """What is said of the wide plan, with these values at the top of its document, or below."""
+    document = planfile.to_document(WIDE.plan())
+    for pointer, value in changes.items():
+        path = [int(step) if step.isdigit() else step for step in pointer.split("__")]
+        document = changed(document, tuple(path), value)
+    with pytest.raises(InvalidInput) as refused:
+        planfile.decode(sealed(document), "plan.json")
+    return [found.message for found in refused.value.diagnostics]
+
+
+def at(action: str) -> int:
+    """Where the first change of that kind stands in the wide plan."""
+    changes = planfile.to_document(WIDE.plan())["changes"]
+    return next(i for i, change in enumerate(changes) if change["action"] == action)
+
+
+def test_a_contradiction_names_the_field_what_it_says_and_what_follows() -> None:
+    """As a JSON pointer, so that programs find it too."""
+    number = at("update")
+    (found,) = contradictions(**{f"changes__{number}__effect": "cosmetic"})
+    assert found == (
+        f'the plan contradicts itself: /changes/{number}/effect says "cosmetic"; '
+        'from the rest of it follows "both"'
+    )
+
+
+def test_a_number_written_otherwise_is_refused() -> None:
+    """Two digests for one plan: it could be applied twice."""
+    document = planfile.to_document(WIDE.plan())
+    number = float(document["base"]["serial"])
+    assert refuses(sealed(changed(document, ("base", "serial"), number)))
+
+
+def test_an_edit_that_is_not_shown_is_refused() -> None:
+    """What people read is ``fields``; what is stored is ``after``."""
+    number = at("update")
+    added = {f"changes__{number}__after__privileges": ["A", "B", "CONFIG_SECURITY"]}
+    told = contradictions(**added, **{f"changes__{number}__added": ["A", "B", "CONFIG_SECURITY"]})
+    assert any(f"/changes/{number}/fields/0/added/2 says null" in line for line in told)
+
+
+def test_a_rename_with_an_edit_in_it_is_refused() -> None:
+    """It is shown as a pure rename; the edit has to be a change of its own."""
+    number = at("rename")
+    told = contradictions(**{f"changes__{number}__after__privileges": ["A", "B", "C"]})
+    assert any("renamed as one thing and changed as another" in line for line in told)
+    alone = world(stored(role("Desk", "A")), desired(renamed("Desk", role("Support", "A"))))
+    document = planfile.to_document(alone.plan())
+    forged = changed(document, ("changes", 0, "after", "privileges"), ["A", "B"])
+    forged = changed(forged, ("changes", 0, "added"), ["B"])
+    with pytest.raises(InvalidInput, match='/changes/0/after/privileges/1 says "B"'):
+        planfile.decode(sealed(forged), "plan.json")
+
+
+def test_changes_in_another_order_are_refused() -> None:
+    """The order is that in which people read them."""
+    changes = planfile.to_document(WIDE.plan())["changes"]
+    assert contradictions(changes=changes[::-1])
+
+
+def test_a_change_of_what_is_not_managed_is_refused() -> None:
+    """It would be a kind that `show` calls not managed."""
+    (found,) = contradictions(manages=["users"])
+    assert "though roles are not managed" in found
+
+
+def test_a_plan_that_a_policy_forbids_can_not_hide_it() -> None:
+    """A new break is among what blocks it."""
+    rules = {"policies": ({"name": "p", "deny": ["A"]},)}
+    it = world(stored(role("Desk")), replace(desired(role("Desk", "A")), rules=rules))
+    document = planfile.to_document(it.plan()) | {"blockers": [], "applyable": True}
+    with pytest.raises(InvalidInput, match="policy p forbids it"):
+        planfile.decode(sealed(document), "plan.json")
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        {"name": "p"},
+        {"name": "p", "deny": "A"},
+        {"name": "p", "deny": ["A"], "except": 5},
+        {"name": "p", "deny": ["A"], "place": ["p.yaml", 1, 1, 1]},
+        {"name": "p", "deny": ["A"], "except": [{"role": "R", "until": "2026-02-30"}]},
+        {"name": 1, "deny": ["A"]},
+    ],
+    ids=str,
+)
+def test_a_policy_that_no_source_could_hold_is_refused(policy: Any) -> None:
+    """Rules in a plan are input like the rest of it."""
+    document = planfile.to_document(WIDE.plan())
+    assert refuses(sealed({**document, "rules": {"policies": [policy]}}))
+
+
 # Secrets and odd text
 
 

@@ -14,16 +14,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.settings import Safety
 from provisioner.engine.writes import CreateRole, DeleteRole, SetAssignment, UpdateRole
-from provisioner.errors import Blocked, InvalidInput, LockHeld, StalePlan
+from provisioner.errors import BackendError, Blocked, InvalidInput, LockHeld, StalePlan
 from provisioner.model import Assignment, DatedRole, State
+from provisioner.planfile import to_document
 from provisioner.testing import MemoryBackend
 from provisioner.testing.contract import carry_out as written
-from provisioner.testing.strategies import TODAY, rollbacks, somebody_elses_writes, worlds
+from provisioner.testing.strategies import (
+    TODAY,
+    as_desired,
+    rollbacks,
+    somebody_elses_writes,
+    worlds,
+)
 from tests.engine import oracle
 from tests.engine.build import (
+    RUN,
     carry_out,
     desired,
     names,
@@ -356,12 +365,12 @@ def test_a_blocked_plan_is_not_applied() -> None:
 
 
 def test_a_plan_for_another_target_is_not_applied() -> None:
-    """The refusal says which one it is for, and how to choose it."""
+    """The refusal says which one it is for, and how to come there."""
     plan = plan_against(MemoryBackend(CURRENT), world(CURRENT, UPDATE))
     elsewhere = MemoryBackend(CURRENT, identity="memory:other")
     with pytest.raises(InvalidInput, match="memory:test") as refused:
         carry_out(plan, elsewhere)
-    assert "--target sandbox" in str(refused.value.diagnostics[0].remedy)
+    assert "in the project that it was made in" in str(refused.value.diagnostics[0].remedy)
     assert elsewhere.states == ()
 
 
@@ -387,3 +396,22 @@ def test_a_store_that_lost_its_way_to_commit() -> None:
     with pytest.raises((StalePlan, Blocked, InvalidInput)):
         carry_out(plan, now)
     assert now.states == ()
+
+
+@pytest.mark.parametrize("atomic", [True, False])
+def test_a_plan_that_was_begun_or_applied_is_used_up(atomic: bool) -> None:
+    """The history has its digest, also of a run that broke off and of one that was taken back."""
+
+    def lost(number: int, _: Write) -> None:
+        if number == 1 and not atomic:
+            raise BackendError(Diagnostic("lost", "the connection was lost"))
+
+    backend = MemoryBackend(CURRENT, atomic=atomic, fail_on=lost)
+    wanted = desired(role("Clerk", "B"), DESK, LEAD, users={"ada": "Desk", "bob": "Lead"})
+    plan = plan_against(backend, world(CURRENT, wanted))
+    run = replace(RUN, plan=to_document(plan)["digest"])
+    assert carry_out(plan, backend, run=run).is_complete is atomic
+    now = backend.handle()
+    back = plan_against(now, world(now.read().state, as_desired(CURRENT)))
+    assert carry_out(back, now).is_complete
+    assert "it was applied already: run 1" in stale(now, plan, run=run)

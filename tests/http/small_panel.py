@@ -9,6 +9,7 @@ or as a network, around single requests.
 from __future__ import annotations
 
 import json
+import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ REQUEST = {"title": "{name}", "text": "{description}", "perms": "{privilege_ids}
 
 PROFILE: dict[str, Any] = {
     "version": 1,
+    "paging": {"style": "none"},
     "privileges": {"list": {"path": "/perms", "items": "data"}, "id": "id", "name": "code"},
     "roles": {
         "list": {"path": "/roles", "items": "data"},
@@ -133,6 +135,25 @@ def by_names() -> dict[str, Any]:
     return profile
 
 
+def by_pages(profile: dict[str, Any]) -> dict[str, Any]:
+    """A profile for the panel with its lists in pages."""
+    paging = {"style": "page", "query": {"page": "{page}"}, "total": "total"}
+    return deepcopy(profile) | {"paging": paging}
+
+
+def cut_into_pages(size: int) -> Callable[[Asked, Callable[[], Answer]], Answer | None]:
+    """A meddling: the lists come in pages."""
+
+    def meddle(asked: Asked, act: Callable[[], Answer]) -> Answer | None:
+        if asked.method != "GET" or "page" not in asked.query:
+            return None
+        items = act().body["data"]
+        start = (int(asked.query["page"]) - 1) * size
+        return Answer(200, {"data": items[start : start + size], "total": len(items)})
+
+    return meddle
+
+
 class SmallPanel:
     """The panel's rules, and what it holds. ``drops`` are privileges that it silently ignores."""
 
@@ -143,6 +164,7 @@ class SmallPanel:
         self.drops: set[int] = set()
         self.meddle: Callable[[Asked, Callable[[], Answer]], Answer | None] = lambda _, __: None
         self.made = 0
+        self.guard = threading.RLock()
         for mail in ("ada@example.com", "grace@example.com"):
             number = len(self.people) + 1
             self.people[number] = {"id": number, "mail": mail, "roles": [], "version": 1}
@@ -157,7 +179,8 @@ class SmallPanel:
         done: list[Answer] = []
 
         def act() -> Answer:
-            done.append(self.act(asked))
+            with self.guard:
+                done.append(self.act(asked))
             return done[0]
 
         answer = self.meddle(asked, act)
@@ -165,6 +188,8 @@ class SmallPanel:
 
     def act(self, asked: Asked) -> Answer:  # noqa: PLR0911 - one for each kind of request
         match asked.method, *asked.steps:
+            case "OPTIONS", *_:
+                return Answer(405, {"message": "no"})
             case "GET", "perms":
                 return Answer(200, {"data": [{"id": i, "code": c} for i, c in PERMS.items()]})
             case "GET", "roles":

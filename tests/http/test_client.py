@@ -98,7 +98,7 @@ UNUSABLE: dict[str, tuple[Any, str]] = {
     "a web page": (reply("<h1>Log in</h1>", 200, "text/html"), "is not JSON (text/html: <h1>Log"),
     "no type": (reply("{}", 200, ""), "is not JSON (no type: {})"),
     "invalid JSON": (reply('{"a": '), "is not JSON: "),
-    "two of a name": (reply('{"a": 1, "a": 2}'), "'a' is there twice"),
+    "two of a name": (reply('{"a": 1, "a": 2}'), "the key `a` stands twice"),
     "no number": (reply('{"a": NaN}'), "NaN is no JSON"),
     "not UTF-8": (reply(b'"\xff"'), "is not JSON: "),
     "half a pair": (reply('{"a": "\\ud800"}'), "is not JSON: "),

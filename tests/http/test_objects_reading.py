@@ -268,6 +268,36 @@ def test_lists_of_different_versions_are_read_again(
             assert set(backend.read().state.roles) == {"Base", "Wide"}
         else:
             place = f"GET {server.url}{last}: the version of the {parts[1]}"
-            with pytest.raises(BackendError, match=rf"3 times: {re.escape(place)}"):
+            with pytest.raises(BackendError, match=rf"3 readings: {re.escape(place)}"):
                 backend.read()
     assert len(read) == min(rounds + 1, 3)
+
+
+def test_a_reference_to_what_was_deleted_is_said_for_what_it_is(tmp_path: Path) -> None:
+    """Not as a list that keeps changing: that would stay so for ever."""
+    panel = filled_panel()
+    panel.people[1]["roles"] = [9]
+    with JsonServer(panel) as server, pytest.raises(BackendError) as caught:
+        opened(server, PROFILE, tmp_path).read()
+    (found,) = caught.value.diagnostics
+    assert "data[0].roles: no role has the id 9" in found.message
+    assert "changed" not in found.message
+    assert found.remedy is not None
+    assert "Take the reference away in the panel" in found.remedy
+
+
+@pytest.mark.parametrize("path", ["/perms", "/roles", "/people", "/roles/1/perms"])
+@pytest.mark.parametrize("status", [203, 206, 299])
+def test_a_part_of_the_state_is_no_state(tmp_path: Path, path: str, status: int) -> None:
+    panel = filled_panel(apart=True)
+    panel.meddle = lambda asked, act: Answer(status, act().body) if asked.path == path else None
+    why = f"{path}: .*answers {status}"
+    with JsonServer(panel) as server, pytest.raises(BackendError, match=why):
+        opened(server, apart(), tmp_path).read()
+
+
+def test_users_whose_next_page_nobody_asks_for_are_not_gone(tmp_path: Path) -> None:
+    panel = filled_panel()
+    panel.meddle = change("/people", "next", to="/people?page=2")
+    with JsonServer(panel) as server, pytest.raises(BackendError, match="`next` shows more"):
+        opened(server, PROFILE, tmp_path).read()

@@ -362,6 +362,86 @@ def test_taking_a_last_role_waits_for_other_assignments(tmp_path: Path) -> None:
     assert [person["roles"] for person in panel.people.values()] == [[], [2]]
 
 
+def test_holders_that_are_lost_when_their_list_is_rewritten_are_named(tmp_path: Path) -> None:
+    """Somebody else takes the role from them meanwhile, or the API takes no more than so many."""
+    panel = SmallPanel()
+    panel.add("Base", 1)
+    for person in panel.people.values():
+        person["roles"] = [1]
+    with JsonServer(panel) as server:
+        store = Store(panel, server, opened(server, last_role_by_remove(), tmp_path))
+        store.backend.read()
+
+        def forgetful(act: Callable[[], Answer]) -> Answer:
+            answer = act()
+            panel.people[2]["roles"] = []
+            return answer
+
+        store.on("PUT", "/roles/1/people", forgetful)
+        with pytest.raises(BackendError, match=r"any more: grace@example\.com \(Base\)"):
+            store.backend.write(SetAssignment(ADA, some("Base"), NOBODY))
+
+
+def by_detour() -> dict[str, Any]:
+    profile = deepcopy(PROFILE)
+    profile["users"]["last_role_by_detour"] = True
+    return profile
+
+
+@pytest.fixture
+def stubborn(tmp_path: Path) -> Iterator[Store]:
+    """A panel that refuses to leave a user without roles, and whose other administrator is busy."""
+    panel = SmallPanel()
+    panel.add("Base", 1)
+    panel.people[1]["roles"] = [1]
+
+    def meddle(asked: Asked, _: Callable[[], Answer]) -> Answer | None:
+        panel.people[2]["roles"] = sorted({*panel.people[2]["roles"], 1})
+        if asked.method == "PUT" and asked.body.get("roles") == []:
+            return Answer(400, {"message": "a user needs a role"})
+        return None
+
+    panel.meddle = meddle
+    with JsonServer(panel) as server:
+        store = Store(panel, server, opened(server, by_detour(), tmp_path))
+        store.backend.read()
+        panel.people[2]["roles"] = []
+        server.asked.clear()
+        yield store
+
+
+def test_a_last_role_goes_by_a_detour_that_touches_nobody_else(stubborn: Store) -> None:
+    """The other holder of the role was given it at the same moment."""
+    stubborn.backend.write(SetAssignment(ADA, some("Base"), NOBODY))
+    assert [person["roles"] for person in stubborn.panel.people.values()] == [[], [1]]
+    assert stubborn.panel.roles.keys() == {1}
+    changes = stubborn.asked("POST", "PUT", "DELETE")
+    assert changes == ["POST /roles", "PUT /people/1", "DELETE /roles/2"]
+
+
+def test_a_detour_that_fails_leaves_no_role_behind(stubborn: Store) -> None:
+    before = stubborn.panel.meddle
+    stubborn.panel.meddle = lambda asked, act: (
+        Answer(403, {"message": "not for you"}) if asked.method == "PUT" else before(asked, act)
+    )
+    with pytest.raises(BackendError, match="not for you"):
+        stubborn.backend.write(SetAssignment(ADA, some("Base"), NOBODY))
+    assert stubborn.panel.roles.keys() == {1}
+    assert stubborn.panel.people[1]["roles"] == [1]
+
+
+def test_a_temporary_role_that_can_not_be_deleted_is_named(stubborn: Store) -> None:
+    before = stubborn.panel.meddle
+    stubborn.panel.meddle = lambda asked, act: (
+        Answer(403, {"message": "not for you"}) if asked.method == "DELETE" else before(asked, act)
+    )
+    left = "the temporary role provisioner-leaving-[0-9a-f]{12} is left behind"
+    with pytest.raises(BackendError, match=left):
+        stubborn.backend.write(SetAssignment(ADA, some("Base"), NOBODY))
+    assert stubborn.panel.people[1]["roles"] == [2]
+    assert stubborn.panel.roles[2]["perms"] == []
+
+
 def test_what_can_not_be_is_refused_before_anything_is_sent(store: Store) -> None:
     base = store.role("Base")
     store.asked()

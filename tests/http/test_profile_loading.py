@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 SMALLEST = """\
 version: 1
+paging: {style: none}
 roles:
   list: {path: /roles}
   id: id
@@ -116,11 +117,11 @@ def test_all_problems_are_said_at_once_each_with_its_place(tmp_path: Path) -> No
     text = text.replace("version: 1", "version: 1\nrolles: {}")
     assert [place for place, _ in problems(tmp_path, text)] == [
         "2:1",  # rolles
-        "6:9",  # the expression
-        "13:5",  # update: no {id} ...
-        "14:11",  # ... but {idd}
-        "16:11",
-        "16:34",
+        "7:9",  # the expression
+        "14:5",  # update: no {id} ...
+        "15:11",  # ... but {idd}
+        "17:11",
+        "17:34",
     ]
 
 
@@ -187,6 +188,36 @@ CHANGES = [
         "path: /roles}",
         "path: /roles, paging: «{style: offset, query: {o: '{offset}', k: '{size}'}}}",
         "roles.list: {size} is used, and `size` is missing",
+    ),
+    (
+        "paging: {style: none}\nroles:\n  list: {path: /roles}",
+        "roles:\n  list: «{path: /roles}",
+        "roles.list: nothing says how this list is paged",
+    ),
+    (
+        "path: /roles}",
+        "path: /roles, paging: {style: link, next: «next}}",
+        "roles.list.paging: `next` does nothing in the paging style `link`",
+    ),
+    (
+        "paging: {style: none}",
+        "paging: {style: none, first: «0}",
+        "paging: `first` does nothing in the paging style `none`",
+    ),
+    (
+        "paging: {style: none}",
+        "paging: {style: none, size: «50}",
+        "paging: `size` does nothing: no request of these lists holds {size}",
+    ),
+    (
+        "paging: {style: none}",
+        "paging: «{style: none, query: {p: '{page}'}}",
+        "roles.list: {page} is used, and the paging style `none` does not count that",
+    ),
+    (
+        "paging: {style: none}",
+        "paging: «{style: offset, query: {p: '{page}', o: '{offset}'}}",
+        "roles.list: {page} is used, and the paging style `offset` does not count that",
     ),
     (
         "update:\n    method",
@@ -265,7 +296,7 @@ def test_privileges_listed_apart_must_be_writable(tmp_path: Path) -> None:
     apart = "privileges:\n    names: name\n    list: {path: '/roles/{id}/privileges'}"
     text = SMALLEST.replace("privileges: {names: privileges}", apart)
     (found,) = problems(tmp_path, text)
-    assert found == ("7:5", "roles.privileges can't be written")
+    assert found == ("8:5", "roles.privileges can't be written")
 
 
 def documentation() -> str:

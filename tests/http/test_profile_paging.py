@@ -85,7 +85,7 @@ def test_an_empty_list_is_empty(body: Any) -> None:
 
 def test_a_list_at_once_asks_once() -> None:
     with JsonServer(lambda _: Answer(200, {"items": EVERYTHING})) as server:
-        assert len(read(server, Paging())) == len(server.asked) * 7 == 7
+        assert len(read(server, Paging("none"))) == len(server.asked) * 7 == 7
 
 
 def test_numbered_pages_may_say_whether_there_is_another() -> None:
@@ -160,7 +160,7 @@ def test_a_list_that_changed_is_read_again(case: tuple[Any, ...], rounds: int) -
 def test_a_list_that_keeps_changing_is_an_error(case: tuple[Any, ...]) -> None:
     paging, good, bad, reason = case
     with JsonServer(Twice(good, Answer(200, bad), 9)) as server:
-        with pytest.raises(BackendError, match="it changed while it was listed, 3 times") as caught:
+        with pytest.raises(BackendError, match="the same in 3 readings") as caught:
             read(server, paging)
         assert reason in str(caught.value)
         assert f"GET {server.url}/things?" in str(caught.value)
@@ -168,6 +168,137 @@ def test_a_list_that_keeps_changing_is_an_error(case: tuple[Any, ...]) -> None:
             a for a in server.asked if a.query.get("page", "1") == "1" and "after" not in a.query
         ]
         assert len(starts) == 3
+
+
+def test_a_list_that_changes_each_time_in_another_way_is_said_to_change() -> None:
+    totals = iter(range(8, 99))
+
+    def answer(asked: Asked) -> Answer:
+        total = len(EVERYTHING) if begins(asked) else next(totals)
+        return Answer(200, {"items": window(0, 2), "total": total})
+
+    with JsonServer(answer) as server, pytest.raises(BackendError, match=CHANGED) as caught:
+        read(server, BY_PAGE)
+    assert "total was 7, now 10" in str(caught.value)
+
+
+CHANGED = "it changed while it was listed, 3 times"
+
+
+def test_offsets_that_begin_with_one_are_no_change_of_the_list() -> None:
+    """SCIM counts from 1 and takes 0 for 1, so the last item of a page comes again."""
+
+    def answer(asked: Asked) -> Answer:
+        start = max(int(asked.query["from"]), 1) - 1
+        return Answer(200, {"items": window(start, 2)})
+
+    with JsonServer(answer) as server, pytest.raises(BackendError) as caught:
+        read(server, BY_OFFSET)
+    (found,) = caught.value.diagnostics
+    assert "2 is there twice" in found.message
+    assert "changed" not in found.message
+    assert found.remedy is not None
+    assert "where its pages begin (0 or 1)" in found.remedy
+
+
+NONE = Paging("none")
+ALL = window(0, 7)
+MORE: dict[str, tuple[Paging, Any, dict[str, str], str]] = {
+    "Django REST framework": (
+        NONE,
+        {"count": 26, "next": "http://x/things?page=2", "previous": None, "items": ALL},
+        {},
+        "`next` shows more than the 7 items that came",
+    ),
+    "a count alone": (NONE, {"count": 26, "items": ALL}, {}, "`count` is 26, and 7 items came"),
+    "SCIM": (NONE, {"totalResults": 9, "items": ALL}, {}, "`totalResults` is 9, and 7 items came"),
+    "Laravel": (
+        NONE,
+        {"items": ALL, "meta": {"last_page": 3}},
+        {},
+        "`meta.last_page` is 3, and 1 page came",
+    ),
+    "JSON:API": (NONE, {"items": ALL, "links": {"next": "/x"}}, {}, "`links.next` shows more"),
+    "HAL": (NONE, {"items": ALL, "_links": {"next": {"href": "/x"}}}, {}, "`_links.next` shows"),
+    "OData": (NONE, {"items": ALL, "@odata.nextLink": "/x"}, {}, "`@odata.nextLink` shows more"),
+    "Slack": (NONE, {"items": ALL, "response_metadata": {"next_cursor": "k"}}, {}, "next_cursor`"),
+    "Stripe": (NONE, {"items": ALL, "has_more": True}, {}, "`has_more` shows more"),
+    "a Link header": (NONE, {"items": ALL}, {"Link": '</x>; rel="next"'}, "the header Link shows"),
+    "json-server": (NONE, {"items": ALL}, {"X-Total-Count": "9"}, "X-Total-Count is 9, and 7"),
+    "PostgREST": (NONE, {"items": ALL}, {"Content-Range": "0-6/26"}, "Content-Range is 26"),
+    "GitLab": (NONE, {"items": ALL}, {"X-Next-Page": "2"}, "the header X-Next-Page shows more"),
+    "link style, next in the body": (BY_LINK, {"items": ALL, "next": "/x"}, {}, "`next` shows"),
+    "a misspelt next": (
+        replace(BY_CURSOR, next=compiled("nextt")),
+        {"items": ALL, "next": "k"},
+        {},
+        "`next` shows more than the 7 items",
+    ),
+    "a next in another place": (
+        replace(BY_CURSOR, next=compiled("meta.next")),
+        {"items": ALL, "next": "k"},
+        {},
+        "`next` shows more than the 7 items",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MORE.values(), ids=MORE)
+def test_an_answer_that_shows_more_than_was_read_is_an_error(case: Any) -> None:
+    paging, body, headers, message = case
+    with JsonServer(lambda _: Answer(200, body, headers)) as server:
+        with pytest.raises(BackendError) as caught:
+            read(server, paging)
+        (found,) = caught.value.diagnostics
+        assert message in found.message
+        assert f"GET {server.url}/things?kind=a b" in found.message
+        assert found.remedy is not None
+        assert "say in `paging:`" in found.remedy
+
+
+WHOLE: dict[str, tuple[Paging, Any, dict[str, str]]] = {
+    "nothing follows": (NONE, {"items": ALL, "next": None, "count": 7}, {}),
+    "a link to others": (NONE, {"items": ALL}, {"Link": '</s.css>; rel="preload"'}),
+    "no more, whatever the last one was": (
+        NONE,
+        {"items": ALL, "has_more": False, "next_cursor": "k7"},
+        {},
+    ),
+    "a count of something in the items": (NONE, {"items": [{"id": 1, "count": 50}]}, {}),
+    "a total that the profile counts itself": (
+        replace(NONE, total=compiled("length(items)")),
+        {"items": ALL, "count": 26},
+        {},
+    ),
+    "a next that the profile speaks of": (
+        replace(BY_CURSOR, next=compiled("more && next")),
+        {"items": ALL, "next": "k7", "more": False},
+        {},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", WHOLE.values(), ids=WHOLE)
+def test_an_answer_that_shows_no_more_is_whole(case: Any) -> None:
+    paging, body, headers = case
+    with JsonServer(lambda _: Answer(200, body, headers)) as server:
+        assert read(server, paging) == [item["id"] for item in body["items"]]
+
+
+@pytest.mark.parametrize("status", [202, 203, 204, 206, 226, 299])
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_part_of_an_answer_is_an_error(status: int, number: int) -> None:
+    """Also where it looks whole: something on the way may have left out what it does not like."""
+
+    def answer(_: Asked) -> Answer:
+        if len(server.asked) == number:
+            return Answer(status, {"items": [], "next": None})
+        return Answer(200, {"items": [{"id": number}], "next": "k2"})
+
+    with JsonServer(answer) as server:
+        with pytest.raises(BackendError, match=f"list the things: the server answers {status}"):
+            read(server, BY_CURSOR)
+        assert len(server.asked) == number
 
 
 BAD = {

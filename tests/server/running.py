@@ -20,12 +20,14 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
 from provisioner import catalogue
+from provisioner.server.connections import Connection, Crowd
 from provisioner.server.listening import Address, bound, url_of
 from provisioner.server.settings import Settings
 from provisioner.server.tokens import Tokens
@@ -56,10 +58,14 @@ def bearer(token: str) -> dict[str, str]:
 
 
 @contextmanager
-def serving(app: Starlette | ASGIApp) -> Iterator[str]:
+def serving(app: Starlette | ASGIApp, crowd: Crowd | None = None) -> Iterator[str]:
     """Serve an application on a free loopback port; the URL has no slash at its end."""
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, timeout_graceful_shutdown=int(PATIENCE)
+        app,
+        http=partial(Connection, crowd=crowd or Crowd()),  # type: ignore[arg-type]
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=int(PATIENCE),
     )
     server = uvicorn.Server(config)
     listening = bound(Address("127.0.0.1", 0))

@@ -28,12 +28,12 @@ def test_each_run_keeps_the_state_that_it_left(gateway: Client):
     gateway.commit({"op": "assign", "login": "ada", "roles": ["default-full-access"]})
     states.append(gateway.state())
     gateway.role("One by one")
-    body = {"run": RUN, "recorded": ["users"], "policies": [{"a": 1}]}
+    body = {"run": RUN, "recorded": ["users"], "policies": [{"name": "p", "deny": ["X"]}]}
     recorded = gateway.post("/runs", body)
     assert (recorded.status_code, recorded.json()) == (201, {"run": 2})
     states.append(gateway.state())
     assert states[2]["recorded"] == ["users"]
-    assert states[2]["policies"] == [{"a": 1}]
+    assert states[2]["policies"] == [{"name": "p", "deny": ["X"]}]
     runs = gateway.listed("/runs")
     assert [(run["number"], run["has_state"]) for run in runs] == [(0, True), (1, True), (2, True)]
     assert [(run["run"], run["subject"]) for run in runs] == [(None, None), *[(RUN, LOGIN)] * 2]
@@ -91,3 +91,26 @@ def test_the_audit_tells_who_changed_what(gateway: Client):
 def test_the_serial_of_a_recording_grows_too(gateway: Client):
     gateway.post("/runs", {"run": RUN, "recorded": [], "policies": []})
     assert gateway.state()["serial"] == 1
+
+
+def test_what_nobody_could_judge_by_is_not_recorded(gateway: Client):
+    """Whoever reads the state next would have to refuse it."""
+    sound = {"name": "p", "deny": ["X"]}
+    wrong = [sound, {"name": "q"}, {"name": "r", "deny": ["X"], "dated": {}}, sound]
+    for reply in (
+        gateway.post("/runs", {"run": RUN, "recorded": [], "policies": wrong}),
+        gateway.commit(policies=wrong),
+    ):
+        assert reply.status_code == 422
+        assert [(e["pointer"], e["detail"]) for e in reply.json()["errors"]] == [
+            (
+                "/policies/1",
+                "policies[1]: policy `q` has no rule, more than one, or one that is not known",
+            ),
+            (
+                "/policies/2",
+                "policies[2]: policy `r` has no rule, more than one, or one that is not known",
+            ),
+            ("/policies/3", "policies[3].name: p is there twice"),
+        ]
+    assert gateway.state()["serial"] == 0

@@ -172,6 +172,36 @@ def test_a_database_from_a_newer_version_is_left_alone(tmp_path: Path, database:
     assert "from a newer version of provisioner" in said
 
 
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_that_does_not_hold_every_name_is_refused(
+    tmp_path: Path, postgresql_server: str, encoding: str
+):
+    psycopg = pytest.importorskip("psycopg")
+    name = f"test_{encoding.lower()}"
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        made = f"CREATE DATABASE {name} ENCODING {encoding} LC_COLLATE 'C' LC_CTYPE 'C'"
+        connection.execute(f"{made} TEMPLATE template0")
+    try:
+        url = sa.make_url(postgresql_server).set(database=name)
+        words = ("--port", "0", "--database", url.render_as_string(hide_password=False))
+        said = refusal(tmp_path, *words, env=TOKEN)
+        assert f"the database's encoding is {encoding}, which does not hold every name" in said
+        assert "createdb --encoding=UTF8" in said
+    finally:
+        with psycopg.connect(postgresql_server, autocommit=True) as connection:
+            connection.execute(f"DROP DATABASE {name}")
+
+
+def test_a_token_is_added_to_no_sources_file(tmp_path: Path):
+    (tmp_path / "roles.yaml").write_text("version: 1\nroles: {}\n")
+    said = refusal(tmp_path, "--tokens", "roles.yaml", "--new-token", "ada")
+    assert said == (
+        "roles.yaml: error: this is not a token file, so nothing was written to it\n"
+        "    name a token file, or one that is not there yet\n"
+    )
+    assert (tmp_path / "roles.yaml").read_text() == "version: 1\nroles: {}\n"
+
+
 def test_a_database_of_another_panel_is_left_alone(tmp_path: Path):
     with served(tmp_path, "--panel", "us-na") as gateway:
         assert "(panel us-na, " in gateway.line

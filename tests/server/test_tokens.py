@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,52 @@ def test_a_token_is_added_on_a_line_of_its_own(file: Path):
     append_token(file, "ada", may_write=False)
     append_token(file, "Bob the Builder", may_write=True)
     assert len(Tokens(file)) == 2
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"version: 1\nroles: {}\n", b"{}", b"\xff\xfe", b"# a comment\nroles:\n", b"\0" * 99],
+)
+def test_a_token_is_added_to_no_other_file(file: Path, content: bytes):
+    """A sources file, say, or a state: it stays as it was, to the byte and the mode."""
+    file.write_bytes(content)
+    file.chmod(0o644)
+    with pytest.raises(InvalidInput, match="this is not a token file") as caught:
+        append_token(file, "ada", may_write=True)
+    assert caught.value.diagnostics[0].place == str(file)
+    assert file.read_bytes() == content
+    assert file.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_token_is_not_added_through_a_link(file: Path, tmp_path: Path):
+    file.symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InvalidInput, match="it is a link"):
+        append_token(file, "ada", may_write=True)
+    assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("path", ["/dev/zero", "/dev/null", "pipe"])
+def test_tokens_are_kept_in_a_regular_file(path: str, tmp_path: Path):
+    """Others have no end, or make one wait."""
+    os.mkfifo(tmp_path / "pipe")
+    for use in (Tokens, lambda file: append_token(file, "ada", may_write=True)):
+        with pytest.raises(InvalidInput, match="it is not a regular file"):
+            use(tmp_path / path)
+
+
+def test_a_token_file_is_read_through_a_link(file: Path, tmp_path: Path):
+    """As secrets are often mounted."""
+    append_token(file, "ada", may_write=True)
+    (tmp_path / "link").symlink_to(file)
+    assert len(Tokens(tmp_path / "link")) == 1
+
+
+def test_of_many_wrong_lines_the_first_are_told(file: Path):
+    file.write_text("no token\n" * 1000)
+    with pytest.raises(InvalidInput) as caught:
+        Tokens(file)
+    assert len(caught.value.diagnostics) == 51
+    assert "950 more lines are none for a token" in str(caught.value)
 
 
 def test_a_token_that_may_only_read_is_not_let_write(

@@ -104,7 +104,7 @@ def test_one_that_others_may_read_is_fine(own: Branch) -> None:
     ("file", "why"),
     [
         ("../none.yaml", "can't read the trust file: No such file"),
-        ("..", "it is not a regular file"),
+        ("..", "it is a folder"),
         ("/dev/null", "anybody may write it"),
         ("-", "it lies in the checkout"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -97,18 +98,22 @@ def test_a_role_that_is_not_there_has_no_id(write: Any) -> None:
 @pytest.mark.parametrize(
     ("roles", "users", "message"),
     [
-        ([role("a", "A"), role("a", "B")], [], "roles[1]: a is there twice"),
-        ([role("a", "Ä"), role("b", "ä")], [], "roles[1]: ä is there twice"),
-        ([role("a", "A", "b")], [], "roles[0].includes: no role has the id b"),
+        ([role("a", "A"), role("a", "B")], [], "roles[1].id (B): a is the id of A already"),
+        (
+            [role("a", "Ä"), role("b", "ä")],
+            [],
+            "roles[1].name: ä is taken by Ä; case does not count",
+        ),
+        ([role("a", "A", "b")], [], "roles[0].includes (A): there is no role b"),
         (
             [role("a", "A")],
             [{"login": "ada", "roles": ["a"]}, {"login": "bob", "roles": ["z"]}],
-            "users[1].roles: no role has the id z",
+            "users[1].roles (bob): there is no role z",
         ),
         (
             [role("a", "A")],
             [{"login": "ada", "roles": []}, {"login": "ADA", "roles": ["a"]}],
-            "users[1]: ada is there twice",
+            "users[1].login: ADA is taken by ada; case does not count",
         ),
     ],
 )
@@ -116,6 +121,27 @@ def test_what_contradicts_itself_is_refused(roles: Any, users: Any, message: str
     with pytest.raises(Contradiction) as caught:
         state_of(kept(roles, users))
     assert str(caught.value) == message
+
+
+def test_roles_that_include_each_other_are_refused() -> None:
+    roles = [role("a", "A", "b"), role("b", "B", "a")]
+    with pytest.raises(Contradiction, match=r"includes itself: (A > B > A|B > A > B)"):
+        state_of(kept(roles, []))
+
+
+def test_a_policy_without_a_rule_is_refused() -> None:
+    document = kept([], []) | {"policies": [{"name": "p"}, {"name": "q", "deny": ["A"]}]}
+    with pytest.raises(Contradiction, match=re.escape("policies[0]: policy `p` has no rule")):
+        state_of(document)
+
+
+def test_all_that_contradicts_is_told_at_once() -> None:
+    users = [{"login": f"u{number}", "roles": ["z"]} for number in range(30)]
+    with pytest.raises(Contradiction) as caught:
+        state_of(kept([role("a", "A"), role("a", "a")], users))
+    assert len(caught.value.problems) == 21
+    assert "roles[1].name: a is taken by A" in str(caught.value)
+    assert str(caught.value).endswith("and 12 more of such")
 
 
 def test_a_user_without_roles_is_no_assignment() -> None:
@@ -139,7 +165,7 @@ def test_the_catalogue_comes_back_with_the_default_roles() -> None:
 def test_a_privilege_that_is_listed_twice_is_refused() -> None:
     document = documents.catalogue_document(catalogue.shipped())
     document["privileges"].append(document["privileges"][0])
-    with pytest.raises(Contradiction, match="is listed twice"):
+    with pytest.raises(Contradiction, match="is there twice"):
         catalogue_of({"catalogue": document, "roles": []}, {})
 
 

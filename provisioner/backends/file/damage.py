@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import StateDamaged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 RECOVER = (
     "restore the file from version control or a backup, or choose one of the states that "
@@ -23,11 +28,28 @@ _UPGRADE = (
     "since `provisioner rollback N --replace-broken` does not replace what it can't read"
 )
 NEWER = "state-newer"
+_SHOWN = 20
 
 
 def damaged(problem: str, where: str, message: str, remedy: str = RECOVER) -> StateDamaged:
     """Return the error for a stored state that can't be trusted; the id is ``state-<problem>``."""
     return StateDamaged(Diagnostic(f"state-{problem}", f"{where} {message}", where, remedy))
+
+
+def damaged_by(
+    problem: str, where: str, what: str, found: Sequence[str], more: int = 0
+) -> StateDamaged:
+    """Return the error for several things that are wrong in one way, and a count of the rest."""
+    told = [f"{where} {what}: {each}" for each in found[:_SHOWN]]
+    if more := more + len(found) - len(told):
+        told.append(f"{where} {what}: and {more} more of such")
+    # One remedy for all, below the last that is shown.
+    told.sort()
+    remedies = [None] * (len(told) - 1) + [RECOVER]
+    return StateDamaged(
+        Diagnostic(f"state-{problem}", text, where, remedy)
+        for text, remedy in zip(told, remedies, strict=True)
+    )
 
 
 def empty(where: str) -> StateDamaged:

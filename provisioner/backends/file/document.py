@@ -12,14 +12,21 @@ import re
 from dataclasses import asdict, dataclass, replace
 from datetime import date
 from hashlib import sha256
-from itertools import islice
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from provisioner import schemas
+from provisioner import schemas, strict_json
 from provisioner.backends.base import Run
+from provisioner.backends.contradictions import (
+    circles,
+    doubles,
+    policy_flaws,
+    same_ids,
+    same_names,
+    strangers,
+)
 from provisioner.backends.file import damage
-from provisioner.model import Assignment, Base, Ending, Role, State
+from provisioner.model import KINDS, Assignment, Base, Ending, Role, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -33,7 +40,6 @@ _DIGEST_LINE = re.compile(rb'\{\n"digest": "(sha256:[0-9a-f]{64})",\n')
 _VERSION_LINES = re.compile(rb'"format": "provisioner-state",\n"version": (\d{1,9}),\n')
 _IDENTITY_LINES = re.compile(rb'\n"lineage": "([0-9a-f-]{36})",\n"serial": (\d{1,18}),\n')
 _BODY = '\n"roles": ['
-_EXPLAINED = 3
 _SHOWN = 200
 
 _encode = json.JSONEncoder(ensure_ascii=False).encode
@@ -91,12 +97,12 @@ def decode(data: bytes, where: str) -> Document:
     """Read a state file, believing nothing: digest, version, JSON, schema, then references.
 
     Raises:
-        StateDamaged: With the first of these that fails, naming ``where`` and the field.
+        StateDamaged: With all that is wrong by the first of these that fails, naming ``where`` and
+            the fields.
     """
     digest = checked_digest(data, where)
     document = _parsed(data, where)
-    if not schemas.valid("state", document):
-        raise damage.damaged("schema", where, f"has the wrong shape: {_explained(document)}")
+    _require_shape(document, where)
     state = State(
         {
             item["name"]: Role(
@@ -118,8 +124,8 @@ def decode(data: bytes, where: str) -> Document:
         frozenset(document["recorded"]),
         tuple(document["policies"]),
     )
-    if problem := next(_contradictions(document, state), None):
-        raise damage.damaged("inconsistent", where, f"contradicts itself: {problem}")
+    if problems := list(_contradictions(document, state)):
+        raise damage.damaged_by("inconsistent", where, "contradicts itself", problems)
     return Document(_header(document, digest, where), state)
 
 
@@ -132,8 +138,7 @@ def read_header(data: bytes, where: str) -> Header:
     digest = checked_digest(data, where)
     head = data.partition(_BODY.encode())[0].rstrip(b",") + b"}"
     document = {**_parsed(head, where), "roles": [], "users": []}
-    if not schemas.valid("state", document):
-        raise damage.damaged("schema", where, f"has the wrong shape: {_explained(document)}")
+    _require_shape(document, where)
     return _header(document, digest, where)
 
 
@@ -216,48 +221,56 @@ def _unrecognised(data: bytes, where: str) -> StateDamaged:
 
 def _parsed(data: bytes, where: str) -> dict[str, Any]:
     try:
-        document = json.loads(data.decode())
-    except UnicodeDecodeError as error:
-        raise damage.misencoded(where) from error
-    except (ValueError, RecursionError) as error:
-        raise damage.damaged("json", where, f"is not valid JSON: {error}") from error
+        document = strict_json.parse(data)
+    except strict_json.Unsound as error:
+        if error.flaws[0].id == "json-encoding":
+            raise damage.misencoded(where) from error
+        told = [str(flaw) for flaw in error.flaws]
+        raise damage.damaged_by("json", where, "is not sound JSON", told, error.more) from error
     if not isinstance(document, dict):
         raise damage.foreign(where)
     return document
 
 
-def _explained(document: dict[str, Any]) -> str:
-    found = islice(schemas.violations("state", document), _EXPLAINED)
-    told = [f"{error.json_path.removeprefix('$.')}: {error.message[:_SHOWN]}" for error in found]
-    return "; ".join(told) or "some text in it has no JSON form"
+def _require_shape(document: dict[str, Any], where: str) -> None:
+    if not schemas.valid("state", document):
+        found = [
+            f"{error.json_path.removeprefix('$.')}: {error.message[:_SHOWN]}"
+            for error in schemas.violations("state", document)
+        ]
+        raise damage.damaged_by("schema", where, "has the wrong shape", found)
 
 
 def _contradictions(document: dict[str, Any], state: State) -> Iterator[str]:
-    """Yield what a schema can't see: names that clash, and references to nothing."""
-    names = [item["name"] for item in document["roles"]]
-    yield from _clashes("roles", "name", names)
-    yield from _clashes("users", "user", [item["user"] for item in document["users"]])
-    ids = {item["id"] for item in document["roles"]}
-    if len(ids) < len(names):
-        yield "roles: two of them have the same id"
-    known = state.roles.keys()
-    for role in state.roles.values():
-        if role.includes and not role.includes <= known:
-            yield f"role {role.name}: includes {min(role.includes - known)}, which does not exist"
-    for held in state.assignments.values():
-        if not held.roles <= known:
-            yield f"user {held.user}: roles has {min(held.roles - known)}, which does not exist"
+    """Yield what a schema can't see: what clashes, is there twice, or refers to nothing."""
+    roles, users = document["roles"], document["users"]
+    known = frozenset(item["name"] for item in roles)
+    yield from same_names("roles", "name", roles)
+    yield from same_ids(roles)
+    yield from same_names("users", "user", users)
+    if _listed(roles, users) != _held(state):
+        yield from doubles("roles", "name", roles, ("privileges", "includes"))
+        yield from doubles("users", "user", users, ("roles",))
+    yield from strangers("roles", "name", roles, ("includes",), known)
+    yield from strangers("users", "user", users, ("roles",), known)
+    yield from circles(roles, "name")
+    yield from (problem for _, problem in policy_flaws(document["policies"]))
+    recorded = document["recorded"]
+    yield from (f"recorded: {kind} is there twice" for kind in KINDS if recorded.count(kind) > 1)
+    if (document["run"] is None) != (document["serial"] == 0):
+        yield "run: every serial but 0 has the run that led to it, and 0 has none"
 
 
-def _clashes(kind: str, field: str, names: list[str]) -> Iterator[str]:
-    folded = [name.casefold() for name in names]
-    if len(set(folded)) == len(names):
-        return
-    first: dict[str, str] = {}
-    for key, name in zip(folded, names, strict=True):
-        if key in first:
-            yield f"{kind}: {field} {name} is taken by {first[key]}; case does not count"
-        first[key] = name
+def _listed(roles: list[dict[str, Any]], users: list[dict[str, Any]]) -> int:
+    """How much there is in all lists."""
+    carried = sum([len(item["privileges"]) + len(item["includes"]) for item in roles])
+    return carried + sum([len(item["roles"]) for item in users])
+
+
+def _held(state: State) -> int:
+    """The same, with nothing counted twice."""
+    carried = sum([len(role.privileges) + len(role.includes) for role in state.roles.values()])
+    return carried + sum([len(held.roles) for held in state.assignments.values()])
 
 
 def _header(document: dict[str, Any], digest: str, where: str) -> Header:

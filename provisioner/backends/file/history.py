@@ -77,7 +77,7 @@ class History:
         """Return the entries up to the state file's own, which is always there, as is 0."""
         found = {entry.number: entry for entry in self.entries(current.lineage)}
         found.setdefault(0, HistoryEntry(0, None))
-        found[current.serial] = HistoryEntry(current.serial, current.run)
+        found[current.serial] = HistoryEntry(current.serial, current.run, digest=current.digest)
         return tuple(found[number] for number in sorted(found) if number <= current.serial)
 
     def newest(self, claimed: tuple[str, int] | None) -> Document:
@@ -121,7 +121,7 @@ class History:
         header = self.header(number, lineage)
         if header is None:
             return HistoryEntry(number, None, has_snapshot=False)
-        return HistoryEntry(number, header.run)
+        return HistoryEntry(number, header.run, digest=header.digest)
 
     def _require_fit(self, header: Header, number: int, lineage: str | None) -> None:
         where = self._shown(number)

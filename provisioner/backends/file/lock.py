@@ -14,11 +14,12 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from provisioner import strict_json
 from provisioner.backends.base import LockOwner
 from provisioner.backends.file.store import make_folder, read_file, reported
 from provisioner.backends.stamp import now, this_host, this_user
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import LockHeld
+from provisioner.errors import BackendError, LockHeld
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -100,7 +101,7 @@ class CourtesyLock:
         with reported("read the lock of", self._shown, _UNCHANGED):
             data = read_file(self._path)
         try:
-            signed = json.loads(data or b"null")
+            signed = strict_json.parse(data or b"null", strict_json.NOTE)
             host, by, pid = str(signed["host"]), str(signed["by"]), int(signed["pid"])
             operation, since = str(signed["operation"]), str(signed["since"])
         except (ValueError, TypeError, KeyError):
@@ -148,6 +149,9 @@ _STOP = "stop that run first; `provisioner unlock --force` takes the lock from a
 def _file_lock(path: Path, on_acquired: Callable[[int], None] | None = None) -> BaseFileLock:
     import filelock
 
+    if path.is_symlink():
+        message = f"{path} is a symbolic link, and a lock must be a file of its own"
+        raise BackendError(Diagnostic("lock-is-link", message, str(path), "remove the link"))
     # No soft locks: those outlive their holder, and are no lock at all to a process with flock.
     return filelock.FileLock(path, mode=0o600, fallback_to_soft=False, on_acquired=on_acquired)
 

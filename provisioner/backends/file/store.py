@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
+from provisioner.strict_json import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,11 +67,14 @@ def read_file(path: Path) -> bytes | None:
     except FileNotFoundError:
         return None
     with open(fd, "rb") as file:
-        mode = os.fstat(fd).st_mode
+        status = os.fstat(fd)
+        mode = status.st_mode
         if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
         if not stat.S_ISREG(mode):
             raise OSError(errno.EINVAL, "it is not a regular file", str(path))
+        if status.st_size > FILE.size:
+            raise OSError(None, f"it has more than {FILE.size} bytes", str(path))
         return file.read()
 
 

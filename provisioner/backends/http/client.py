@@ -16,6 +16,7 @@ from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunspli
 from provisioner import __version__
 from provisioner.backends.http.exchange import Exchange, Failed, Raw, on_one_line
 from provisioner.backends.http.refusals import refusal
+from provisioner.backends.http.turns import Turns
 from provisioner.backends.http.waiting import asked_for, backoff
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
@@ -37,6 +38,7 @@ _FAILING: Final = frozenset({500, 502, 503, 504})
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MOST_REDIRECTS: Final = 5
 MOST_ATTEMPTS: Final = 10
+MOST_REFUSALS: Final = 50
 MOST_CONNECTS: Final = 4
 
 
@@ -99,14 +101,10 @@ class Client:
         exchange: Exchange | None = None,
     ) -> None:
         closed = threading.Event()
-        self._means = _Means(
-            settings,
-            exchange or Exchange(settings),
-            clock,
-            sleep or closed.wait,
-            closed,
-            threading.Semaphore(settings.concurrency),
-        )
+        wait = sleep or closed.wait
+        turns = Turns(settings.concurrency, clock, wait)
+        exchange = exchange or Exchange(settings)
+        self._means = _Means(settings, exchange, clock, wait, closed, turns)
 
     def url(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
         """Return the address of a resource."""
@@ -149,7 +147,7 @@ class Client:
 class _Means:
     """What a client sends requests with.
 
-    ``sleep`` wakes up early once it is ``closed``; ``room`` is for so many requests at a time.
+    ``sleep`` wakes up early once it is ``closed``; ``turns`` says who sends when.
     """
 
     settings: HttpSettings
@@ -157,11 +155,14 @@ class _Means:
     clock: Callable[[], float]
     sleep: Callable[[float], object]
     closed: threading.Event
-    room: threading.Semaphore
+    turns: Turns
 
 
 class _Sending:
-    """The attempts of one request."""
+    """The attempts of one request.
+
+    ``end`` is when it is too late for another. Waiting for a turn is our own doing, and moves it.
+    """
 
     def __init__(self, means: _Means, request: Request, url: str) -> None:
         self.means, self.request, self.url = means, request, url
@@ -169,7 +170,7 @@ class _Sending:
         self.end = means.clock() + self.settings.total_timeout
         self.body = None if request.body is None else json.dumps(request.body).encode()
         self.may_have_happened = False
-        self.attempts = self.connects = self.redirects = 0
+        self.attempts = self.connects = self.redirects = self.too_much = 0
 
     def run(self) -> Reply:
         while True:
@@ -187,21 +188,27 @@ class _Sending:
             elif raw.status == _PROXY_LOGIN:
                 remedy = "put them into the proxy's address in the environment"
                 self.fail("the proxy wants a user name and password (407)", remedy)
-            elif raw.status == _REFUSED or raw.status in _FAILING:
-                self.may_have_happened |= raw.status in _FAILING
-                if raw.status in _FAILING and not self.request.may_repeat:
+            elif raw.status == _REFUSED:
+                self.slow_down(raw)
+            elif raw.status in _FAILING:
+                self.may_have_happened = True
+                if not self.request.may_repeat:
                     self.fail(self.refused(raw), None)
                 self.wait_or_fail(self.refused(raw), None, asked_for(raw.headers))
             elif not (200 <= raw.status < 300 or raw.status == 304 or 400 <= raw.status < 500):
                 self.may_have_happened = True
                 self.fail(self.refused(raw), None)
             else:
+                self.means.turns.answered()
                 headers, repeated = raw.headers, self.may_have_happened
                 return Reply(self.url, raw.status, headers, raw.body, perhaps_repeated=repeated)
 
     def attempt(self) -> Raw:
         headers = self.headers()
-        with self.means.room:
+        with self.means.turns.taking() as turn:
+            # Who was refused is held back by this answer; the others by what others were told.
+            self.end += turn.queued + (0.0 if self.too_much else turn.held_back)
+            self.turn = turn
             left = max(self.end - self.means.clock(), 0.0)
             # Sockets know the machine's own clock only, even where a test turns the one above.
             end = time.monotonic() + min(self.settings.reply_timeout, left)
@@ -239,12 +246,28 @@ class _Sending:
 
     def wait_or_fail(self, why: str, remedy: str | None, asked: float | None) -> None:
         wait = backoff(self.attempts) if asked is None else asked + backoff(1)
+        self.require_time(wait, why, remedy, asked, again=self.attempts < MOST_ATTEMPTS)
+        self.means.sleep(wait)
+
+    def require_time(
+        self, wait: float, why: str, remedy: str | None, asked: float | None, *, again: bool
+    ) -> None:
+        """Fail if there may not be another attempt, or not after that wait."""
         left = self.end - self.means.clock()
         if asked is not None and wait >= left:
             why += f"; it asks to wait {asked:.0f} s, longer than `total_timeout` leaves"
-        if wait >= left or self.attempts >= MOST_ATTEMPTS or self.means.closed.is_set():
+        if wait >= left or not again or self.means.closed.is_set():
             self.fail(why, remedy)
-        self.means.sleep(wait)
+
+    def slow_down(self, raw: Raw) -> None:
+        """Try again after a 429, later and with less at a time: as long as there is time for it."""
+        asked = asked_for(raw.headers)
+        self.too_much += 1
+        wait = backoff(self.too_much) if asked is None else asked + backoff(1)
+        again = self.too_much < MOST_REFUSALS
+        self.require_time(wait, self.refused(raw), None, asked, again=again)
+        self.means.turns.refused(self.turn, wait)  # nobody's next turn is before that
+        self.attempts -= 1
 
     def redirect(self, raw: Raw) -> None:
         location = raw.headers.get("Location", "")
@@ -259,7 +282,7 @@ class _Sending:
             # 302 and 303 are also how a server says: done, now look there.
             self.may_have_happened |= raw.status in (302, 303)
         if self.request.method not in _SAFE or self.redirects > MOST_REDIRECTS:
-            remedy = "correct `url` in the project file"
+            remedy = _slash(self.url, target) or "correct `url` in the project file"
             self.fail(f"the server sends it on to {shown}", remedy)
         if _origin(target) != _origin(self.settings.url):
             why = f"the server sends it on to another place, {shown}, which gets no token"
@@ -287,6 +310,16 @@ class _Sending:
         if self.request.method in _SAFE:
             raise BackendError(found)
         raise (LostReply if self.may_have_happened else NotSent)(found)
+
+
+def _slash(asked: str, target: str) -> str | None:
+    """What to do about an address that only lacks the slash at its end, or has one too many."""
+    before, after = urlsplit(asked), urlsplit(target)
+    same = (before.scheme, before.netloc) == (after.scheme, after.netloc)
+    if not same or before.path.rstrip("/") != after.path.rstrip("/") or before.path == after.path:
+        return None
+    end = "with" if after.path.endswith("/") else "without"
+    return f"write the path of this request in the profile {end} a slash at its end"
 
 
 def _below(base: str, target: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
@@ -12,7 +13,15 @@ from urllib.parse import urlsplit
 from provisioner.backends.base import Check
 from provisioner.backends.http.exchange import tls_context
 from provisioner.backends.http.settings import is_loopback
+from provisioner.engine.writes import (
+    CreateRole,
+    DeleteRole,
+    RenameRole,
+    SetAssignment,
+    UpdateRole,
+)
 from provisioner.errors import ProvisionerError
+from provisioner.model import Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -20,7 +29,10 @@ if TYPE_CHECKING:
     from provisioner.backends.http.gateway import GatewayBackend
     from provisioner.backends.http.objects import ObjectBackend
     from provisioner.backends.http.settings import HttpSettings
+    from provisioner.engine.writes import Write
+    from provisioner.model import Snapshot
 
+_SHOWN: Final = 5
 SOON: Final = 21
 """Days before a certificate's end from which on it is worth a warning."""
 
@@ -45,13 +57,59 @@ def examine_api(backend: ObjectBackend, settings: HttpSettings) -> Iterator[Chec
     try:
         yield from _connection(settings)
         started = time.perf_counter()
-        backend.read()
+        snapshot = backend.read()
         took = (time.perf_counter() - started) * 1000
         yield Check("reachable", "ok", f"{settings.url}, read whole in {took:.0f} ms")
+        yield from _requests(backend, snapshot)
         detail = "reading is allowed; whether writing is, only a write would tell"
         yield Check("rights", "ok", detail)
     except ProvisionerError as error:
         yield _failure(error)
+
+
+def _requests(backend: ObjectBackend, snapshot: Snapshot) -> Iterator[Check]:
+    """Look for the requests, lists and versions that changes of every kind need."""
+    found = [each for each in backend.foresee(_changes(snapshot)) if each.severity == "error"]
+    alone = [each.message for each in found if each.id == "unaddressable"]
+    if alone:
+        more = f" and {len(alone) - _SHOWN} more" if len(alone) > _SHOWN else ""
+        yield Check("users", "warning", f"{'; '.join(alone[:_SHOWN])}{more}")
+    missing = [each for each in found if each.id != "unaddressable"]
+    if missing:
+        remedies = "; ".join(dict.fromkeys(each.remedy for each in missing if each.remedy))
+        told = "; ".join(each.message for each in missing)
+        yield Check("requests", "error", f"{told} ({remedies})" if remedies else told)
+    elif backend.tells_requests:
+        yield Check("requests", "ok", "the API has all that the profile's changes need")
+    else:
+        detail = "the lists that changes need are there; the changes themselves only a change shows"
+        yield Check("requests", "ok", detail)
+
+
+def _changes(snapshot: Snapshot) -> tuple[Write, ...]:
+    """A change of every kind to something that is there; none of them is ever made."""
+    roles = snapshot.state.roles
+    writes: list[Write] = [CreateRole(Role("provisioner", privileges=_some(snapshot)))]
+    role = roles[min(roles)] if roles else None
+    held: frozenset[str] = frozenset()
+    if role is not None:
+        held = frozenset({role.name})
+        other = replace(role, description=f"{role.description}.", privileges=_some(snapshot, role))
+        writes += [UpdateRole(role, other), RenameRole(role, role.name), DeleteRole(role)]
+    logins = {each.user for each in snapshot.state.assignments.values()} | (snapshot.users or set())
+    for login in sorted(logins):
+        writes += [
+            SetAssignment(login, held, frozenset()),
+            SetAssignment(login, frozenset(), held),
+        ]
+    return tuple(writes)
+
+
+def _some(snapshot: Snapshot, role: Role | None = None) -> frozenset[str]:
+    """A privilege of the catalogue, one that the role does not have if there is one."""
+    names = set(snapshot.catalogue.privileges) if snapshot.catalogue else set()
+    left = names - role.privileges if role else names
+    return frozenset(sorted(left or names)[:1])
 
 
 def _failure(error: ProvisionerError) -> Check:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 import ssl
+import sys
 import time
 from base64 import b64encode
-from codecs import BOM_UTF8
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import unescape
 from http.client import IncompleteRead
-from math import isfinite
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
@@ -19,6 +16,7 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.util import Timeout
 
+from provisioner import strict_json
 from provisioner.backends.http.discretion import Discretion
 from provisioner.backends.http.timed import POOLS, TIME, Sockets
 from provisioner.diagnostics import Diagnostic
@@ -34,6 +32,7 @@ Certainty = Literal["not-sent", "final", "lost", "lost-for-good"]
 _PIECE: Final = 1 << 16
 _SHOWN: Final = 200
 _DIGITS: Final = 20
+_MAY_BE_EMPTY: Final = frozenset({"HEAD", "OPTIONS", "DELETE", "PUT", "POST"})
 _LOOKED_THROUGH: Final = 1 << 16
 _ABOUT_OURS: Final = ("CERTIFICATE", "UNKNOWN_CA", "ACCESS_DENIED")
 _OWN: Final = "if it comes from your own authority, name that with `ca_file`"
@@ -44,7 +43,8 @@ _REMEDIES: Final = {
     62: "use a name in `url` that the certificate is for",
     64: "use a name in `url` that the certificate is for",
 }
-_HALF_PAIR: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+# `max_reply` bounds the size; an answer in time is worth more than all that is wrong in one.
+_REPLY: Final = replace(strict_json.FILE, size=sys.maxsize, searched=200_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +240,7 @@ def _parsed(
     """
     is_good = 200 <= status < 300
     if not data:
-        if is_good and status not in (204, 205) and method not in ("HEAD", "DELETE", "PUT", "POST"):
+        if is_good and status not in (204, 205) and method not in _MAY_BE_EMPTY:
             raise Failed("the reply is empty", "lost")
         return Raw(status, headers, None)
     if not _is_json(headers):
@@ -249,45 +249,13 @@ def _parsed(
             raise Failed(f"the reply is not JSON ({kind}: {_start(data, discretion)})", "lost")
         return Raw(status, headers, _start(data, discretion))
     try:
-        document = _json(data)
+        document = strict_json.parse(data, _REPLY)
         return Raw(status, headers, document if is_good else discretion.cleaned(document))
-    except (ValueError, RecursionError) as error:
+    except strict_json.Unsound as error:
         if is_good:
             why = on_one_line(discretion.message(str(error)))
             raise Failed(f"the reply is not JSON: {why}", "lost") from error
         return Raw(status, headers, _start(data, discretion))
-
-
-def _json(data: bytes) -> Any:
-    if data.startswith(BOM_UTF8):
-        raise ValueError("it begins with a byte order mark (BOM)")
-    document = _DECODER.decode(data.decode())
-    if _HALF_PAIR.search(data):
-        json.dumps(document, ensure_ascii=False).encode()  # refuses half of a surrogate pair
-    return document
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    document = dict(pairs)
-    if len(document) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"{twice!r} is there twice")
-    return document
-
-
-def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no JSON")
-
-
-def _float(text: str) -> float:
-    number = float(text)
-    return number if isfinite(number) else _no_number(text)
-
-
-_DECODER: Final = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_number, parse_float=_float
-)
 
 
 def _kind(headers: Mapping[str, str]) -> str:

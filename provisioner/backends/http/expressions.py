@@ -58,6 +58,12 @@ class Expression:
         except RecursionError as error:
             raise Unusable("is nested too deeply") from error
 
+    def nothing_as_empty(self, found: object) -> str | None:
+        """How to write the expression if the API means an empty list by what was found."""
+        if found is not None:
+            return None
+        return f"if the API means that there are none, write: {self.text} || `[]`"
+
 
 class _Strict(TreeInterpreter):
     """Evaluates JMESPath, but never leaves out an item silently: it would look deleted.

@@ -17,6 +17,7 @@ from provisioner.backends.http.changesets import changeset_of
 from provisioner.backends.http.client import Request, refusal
 from provisioner.backends.http.discretion import discreet
 from provisioner.backends.http.examining import examine_gateway
+from provisioner.backends.http.refusals import require_whole
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Unfit
 from provisioner.errors import BackendError, StateMoved
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
 MAJOR: Final = "1"
 _PAGE: Final = "500"
 _MOST_PAGES: Final = 100_000
+_ANSWERS: Final = frozenset({200, 201})
 
 
 class GatewayBackend:
@@ -142,6 +144,8 @@ class GatewayBackend:
                 raise BackendError(refused)
             raise self._moved(refused[0].message)
         document = self._document(reply, "Committed", "commit the changes")
+        if document["lineage"] != base.lineage or document["serial"] <= base.serial:
+            self._fail(reply, "serial", "the version it names does not come after the one changed")
         new = self._etag(reply)
         made = Base(document["lineage"], document["serial"], _digest(new))
         self._etags[made.digest] = new
@@ -258,8 +262,7 @@ class GatewayBackend:
 
     def _document(self, reply: Reply, shape: str, what: str) -> Any:
         """The body of a good reply, once it is what the contract says."""
-        if reply.status >= 400:
-            raise refusal(reply, what)
+        require_whole(reply, what, allowed=_ANSWERS)
         document = reply.body
         if isinstance(document, dict) and "contract" in document:
             self._require_ours(reply, document)

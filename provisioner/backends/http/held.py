@@ -50,6 +50,11 @@ class HeldUser:
     etag: str | None = None
 
     @property
+    def key(self) -> str:
+        """The id as text."""
+        return str(self.id)
+
+    @property
     def folded(self) -> str:
         """The login in the form in which logins are compared."""
         return self.login.casefold()
@@ -122,7 +127,7 @@ def references(item: Item, refers: References) -> list[Id]:
     expression = refers.expression
     found = _found(item, expression)
     if not isinstance(found, list):
-        _fail(item, expression, found, "a list")
+        _fail(item, expression, found, "a list", expression.nothing_as_empty(found))
     return [_id(item, expression, each) for each in found]
 
 
@@ -152,8 +157,10 @@ def _found(item: Item, expression: Expression) -> Any:
         bad_reply(_at(item, expression), str(error))
 
 
-def _fail(item: Item, expression: Expression, found: object, due: str) -> NoReturn:
-    bad_reply(_at(item, expression), f"{described(found)}; it should be {due}")
+def _fail(
+    item: Item, expression: Expression, found: object, due: str, way_out: str | None = None
+) -> NoReturn:
+    bad_reply(_at(item, expression), f"{described(found)}; it should be {due}", way_out)
 
 
 def _at(item: Item, expression: Expression) -> str:

@@ -12,6 +12,7 @@ from sys import intern
 from typing import TYPE_CHECKING
 
 from provisioner.backends.http.held import HeldRole, HeldUser
+from provisioner.backends.http.taken_names import TakenNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -32,7 +33,8 @@ class NoSuchPrivilege(LookupError):
 class Known:
     """Roles by their id as text, users by case-folded login, privileges by name.
 
-    ``is_whole`` says whether everything has been read once.
+    ``is_whole`` says whether everything has been read once. Which names are taken is kept from one
+    reading of the list of roles, together with what was written since.
     """
 
     is_whole: bool = False
@@ -41,6 +43,7 @@ class Known:
     _users: dict[str, HeldUser] = field(default_factory=dict)
     _privilege_ids: dict[str, Id | None] = field(default_factory=dict)
     _privilege_names: dict[str, str] = field(default_factory=dict)
+    _taken: TakenNames | None = None
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
     def learn(self, roles: Iterable[HeldRole], users: Iterable[HeldUser]) -> None:
@@ -49,6 +52,7 @@ class Known:
             self._roles = {role.key: role for role in roles}
             self._keys = {role.name: role.key for role in self._roles.values()}
             self._users = {user.folded: user for user in users}
+            self._taken = None
             self.is_whole = True
 
     def learn_privileges(self, ids: Mapping[str, Id | None]) -> None:
@@ -75,6 +79,11 @@ class Known:
         with self._guard:
             return self._roles.get(key if key is not None else self._keys.get(name, ""))
 
+    def any_role(self) -> HeldRole | None:
+        """Return a role, the same one each time; None if there are none."""
+        with self._guard:
+            return next(iter(self._roles.values()), None)
+
     def put_role(self, role: HeldRole) -> None:
         """Remember a role as it is now."""
         with self._guard:
@@ -83,6 +92,8 @@ class Known:
                 del self._keys[former.name]
             self._roles[role.key] = role
             self._keys[role.name] = role.key
+            if self._taken:
+                self._taken.put(role.key, role.name)
 
     def drop_role(self, role: HeldRole) -> None:
         """Forget a role that is gone, its name too unless another role has it by now."""
@@ -90,11 +101,33 @@ class Known:
             self._roles.pop(role.key, None)
             if self._keys.get(role.name) == role.key:
                 del self._keys[role.name]
+            if self._taken:
+                self._taken.drop(role.key)
+
+    @property
+    def knows_names(self) -> bool:
+        """Whether it is known which names are taken."""
+        return self._taken is not None
+
+    def learn_names(self, named: Iterable[tuple[str, str]]) -> None:
+        """Take in which names are taken now, by which roles."""
+        with self._guard:
+            self._taken = TakenNames(named)
+
+    def taken_name(self, name: str, but: str | None) -> str | None:
+        """Return the name of a role that differs in case at most; ``but`` is the key of one."""
+        with self._guard:
+            return self._taken.taken(name, but) if self._taken else None
 
     def user(self, login: str) -> HeldUser | None:
         """Return a user by login, whatever its case."""
         with self._guard:
             return self._users.get(login.casefold())
+
+    def login_of(self, id: str) -> str | None:
+        """Return the login of the user with that id, as text; None if there is none."""
+        with self._guard:
+            return next((user.login for user in self._users.values() if str(user.id) == id), None)
 
     def put_user(self, user: HeldUser) -> None:
         """Remember a user as they are now."""
@@ -141,6 +174,11 @@ class Known:
             if id is None:
                 raise NoSuchPrivilege(name)
             return id
+
+    def id_of_privilege(self, name: str) -> Id | None:
+        """Return a privilege's id; None if it has none, or is not there."""
+        with self._guard:
+            return self._privilege_ids.get(name)
 
     def privilege_name(self, id: Id) -> str | None:
         """Return the name of the privilege with that id; None if there is none."""

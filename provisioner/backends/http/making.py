@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provisioner.backends.http.client import LostReply, refusal
 from provisioner.backends.http.held import identity, text
 from provisioner.backends.http.paging import Item
-from provisioner.backends.http.session import request_of, where
+from provisioner.backends.http.session import bad_reply, request_of, where
 from provisioner.backends.http.steps import Runner, broken_off, not_kept
 from provisioner.backends.http.subjects import role_values
 from provisioner.diagnostics import Diagnostic
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from provisioner.backends.http.subjects import RoleSubject
 
 _CONFLICT = 409
+# How APIs refuse a name that is taken, and much else.
+_PERHAPS_TAKEN = frozenset({400, _CONFLICT, 422})
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Maker:
     reader: Reader
     subject: RoleSubject
     fill: Callable[[HeldRole, HeldRole], list[Step[HeldRole]]]
+    first: threading.Lock = field(default_factory=threading.Lock)
 
     def make(self, wanted: HeldRole) -> HeldRole:
         """Make a role (``wanted`` has no id yet) and return it as it is then.
@@ -57,31 +61,42 @@ class Maker:
     def require_free(self, name: str, *, but: str | None = None) -> None:
         """Make sure that no role has a name, whatever its case; ``but`` is an id that may.
 
+        The names are read once and kept: to read them for each of a thousand roles would be a
+        thousand lists.
+
         Raises:
             StateMoved: One has.
         """
-        part = self.reader.profile.roles
-        if "taken-name" in part.refuses:
+        if "taken-name" in self.reader.profile.roles.refuses:
             return
-        for item in self.reader.role_items():
-            other = text(item, part.name, "a name")
-            if other.casefold() == name.casefold() and str(identity(item, part.id)) != but:
-                message = f"a role named {other} exists already; nothing was changed"
-                raise StateMoved(Diagnostic("name-taken", message, None, "plan again"))
+        with self.first:
+            if not self.reader.known.knows_names:
+                self._learn_names()
+        if other := self.reader.known.taken_name(name, but):
+            raise _taken(other)
+
+    def _learn_names(self) -> None:
+        part = self.reader.profile.roles
+        self.reader.known.learn_names(
+            (str(identity(item, part.id)), text(item, part.name, "a name"))
+            for item in self.reader.role_items()
+        )
 
     def _made(self, bare: HeldRole) -> HeldRole:
         call = self.reader.profile.roles.create
         values = role_values(bare, self.reader.known, call.uses)
         what = f"make role {bare.name}"
+        request = request_of(call, values)
         try:
-            reply = self.reader.lists.session.send(request_of(call, values))
+            with self.reader.roll.changing():
+                reply = self.reader.lists.session.send(request)
         except LostReply as error:
             return self._found(bare, error)
         if reply.status >= 400:
             refused = refusal(reply, what)
             if reply.perhaps_repeated and reply.status == _CONFLICT:
                 return self._found(bare, refused)
-            raise refused
+            raise self._explained(bare, reply, refused)
         try:
             made = self._shown(bare, reply)
         except ProvisionerError as error:
@@ -90,11 +105,29 @@ class Maker:
             not_kept(what, "there is no such role")
         return made
 
+    def _explained(
+        self, bare: HeldRole, reply: Reply, refused: ProvisionerError
+    ) -> ProvisionerError:
+        """A refusal, or that somebody else took the name meanwhile, which may be why."""
+        if reply.perhaps_repeated or reply.status not in _PERHAPS_TAKEN:
+            return refused
+        try:
+            other = self.reader.name_like(bare.name)
+        except ProvisionerError:
+            return refused
+        return _taken(other, *refused.diagnostics) if other else refused
+
     def _shown(self, bare: HeldRole, reply: Reply) -> HeldRole | None:
-        """The new role as the answer shows it, or as it is read then."""
+        """The new role as the answer shows it, if that may be believed, or as it is read then."""
         call = self.reader.profile.roles.create
-        if call.item is not None:
-            return self.subject.shown(reply, call)
+        if item := self.reader.item_in(reply, call):
+            made = self.reader.role_in(item)
+            if made and (other := self.reader.known.role(made.key, "")):
+                shown = f"shows role {other.name} (id {made.id}), which was there before"
+                bad_reply(item.where, shown)
+            if made is None or self.reader.profile.replies_are_true:
+                return made
+            return self.reader.role(made.id, bare.name)
         if call.id is None:
             return self.reader.role_named(bare.name)
         id = identity(Item(reply.body, where(reply, call.method)), call.id)
@@ -108,3 +141,8 @@ class Maker:
         there = "it is not there" if found is None else "one of that name is there, but another"
         message = f"looked for role {bare.name} afterwards: {there}"
         raise BackendError([*error.diagnostics, Diagnostic("not-made", message)]) from error
+
+
+def _taken(other: str, *more: Diagnostic) -> StateMoved:
+    message = f"a role named {other} exists already; nothing was changed"
+    return StateMoved([Diagnostic("name-taken", message, None, "plan again"), *more])

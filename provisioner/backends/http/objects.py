@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner.backends.base import Description
 from provisioner.backends.http.discretion import discreet
 from provisioner.backends.http.examining import examine_api
+from provisioner.backends.http.foresight import Foresight
 from provisioner.backends.http.known import Known, held_of
 from provisioner.backends.http.paging import MOST_PAGES, Lists
 from provisioner.backends.http.panel import read_panel
@@ -60,6 +61,7 @@ class ObjectBackend:
         lists = Lists(session, settings.url, most_pages)
         self._reader = Reader(lists, profile, self._known)
         self._writer = Writer(self._reader, self.read)
+        self._foresight = Foresight(self._reader)
 
     @property
     def speaks_contract(self) -> bool:
@@ -100,6 +102,16 @@ class ObjectBackend:
     def write(self, write: Write) -> None:
         """Carry out one write on its object; see the protocol for what it promises."""
         self._writer.write(write)
+
+    @discreet
+    def foresee(self, writes: tuple[Write, ...]) -> tuple[Diagnostic, ...]:
+        """Say what the API lacks of what these writes will need; see the protocol."""
+        return tuple(self._foresight.of(writes))
+
+    @property
+    def tells_requests(self) -> bool:
+        """Whether the API says which requests it has, so that ``foresee`` knows of each."""
+        return self._foresight.tells
 
     def lock(self, operation: str, timeout: float) -> AbstractContextManager[None]:
         """Hold nothing: the API has no lock."""

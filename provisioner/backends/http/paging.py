@@ -2,6 +2,8 @@
 
 A list that changes between two pages is started over. Signs of it: an item comes twice, the total
 or the version differs from page to page, or at the end there are fewer items than the total says.
+What is the same every time is no change, and is said for what it is. A list is only whole if its
+last page shows nothing more (``completeness``).
 Numbered pages end with the total, or with an empty page; never with a short one, for servers have
 limits of their own on how much a page holds.
 """
@@ -13,8 +15,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from provisioner.backends.http.client import refusal
+from provisioner.backends.http.completeness import shown_beyond
+from provisioner.backends.http.exchange import on_one_line
 from provisioner.backends.http.expressions import Unusable, described
 from provisioner.backends.http.links import next_link
+from provisioner.backends.http.refusals import require_whole
 from provisioner.backends.http.session import bad_reply, request_of, where
 from provisioner.backends.http.template import placeholders
 from provisioner.diagnostics import Diagnostic
@@ -33,10 +38,25 @@ _Read = TypeVar("_Read")
 ATTEMPTS: Final = 3
 MOST_PAGES: Final = 10_000
 NOT_FOUND: Final = 404
+_SHOWN: Final = 10
+_LONGEST: Final = 40
+
+
+_UNFIT: Final = (
+    "if nobody changed it meanwhile, `paging` in the profile does not fit this list: see where its "
+    "pages begin (0 or 1), how they are asked for, and where the total stands"
+)
 
 
 class Changed(Exception):
-    """What is being read changed meanwhile; the message says how that shows."""
+    """What is being read changed meanwhile, it seems; the message says how that shows.
+
+    ``remedy`` is for when it shows in the same way each time.
+    """
+
+    def __init__(self, why: str, remedy: str = _UNFIT) -> None:
+        super().__init__(why)
+        self.remedy = remedy
 
 
 class Gone(Exception):
@@ -107,6 +127,10 @@ class Lists:
         """
         return steadily(lambda: self._once(listing, what, values or {}, identity), what)
 
+    def first(self, listing: Listing, values: Mapping[str, object]) -> Reply:
+        """Return the answer to the first request for a list, whatever its status."""
+        return self.session.send(_Pages(self, listing, "", values).first())
+
     def _once(
         self,
         listing: Listing,
@@ -134,15 +158,24 @@ def steadily(read: Callable[[], _Read], what: str) -> _Read:
     Raises:
         BackendError: They kept changing.
     """
-    reason = ""
-    for _ in range(ATTEMPTS):
+    found: list[Changed] = []
+    while len(found) < ATTEMPTS:
         try:
             return read()
         except Changed as changed:
-            reason = str(changed)
-    message = f"could not {what}: it changed while it was listed, {ATTEMPTS} times: {reason}"
-    remedy = "run again when nobody changes it; if it stays so, the API gives wrong lists"
-    raise BackendError(Diagnostic("changed-while-listed", message, None, remedy))
+            found.append(changed)
+    raise _unsteady(what, found)
+
+
+def _unsteady(what: str, found: list[Changed]) -> BackendError:
+    """The error for a list that never was as it should be; what was the same each time stays so."""
+    last = found[-1]
+    if any(str(each) != str(last) for each in found):
+        message = f"could not {what}: it changed while it was listed, {ATTEMPTS} times: {last}"
+        remedy = "run again when nobody changes it; if it stays so, the API gives wrong lists"
+        return BackendError(Diagnostic("changed-while-listed", message, None, remedy))
+    message = f"could not {what}, the same in {ATTEMPTS} readings: {last}"
+    return BackendError(Diagnostic("contradictory-list", message, None, last.remedy))
 
 
 @dataclass(slots=True)
@@ -161,13 +194,12 @@ class _Pages:
 
     def each(self) -> Iterator[list[Item]]:
         """Yield the items of each page, after looking at what the page says of the whole list."""
-        request = self._request()
+        request = self.first()
         for number in range(self.lists.most_pages):
             reply = self.lists.session.send(request)
             if reply.status == NOT_FOUND and number == 0 and self.values:
                 raise Gone(refusal(reply, self.what))
-            if reply.status >= 400:
-                raise refusal(reply, self.what)
+            require_whole(reply, self.what)
             self.where = where(reply)
             page = self._items(reply)
             self._compare(reply, first=number == 0)
@@ -175,11 +207,30 @@ class _Pages:
             yield page
             following = self._following(reply, page, number + 1)
             if following is None:
-                if self.total is not None and self.count != self.total:
-                    raise Changed(f"{where(reply)}: {self.count} of {self.total} items came")
+                self._require_end(reply, number + 1, len(page))
                 return
             request = following
         bad_reply(self.where, f"there is no end after {self.lists.most_pages} pages")
+
+    def first(self) -> Request:
+        """The request for the first page."""
+        return self._request()
+
+    def _require_end(self, reply: Reply, pages: int, last: int) -> None:
+        if self.total is not None and self.count != self.total:
+            raise Changed(f"{where(reply)}: {self.count} of {self.total} items came")
+        listing, count = self.listing, self.count
+        more = shown_beyond(reply.body, reply.headers, listing, count, pages, last)
+        if more is None:
+            return
+        if pages > 1:
+            raise Changed(f"{where(reply)}: {more}")
+        remedy = (
+            "say in `paging:` of the profile how the list goes on (docs/profiles.md); if this is "
+            "all of it, `total:` says which number counts, such as `length(@)`"
+        )
+        message = f"could not {self.what}: {where(reply)}: {more}"
+        raise BackendError(Diagnostic("more-than-read", message, None, remedy))
 
     def _request(self, number: int = 0, cursor: str | None = None) -> Request:
         call, paging = self.listing.call, self.listing.paging
@@ -203,7 +254,8 @@ class _Pages:
         found = _found(expression, reply)
         name = "" if expression.text == "@" else expression.text
         if not isinstance(found, list):
-            bad_reply(where(reply), f"{name or 'the answer'} {described(found)}, not a list")
+            why = f"{name or 'the answer'} {described(found)}, not a list"
+            bad_reply(where(reply), why, _members(reply.body))
         place = where(reply)
         return [Item(value, f"{place}: {name}[{index}]") for index, value in enumerate(found)]
 
@@ -250,7 +302,7 @@ class _Pages:
     def _cursor(self, reply: Reply) -> str | None:
         expression = self.listing.paging.next
         found = _found(expression, reply) if expression else None
-        if found is None or found == "":
+        if found is None or found is False or found == "":
             return None
         if isinstance(found, bool) or not isinstance(found, (str, int)):
             bad_reply(where(reply), f"the next cursor {described(found)}, not a text")
@@ -290,3 +342,12 @@ def _found(expression: Expression, reply: Reply) -> Any:
         return expression.of(reply.body)
     except Unusable as error:
         bad_reply(where(reply), f"{expression.text}: {error}")
+
+
+def _members(body: Any) -> str | None:
+    """What an answer holds instead of the items, as advice."""
+    if not isinstance(body, dict) or not body:
+        return None
+    names = [on_one_line(name)[:_LONGEST] for name in list(body)[:_SHOWN]]
+    more = f" and {len(body) - _SHOWN} more" if len(body) > _SHOWN else ""
+    return f"it holds {', '.join(names)}{more}: say in `items:` where the list stands"

@@ -10,7 +10,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from sys import intern
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from provisioner.backends.http.held import flag, identity, optional_text, role_of, text, user_of
 from provisioner.backends.http.paging import Changed, Gone, steadily
@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from provisioner.backends.http.profile import References
     from provisioner.backends.http.reading import Reader
 
+_DANGLING: Final = (
+    "the API refers to what it does not list: probably that was deleted there, and this reference "
+    "stayed. Take the reference away in the panel; if what it leads to is there after all, the "
+    "profile does not list all of them"
+)
 _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
@@ -179,7 +184,7 @@ def _named(reader: Reader, refers: References, told: Iterable[Id], item: Item) -
     for each in told:
         name = reader.privilege(refers, each)
         if name is None:
-            raise Changed(f"{item.where}: no privilege has the id {each}")
+            raise Changed(f"{item.where}: no privilege has the id {each}", _DANGLING)
         # The same few hundred names fill thousands of roles.
         yield intern(name)
 
@@ -192,7 +197,7 @@ def _linked(
         key = keys.get(str(each))
         if key is None:
             what = f"no role has the {refers.kind.removesuffix('s')} {each}"
-            raise Changed(f"{item.where}.{refers.expression.text}: {what}")
+            raise Changed(f"{item.where}.{refers.expression.text}: {what}", _DANGLING)
         yield key
 
 

@@ -47,7 +47,7 @@ class Paging:
     the last page has ``next`` as well, so one without it is no page.
     """
 
-    style: Style = "none"
+    style: Style
     query: tuple[tuple[str, str], ...] = ()
     first: int = 1
     size: int | None = None
@@ -154,7 +154,8 @@ class UsersPart:
     """The users and what they hold.
 
     ``holders`` lists those who hold one role. ``last_role_by_remove``: a user's last role can't be
-    taken away by ``assign``, but by ``remove``.
+    taken away by ``assign``, but by ``remove``; ``last_role_by_detour``: nor by that, but by a role
+    in its place that is deleted then.
     """
 
     list: Listing
@@ -169,11 +170,15 @@ class UsersPart:
     remove: Call | None = None
     holders: Listing | None = None
     last_role_by_remove: bool = False
+    last_role_by_detour: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """Everything a profile says. ``contract``: the API speaks our whole gateway contract."""
+    """Everything a profile says. ``contract``: the API speaks our whole gateway contract.
+
+    ``replies_are_true``: what an answer to a change shows is what is stored.
+    """
 
     name: str
     roles: RolesPart
@@ -181,6 +186,7 @@ class Profile:
     users: UsersPart | None = None
     login: Login | None = None
     contract: Literal["gateway"] | None = None
+    replies_are_true: bool = False
 
     def capabilities(self) -> Capabilities:
         """What a store of this kind can hold and do."""

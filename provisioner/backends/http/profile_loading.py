@@ -75,7 +75,7 @@ def _from_file(path: Path, name: str, read: ReadYaml) -> Profile:
     if found:
         raise InvalidInput(found)
     root = document.root
-    builder = _Builder(root.get("paging", {"style": "none"}))
+    builder = _Builder(root.get("paging"))
     return Profile(
         name=name,
         roles=builder.roles(root["roles"]),
@@ -83,14 +83,15 @@ def _from_file(path: Path, name: str, read: ReadYaml) -> Profile:
         users=builder.users(root["users"]) if "users" in root else None,
         login=builder.login(root["login"]) if "login" in root else None,
         contract=root.get("contract"),
+        replies_are_true=root.get("replies_are_true", False),
     )
 
 
 class _Builder:
-    """Makes the parts; ``paging`` is that of lists which do not say their own."""
+    """Makes the parts; ``paging`` is that of lists which do not say their own, if there are any."""
 
-    def __init__(self, paging: Mapping[str, Any]) -> None:
-        self._paging = _paging(paging)
+    def __init__(self, paging: Mapping[str, Any] | None) -> None:
+        self._paging = paging
 
     def login(self, given: Mapping[str, Any]) -> Login:
         return Login(_call({"method": "POST", **given}), compiled(given["token"]))
@@ -129,6 +130,7 @@ class _Builder:
             get=_get(given),
             holders=self._list(given["holders"]) if "holders" in given else None,
             last_role_by_remove=given.get("last_role_by_remove", False),
+            last_role_by_detour=given.get("last_role_by_detour", False),
             **_expressions(given, "id", "etag"),
             **_calls(given, "assign", "add", "remove"),
         )
@@ -141,9 +143,10 @@ class _Builder:
         )
 
     def _list(self, given: Mapping[str, Any]) -> Listing:
-        paging = _paging(given["paging"]) if "paging" in given else self._paging
+        paging = given.get("paging", self._paging)
+        assert paging is not None  # noqa: S101 - a profile without it was refused
         items = compiled(given.get("items", _EVERYTHING))
-        return Listing(_call({"method": "GET", **given}), paging, items)
+        return Listing(_call({"method": "GET", **given}), _paging(paging), items)
 
 
 def _paging(given: Mapping[str, Any]) -> Paging:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from provisioner.backends.http.client import refusal
 from provisioner.backends.http.expressions import Unusable
 from provisioner.backends.http.held import identity, references, role_of, text, user_of
 from provisioner.backends.http.paging import NOT_FOUND, Gone, Item
+from provisioner.backends.http.refusals import require_whole
+from provisioner.backends.http.roll import Roll
 from provisioner.backends.http.session import bad_reply, request_of, where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from provisioner.backends.http.client import Reply
+    from provisioner.backends.http.expressions import Expression
     from provisioner.backends.http.held import HeldRole, HeldUser, Id
     from provisioner.backends.http.known import Known
     from provisioner.backends.http.paging import Listed, Lists
@@ -26,17 +28,27 @@ UNKNOWN: Final = "\0unknown id "
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Reads by a profile. What ids mean is looked up in ``known``."""
+    """Reads by a profile. What ids mean is looked up in ``known``.
+
+    ``roll`` keeps the list of roles from being read while we change it.
+    """
 
     lists: Lists
     profile: Profile
     known: Known
+    roll: Roll = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the roll, which reads by this."""
+        object.__setattr__(self, "roll", Roll(self._roles_listed))
 
     def role(self, id: Id, name: str) -> HeldRole | None:
         """Return one role as it is now; None if it is gone."""
         part = self.profile.roles
         if part.get is not None:
             item = self._object(part.get, {"id": id, "name": name}, f"read role {name}")
+            if item is not None:
+                self.require_about_role(item, id)
             return self.role_in(item) if item else None
         for item in self.role_items():
             if str(identity(item, part.id)) == str(id):
@@ -48,8 +60,16 @@ class Reader:
         part = self.profile.roles
         for item in self.role_items():
             if text(item, part.name, "a name") == name:
-                return self.role(identity(item, part.id), name)
+                # Not all that a role has must stand in the list, if it can be read by itself.
+                id = identity(item, part.id)
+                return self.role_in(item) if part.get is None else self.role(id, name)
         return None
+
+    def name_like(self, name: str) -> str | None:
+        """Return the name of a role that differs in case at most; None if there is none."""
+        part = self.profile.roles
+        names = (text(item, part.name, "a name") for item in self.role_items())
+        return next((other for other in names if other.casefold() == name.casefold()), None)
 
     def has_role(self, id: Id) -> bool:
         """Whether the list of roles has one now; a 404 may come from elsewhere on the way."""
@@ -61,7 +81,10 @@ class Reader:
         return self.roles_listed().items
 
     def roles_listed(self) -> Listed:
-        """Return the list of roles, and its version."""
+        """Return the list of roles as it is now, and its version."""
+        return self.roll.listed()
+
+    def _roles_listed(self) -> Listed:
         part = self.profile.roles
         return self.lists.whole(
             part.list, "list the roles", identity=lambda item: identity(item, part.id)
@@ -105,6 +128,8 @@ class Reader:
         if part.get is not None and (id is not None or part.id is None):
             values = {"id": login if id is None else id, "login": login}
             item = self._object(part.get, values, f"read user {login}")
+            if item is not None:
+                self.require_about_user(item, values["id"])
             return self.user_in(item) if item else None
         for item in self.user_items():
             if text(item, part.login, "a login").casefold() == login.casefold():
@@ -168,6 +193,29 @@ class Reader:
                     return f"something else carries it ({item.where})"
         return None
 
+    def require_about_role(self, item: Item, id: Id) -> None:
+        """Make sure that an answer shows the role of that id, and no other.
+
+        Raises:
+            BackendError: It shows another.
+        """
+        _require_about(item, self.profile.roles.id, id)
+
+    def require_about_user(self, item: Item, id: Id, login: str | None = None) -> None:
+        """Make sure that an answer shows the user of that id (the login, where there are no ids).
+
+        ``login`` is what they must still be called, if anything.
+
+        Raises:
+            BackendError: It shows another.
+        """
+        part = self.users_part
+        if part.id is not None:
+            _require_about(item, part.id, id)
+        due = login if part.id is not None else str(id)
+        if due is not None and text(item, part.login, "a login").casefold() != due.casefold():
+            _require_about(item, part.login, due)
+
     def item_in(self, reply: Reply, call: Call) -> Item | None:
         """Return the object that an answer to a call holds, if it holds one."""
         if call.item is None:
@@ -216,6 +264,12 @@ class Reader:
         reply = self.lists.session.send(request_of(call, values))
         if reply.status == NOT_FOUND:
             return None
-        if reply.status >= 400:
-            raise refusal(reply, what)
+        require_whole(reply, what)
         return self.item_in(reply, call)
+
+
+def _require_about(item: Item, expression: Expression, id: Id) -> None:
+    found = identity(item, expression)
+    if str(found) != str(id):
+        place = item.where if expression.text == "@" else f"{item.where}.{expression.text}"
+        bad_reply(place, f"shows {found}, and this was about {id}")

@@ -115,7 +115,8 @@ def where(reply: Reply, method: str = "GET") -> str:
     return f"{method} {unquote(reply.url)}"
 
 
-def bad_reply(where: str, why: str) -> NoReturn:
-    """Raise the error for an answer that is not what the profile says."""
+def bad_reply(where: str, why: str, way_out: str | None = None) -> NoReturn:
+    """Raise the error for an answer that is not what the profile says; maybe with a way out."""
     remedy = "the answer is not what the profile says; nothing was concluded from it"
+    remedy += f"; {way_out}" if way_out else ""
     raise BackendError(Diagnostic("bad-reply", f"{where}: {why}", None, remedy))

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.plain_files import MAX_CERTIFICATES, MAX_SECRET, read_plain
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -220,7 +221,7 @@ class _Reading:
             return None
         path: Path = self.folder / self.options[file]
         try:
-            text = path.read_text(encoding="utf-8").rstrip("\r\n")
+            text = read_plain(path, MAX_SECRET).decode().rstrip("\r\n")
         except (OSError, ValueError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             self.wrong(file, f"can't read {path}: {why}", "correct the path, or the file")
@@ -234,8 +235,13 @@ class _Reading:
         if option not in self.options:
             return None
         path: Path = self.folder / self.options[option]
-        if not path.is_file():
+        try:
+            read_plain(path, MAX_CERTIFICATES)
+        except FileNotFoundError:
             self.wrong(option, f"there is no file {path}", "correct the path")
+        except (OSError, ValueError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it has a NUL character"
+            self.wrong(option, f"can't read {path}: {why}", "correct the path, or the file")
         return path
 
     def proxy(self, url: str) -> Secret | None:

@@ -18,6 +18,7 @@ from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from contextlib import AbstractContextManager
 
     from provisioner.backends.http.client import Reply
     from provisioner.backends.http.profile import Call
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 ATTEMPTS: Final = 3
 # What an earlier attempt that did arrive turns into an answer like this one.
 _AMBIGUOUS: Final = frozenset({404, 409, 412})
-_MOVED: Final = frozenset({404, 412})
+_NOT_FOUND: Final = 404
+_MOVED: Final = frozenset({_NOT_FOUND, 412})
+_NO_ENDPOINT: Final = (
+    "correct the path in the profile (the slash at its end, too), or see whether the profile is "
+    "for this version of the API"
+)
 
 
 class Held(Protocol):
@@ -48,8 +54,16 @@ class Subject(Protocol[HeldT]):
         """Return the object as it is now; None if it is gone."""
         ...
 
-    def shown(self, reply: Reply, call: Call) -> HeldT | None:
-        """Return the object as an answer shows it; None if it does not."""
+    def shown(self, reply: Reply, call: Call, held: HeldT) -> HeldT | None:
+        """Return the object as an answer shows it; None if it does not, or can't be believed.
+
+        Raises:
+            BackendError: The answer shows another than the one that the call was about.
+        """
+        ...
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Hold off what must not be read while a request changes it."""
         ...
 
     def is_gone(self, held: HeldT) -> bool:
@@ -118,16 +132,18 @@ class Runner(Generic[HeldT]):
         """Carry out one step; return the object if the answer shows it."""
         error: ProvisionerError | None = None
         for _ in range(ATTEMPTS):
+            request = request_of(step.call, step.values(), etag)
             try:
-                reply = self.session.send(request_of(step.call, step.values(), etag))
+                with self.subject.changing():
+                    reply = self.session.send(request)
             except LostReply as lost:
                 error = lost
             else:
                 if reply.status < 400:
-                    return self.subject.shown(reply, step.call)
-                error = _refused(reply, step.what)
+                    return self.subject.shown(reply, step.call, step.before)
                 if not (reply.perhaps_repeated and reply.status in _AMBIGUOUS):
-                    raise error
+                    raise self._refused(reply, step)
+                error = _moved_by(reply, step.what)
             found = self.subject.read(step.before)
             # A 404 may come from anybody on the way; of an answer that is lost it proves nothing.
             if found is None and not self.subject.is_gone(step.before):
@@ -140,8 +156,21 @@ class Runner(Generic[HeldT]):
         # Whether it took place can't be known now, so it is no conflict, which would be certain.
         raise BackendError(error.diagnostics) from error
 
+    def _refused(self, reply: Reply, step: Step[HeldT]) -> ProvisionerError:
+        """The error for a refusal; a 404 is about the object only if that is gone."""
+        try:
+            gone = reply.status != _NOT_FOUND or self.subject.read(step.before) is None
+        except ProvisionerError:
+            gone = True
+        if gone:
+            return _moved_by(reply, step.what)
+        told = refusal(reply, step.what).diagnostics[0].message
+        message = f"{told}. What it is about is there: so the API has no {step.call.method} at this"
+        message += " address, or something else that it was sent is gone"
+        return BackendError(Diagnostic("no-endpoint", message, None, _NO_ENDPOINT))
 
-def _refused(reply: Reply, what: str) -> ProvisionerError:
+
+def _moved_by(reply: Reply, what: str) -> ProvisionerError:
     error = refusal(reply, what)
     if reply.status not in _MOVED:
         return error
@@ -161,6 +190,12 @@ def not_kept(what: str, difference: str) -> NoReturn:
     message = f"the API took the request to {what}, and did something else: {difference}"
     remedy = "plan again to see what is there now; the API may not know all that was sent"
     raise BackendError(Diagnostic("not-kept", message, None, remedy))
+
+
+def not_found(what: str, call: Call) -> NoReturn:
+    """Raise the error for an object that is listed, and answered with 404 by itself."""
+    message = f"{what} is listed, but {call.method} {call.path} does not find it"
+    raise BackendError(Diagnostic("no-endpoint", message, None, _NO_ENDPOINT))
 
 
 def moved(id: str, why: str) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from provisioner.backends.http.reading import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from contextlib import AbstractContextManager
 
     from provisioner.backends.http.client import Reply
     from provisioner.backends.http.held import HeldRole, HeldUser
@@ -28,10 +30,17 @@ class RoleSubject:
         """Return the role as it is now."""
         return self.reader.role(held.id, held.name)
 
-    def shown(self, reply: Reply, call: Call) -> HeldRole | None:
-        """Return the role that an answer holds."""
+    def shown(self, reply: Reply, call: Call, held: HeldRole) -> HeldRole | None:
+        """Return the role that an answer shows, if that is what is stored."""
         item = self.reader.item_in(reply, call)
-        return self.reader.role_in(item) if item else None
+        if item is None:
+            return None
+        self.reader.require_about_role(item, held.id)
+        return self.reader.role_in(item) if self.reader.profile.replies_are_true else None
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Hold off readings of the list of roles."""
+        return self.reader.roll.changing()
 
     def is_gone(self, held: HeldRole) -> bool:
         """Whether the list of roles lacks the role now."""
@@ -64,10 +73,17 @@ class UserSubject:
         """Return the user as they are now."""
         return self.reader.user(held.login, held.id)
 
-    def shown(self, reply: Reply, call: Call) -> HeldUser | None:
-        """Return the user that an answer holds."""
+    def shown(self, reply: Reply, call: Call, held: HeldUser) -> HeldUser | None:
+        """Return the user that an answer shows, if that is what is stored."""
         item = self.reader.item_in(reply, call)
-        return self.reader.user_in(item) if item else None
+        if item is None:
+            return None
+        self.reader.require_about_user(item, held.id, held.login)
+        return self.reader.user_in(item) if self.reader.profile.replies_are_true else None
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Hold off nothing: assignments do not change which users there are."""
+        return nullcontext()
 
     def is_gone(self, held: HeldUser) -> bool:
         """Whether the list of users lacks the user now."""
@@ -80,7 +96,12 @@ class UserSubject:
         if found is None or wanted is None:
             return None if found is wanted else _presence(found)
         known = self.reader.known
-        return _set("roles", _names(known, found.roles), _names(known, wanted.roles))
+        same = found.folded == wanted.folded
+        told = [
+            None if same else _value("the login", found.login, wanted.login),
+            _set("roles", _names(known, found.roles), _names(known, wanted.roles)),
+        ]
+        return "; ".join(filter(None, told)) or None
 
 
 def _compared(role: HeldRole) -> tuple[object, ...]:

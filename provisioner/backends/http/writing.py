@@ -14,7 +14,7 @@ from provisioner.backends.http.assigning import Assigner
 from provisioner.backends.http.held import HeldRole
 from provisioner.backends.http.known import NoSuchPrivilege, NoSuchRole
 from provisioner.backends.http.making import Maker
-from provisioner.backends.http.steps import Runner, Step, compared, moved
+from provisioner.backends.http.steps import Runner, Step, compared, moved, not_found
 from provisioner.backends.http.subjects import RoleSubject, role_values
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import (
@@ -46,8 +46,8 @@ class Writer:
         self._reader = reader
         self._refresh = refresh
         self._roles = RoleSubject(reader)
-        self._assigner = Assigner(reader)
         self._maker = Maker(reader, self._roles, self._grants)
+        self._assigner = Assigner(reader, self._maker)
         self._first = threading.Lock()
 
     @property
@@ -188,6 +188,9 @@ class Writer:
             return held
         found = self._reader.role(held.id, held.name) if held else None
         if found is None:
+            get = self._profile.roles.get
+            if held and get and self._reader.has_role(held.id):
+                not_found(f"role {before.name}", get)
             moved("role-gone", f"role {before.name} does not exist any more")
         self._known.put_role(found)
         if difference := self._roles.difference(found, content):

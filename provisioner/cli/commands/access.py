@@ -145,7 +145,8 @@ class _Request:
         session = open_session(self._given["config"], self._given["target"])
         snapshot = session.backend.read()
         catalogue = session.catalogue_for(snapshot)
-        loaded = session.load(self._given["sources"], catalogue)
+        sources = self._given["sources"]
+        loaded = session.load(sources, catalogue, stored=snapshot.state.roles)
         output.warn(loaded.warnings)
         settings = session.settings()
         found = find_target(loaded.desired, snapshot.state, settings, catalogue, self._as_of)
@@ -191,7 +192,7 @@ class _Request:
             message = "--role can't be used with an earlier CSV"
             what = "it has one reason for each privilege, not all of them"
             raise InvalidInput(Diagnostic("bad-sheet", message, file, what))
-        data = read_bytes(file)
+        data = read_bytes(file, streams=True)
         if isinstance(data, Diagnostic):
             raise InvalidInput(data)
         chosen = self._selection

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,10 @@ def check_privilege(explainer: Explainer, name: str) -> None:
     granted = (role.privileges for role in explainer.state.roles.values())
     known = frozenset(explainer.catalogue.privileges).union(*granted)
     if name not in known:
-        remedy = did_you_mean(name, known) or f"`provisioner privileges --search {name}` looks"
+        remedy = (
+            did_you_mean(name, known)
+            or f"`provisioner privileges --search {shlex.quote(name)}` looks"
+        )
         raise _unknown("privilege", name, remedy)
 
 

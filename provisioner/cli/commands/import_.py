@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.files import write_file
+from provisioner.cli.files import SOURCES, write_out
 from provisioner.cli.session import open_session
 from provisioner.desired.writer import write_state
 
@@ -32,6 +34,6 @@ def import_(out: str | None, config: str | None, target: str | None) -> int:
     if out is None:
         output.result(written.text)
     else:
-        write_file(out, written.text.encode(), replace=False)
-        output.note(f"Written. To check: provisioner plan {out}")
+        write_out(out, written.text.encode(), SOURCES, session.project, ())
+        output.note(f"Written. To check: provisioner plan {shlex.quote(out)}")
     return 0

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.files import write_file
+from provisioner.cli.files import write_new_file
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 from provisioner.project import FILE_NAME
@@ -48,7 +49,7 @@ roles:
 @options.manner
 def init() -> int:
     """Write a project file and a first role into this folder. Existing files stay as they are."""
-    if Path(FILE_NAME).exists():
+    if os.path.lexists(FILE_NAME):
         message = "there is a project in this folder already"
         raise InvalidInput(Diagnostic("project-exists", message, FILE_NAME, "edit the file"))
     folder = Path("roles")
@@ -59,9 +60,9 @@ def init() -> int:
         raise InvalidInput(Diagnostic("unwritable", what, str(folder))) from error
     first = folder / "roles.yaml"
     if not any(folder.rglob("*.y*ml")):
-        write_file(str(first), _ROLES.encode())
+        write_new_file(str(first), _ROLES.encode())
         output.result(f"Wrote {first}\n")
-    write_file(FILE_NAME, _PROJECT.encode())
+    write_new_file(FILE_NAME, _PROJECT.encode())
     output.result(f"Wrote {FILE_NAME}\n")
     output.note("Next: provisioner plan")
     return 0

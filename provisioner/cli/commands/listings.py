@@ -9,7 +9,7 @@ import click
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.files import write_file
+from provisioner.cli.files import CATALOGUE, write_out
 from provisioner.cli.session import open_session, tell_if_new
 from provisioner.desired.writer import write_catalogue
 from provisioner.diagnostics import Diagnostic
@@ -131,7 +131,8 @@ def _write_catalogue(session: Session, out: str) -> int:
     shipped = {role.name: role for role in catalogue.default_roles}
     access = EffectiveAccess(State(shipped | dict(snapshot.state.roles)))
     carried = {role.name: access.of_role(role.name) for role in catalogue.default_roles}
-    write_file(out, write_catalogue(catalogue, carried).encode(), replace=False)
+    text = write_catalogue(catalogue, carried)
+    write_out(out, text.encode(), CATALOGUE, session.project, ())
     output.note(f"Written. To use it: `catalogue: {out}` in the project file.")
     return 0
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.files import write_file
+from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
+from provisioner.cli.saved import apply_command, not_bound
 from provisioner.cli.session import open_session, plan_sources
-from provisioner.diagnostics import Diagnostic
-from provisioner.errors import Blocked, InvalidInput
+from provisioner.errors import Blocked
 
 if TYPE_CHECKING:
     from datetime import date
@@ -51,17 +50,13 @@ def plan(
     if out is not None:
         from provisioner.planfile import encode
 
-        _require_no_source(out, made.coverage.files)
-        write_file(out, encode(made))
-    output.show_plan(made)
+        write_out(out, encode(made), PLAN, session.project, sources)
+    if out != STANDARD_OUTPUT:
+        output.show_plan(made)
     if out is not None and made.applyable:
-        output.note(f"Saved. To apply exactly this: provisioner apply --plan {out}")
+        output.note(f"Saved. To apply exactly this: {apply_command(out, made.target.config)}")
+        for line in not_bound(made):
+            output.note(line)
     if made.blockers:
         return Blocked.exit_code
     return CHANGES_PENDING if detailed_exitcode and not made.is_empty else 0
-
-
-def _require_no_source(out: str, files: tuple[str, ...]) -> None:
-    if os.path.realpath(out) in map(os.path.realpath, files):
-        message = "the plan would be written over one of its sources"
-        raise InvalidInput(Diagnostic("out-is-source", message, out, "name another file"))

@@ -6,10 +6,7 @@ import click
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.desired.files import read_bytes
-from provisioner.diagnostics import Diagnostic
-from provisioner.errors import InvalidInput
-from provisioner.planfile import decode
+from provisioner.cli.saved import not_bound, read_plan
 
 
 @command("show")
@@ -19,10 +16,15 @@ from provisioner.planfile import decode
 def show(plan_file: str) -> int:
     """Show a saved plan (`plan --out PLAN`; - for standard input) as `plan` showed it.
 
-    The plan is checked against its own digest, not against the target.
+    What follows from something else in the plan is worked out again. Nothing is asked of the
+    target, the project file or the sources: `apply --plan` does that.
     """
-    data = read_bytes(plan_file)
-    if isinstance(data, Diagnostic):
-        raise InvalidInput(data)
-    output.show_plan(decode(data, plan_file))
+    saved = read_plan(plan_file)
+    output.show_plan(saved)
+    output.note(
+        "Checked: that this plan agrees with itself. Not checked: that it still fits the target, "
+        "and that the project allows it; `apply --plan` does that first."
+    )
+    for line in not_bound(saved):
+        output.note(line)
     return 0

@@ -21,7 +21,7 @@ from provisioner.engine.online import check_against_store
 from provisioner.engine.phrases import listed, quoted
 from provisioner.engine.policy import check_policies
 from provisioner.errors import Blocked, InvalidInput
-from provisioner.render.diagnostics import diagnostic_document
+from provisioner.render.diagnostics import Ceiling, diagnostic_document
 
 if TYPE_CHECKING:
     from datetime import date
@@ -140,7 +140,7 @@ def _checked_online(
         snapshot = session.backend.read()
         catalogue = session.catalogue_for(snapshot)
         try:
-            loaded = session.load(sources, catalogue)
+            loaded = session.load(sources, catalogue, stored=snapshot.state.roles)
         except InvalidInput as error:
             errors |= dict.fromkeys(error.diagnostics)
             continue
@@ -194,6 +194,7 @@ def _broken_policies(desired: DesiredState, catalogue: Catalogue, as_of: date) -
 def _report(desired: DesiredState, warnings: list[Diagnostic]) -> None:
     roles, users = len(desired.roles or ()), len(desired.users or ())
     if output.wants_json():
+        ceiling = Ceiling.over(warnings)
         output.result_json(
             {
                 "format": "provisioner-validation",
@@ -202,7 +203,8 @@ def _report(desired: DesiredState, warnings: list[Diagnostic]) -> None:
                 "files": list(desired.files),
                 "roles": roles,
                 "users": users,
-                "warnings": [diagnostic_document(warning) for warning in warnings],
+                "warnings": [diagnostic_document(warning) for warning in ceiling.shown],
+                **({"more": ceiling.more} if ceiling.more else {}),
             }
         )
         return

@@ -81,7 +81,7 @@ def test_more_roles_than_a_page_holds_are_all_read(panel: FlaskAppBuilder) -> No
 
 
 def test_the_last_role_can_be_taken_from_many_at_once(panel: FlaskAppBuilder) -> None:
-    """The API takes a user's last role only by listing who else holds it."""
+    """The API does not let a user be without roles."""
     store = panel.opened()
     make(store, "One", "Two")
     both = some("One", "Two")
@@ -209,3 +209,11 @@ def test_roles_as_code_from_the_first_import_to_the_last_removal(
     last = panel.opened().read().state
     assert set(last.roles) == {"Admin", "Public"}
     assert set(last.assignments) == {"admin"}
+
+
+def test_the_doctor_finds_all_that_changes_need(panel: FlaskAppBuilder, tmp_path: Path) -> None:
+    """Flask answers OPTIONS, so that every request of the profile is looked for."""
+    run = Shell(tmp_path, panel.url)
+    assert "the API has all that the profile's changes need" in " ".join(
+        run("doctor", roles=ROLES).split()
+    )

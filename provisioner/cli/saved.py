@@ -1,0 +1,144 @@
+"""A saved plan and the project that applies it: found, opened, and asked what it says now."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from provisioner.cli import options, output
+from provisioner.cli.session import load_project, open_project
+from provisioner.desired.files import read_bytes
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.saved import Judge, moved_on
+from provisioner.errors import InvalidInput
+from provisioner.planfile import decode
+from provisioner.project import FILE_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from provisioner.cli.session import Session
+    from provisioner.engine.plan import Plan
+    from provisioner.model import DesiredState, Snapshot
+
+
+def read_plan(path: str) -> Plan:
+    """Read a saved plan.
+
+    Raises:
+        InvalidInput: It can't be read, is no plan, or contradicts itself.
+    """
+    data = read_bytes(path, streams=True)
+    if isinstance(data, Diagnostic):
+        raise InvalidInput(data)
+    return decode(data, path)
+
+
+def apply_command(path: str, config: str | None) -> str:
+    """The command that applies a saved plan, as it can be pasted into a shell."""
+    words = ["provisioner", "apply", "--plan", path]
+    if config not in (None, FILE_NAME):
+        words += ["--config", str(config)]
+    words += ["--insecure-http"] * options.CONNECTION.insecure_http
+    if options.CONNECTION.trust is not None:
+        words += ["--trust", options.CONNECTION.trust]
+    return shlex.join(words)
+
+
+def not_bound(plan: Plan) -> Iterator[str]:
+    """Say where nothing keeps a plan from being applied twice."""
+    if plan.applyable and not plan.target.capabilities.history:
+        yield "This target keeps no history: the plan can be applied again wherever it fits again."
+
+
+def open_for(plan: Plan, path: str, config: str | None, target: str | None) -> Session:
+    """Open the plan's target, by its name, in the project that is found here.
+
+    ``target`` is the name that the command line gives, if any.
+
+    Raises:
+        InvalidInput: This is not the project, or not the target, that the plan is for.
+    """
+    project, name = load_project(config), plan.target.name
+    if target not in (None, name):
+        message = f"the plan is for the target `{name}`, not for `{target}`"
+        raise InvalidInput(
+            Diagnostic("other-target", message, path, "leave out --target: the plan has it")
+        )
+    if project.file is None and plan.target.config is not None:
+        raise InvalidInput(_other_project(plan, path, f"there is no {FILE_NAME} here"))
+    if name not in project.targets:
+        raise InvalidInput(_other_project(plan, path, f"it has no target `{name}`"))
+    session = open_project(project, name)
+    identity = session.identity()
+    if (plan.target.kind, plan.target.identity) != (identity.kind, identity.identity):
+        message = f"the plan is for {plan.target.identity}, this target is {identity.identity}"
+        other = _other_project(plan, path, message)
+        raise InvalidInput(replace(other, id="other-target", message=message))
+    # A target that nobody has written yet has nothing of its own to be told by.
+    unwritten = plan.base.lineage is None and plan.target.capabilities.history
+    if unwritten and plan.target.project != identity.project:
+        why = "its project file has another content, and the target was not written yet"
+        raise InvalidInput(_other_project(plan, path, why))
+    return session
+
+
+def _other_project(plan: Plan, path: str, why: str) -> Diagnostic:
+    made_in = plan.target.config
+    message = f"the plan was made in another project than this one: {why}"
+    if made_in is None:
+        message = f"the plan was made without a project file, and this project is another: {why}"
+        return Diagnostic("other-project", message, path, "apply it there, or make a new plan")
+    remedy = f"{apply_command(path, made_in)}, or make a new plan"
+    if made_in == FILE_NAME:
+        remedy = f"apply it in the folder of its {FILE_NAME}, or make a new plan"
+    return Diagnostic("other-project", message, path, remedy)
+
+
+def judge_of(plan: Plan, session: Session, snapshot: Snapshot) -> Judge:
+    """What the project says now, with the options that the plan was made with.
+
+    Raises:
+        InvalidInput: Its sources are wrong.
+    """
+    made = plan.settings
+    options_given = {
+        **{name: getattr(made.safety, name) for name in made.given},
+        "adopt": made.adopt,
+        "allow_lockout": made.allow_lockout,
+        "new_only": made.new_only,
+    }
+    # Rules from before the change stand in the plan, and judge it there: no file is opened for it.
+    asked = {name: getattr(made, name) for name in ("actor", "judge_former", "rules_from")}
+    return Judge(
+        replace(session.settings(options_given), **asked),
+        session.catalogue_for,
+        _sources(session, snapshot),
+        options.today(),
+    )
+
+
+def tell_what_moved(plan: Plan, session: Session, snapshot: Snapshot, judge: Judge) -> None:
+    """Note what has changed since the plan was made, and what it can't be judged by."""
+    if output.wants_json():
+        return
+    if session.project.file is not None and judge.desired is None:
+        output.note(
+            "The project's sources are not here: this plan is judged by the project file, and by "
+            "the policies in the plan."
+        )
+    for what in moved_on(plan, snapshot, judge):
+        output.note(f"{what}: it is applied if it still fits.")
+
+
+def _sources(session: Session, snapshot: Snapshot) -> DesiredState | None:
+    """What the project's sources say; None where they are not here, as on a machine that applies.
+
+    Sources that are here and wrong are an error: what forbids the plan may stand in them.
+    """
+    paths = session.project.sources
+    if not paths or not all(map(os.path.lexists, paths)):
+        return None
+    return session.load((), session.catalogue_for(snapshot)).desired

@@ -1,0 +1,41 @@
+"""What unknown names may have been meant to be, for the findings that will be shown in full.
+
+To compare one name with ten thousand others takes milliseconds; to do so for each of ten thousand
+mistakes takes minutes, and nobody reads that far.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic, sort_key
+from provisioner.names import did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Hints:
+    """Remembers which known names an unknown one is to be compared with."""
+
+    def __init__(self) -> None:
+        self._asked: dict[Diagnostic, tuple[str, Iterable[str]]] = {}
+
+    def expect(self, found: Diagnostic, name: str, known: Iterable[str]) -> Diagnostic:
+        """Note that the finding is about a name that may be one of the known ones; return it.
+
+        Its own remedy is for the case that nothing is near.
+        """
+        self._asked[found] = (name, known)
+        return found
+
+    def given(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Return the findings in their order, the first ones with the names that are near."""
+        ordered = sorted(found, key=sort_key)
+        return [*map(self._hinted, ordered[:SHOWN_IN_FULL]), *ordered[SHOWN_IN_FULL:]]
+
+    def _hinted(self, found: Diagnostic) -> Diagnostic:
+        asked = self._asked.get(found)
+        hint = did_you_mean(*asked) if asked else None
+        return replace(found, remedy=hint) if hint else found
