@@ -585,6 +585,19 @@ def test_rules_come_from_a_file_or_a_project_elsewhere(checkout: Shell) -> None:
         assert "policy `p`" in text(answer)
 
 
+def test_a_saved_plan_keeps_the_rules_that_it_was_made_under(checkout: Shell) -> None:
+    """With what their roles carry there; what they forbid is not applied."""
+    checkout.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    narrower = WORLD.replace("[ARDOCS_*]", "[ARDOCS_VIEW]") + RULE
+    assert plan(checkout, narrower, "--rules-from", "main", "--out", "plan.json").code == 0
+    document = json.loads((checkout.folder / "plan.json").read_text())
+    (role,) = document["rules"]["former_roles"]
+    assert role["name"] == "Accountant"
+    assert checkout("show", "plan.json").code == 0
+    answer = checkout("apply", "--plan", "plan.json")
+    assert answer.code == 0, answer.err
+
+
 def test_the_stricter_of_two_settings_counts(checkout: Shell) -> None:
     """Ignored on either side is ignored; adopted on both only is adopted."""
     checkout.write(
