@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from provisioner import signals
 from provisioner.apply import apply_plan
 from provisioner.backends.base import Abortable, Run
 from provisioner.backends.stamp import now, this_user
-from provisioner.cli import output
+from provisioner.cli import output, streams
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Interrupted, InvalidInput
 from provisioner.outcome import Outcome
@@ -54,22 +55,41 @@ def require_approval(*, auto_approve: bool, saved_plans: bool = True) -> None:
 
 
 def show(plan: Plan) -> None:
-    """Print the plan that is about to be applied. In JSON only one that is blocked is a result."""
+    """Print the plan that is about to be applied. In JSON only one that is blocked is a result.
+
+    What blocks it is an account of the run, and gets through where a plan can't be shown.
+    """
     if not output.wants_json() or plan.blockers:
         output.show_plan(plan)
+    if plan.blockers and streams.OUT.lost is not None:
+        output.report(plan.blockers)
 
 
 def nothing_to_do(plan: Plan) -> int:
     """Report an apply of a plan without changes; return the exit code."""
     if output.wants_json():
-        output.result_json(_document(Outcome(), to_document(plan)["digest"]))
+        output.account_json(_document(Outcome(), to_document(plan)["digest"]))
     return 0
 
 
 def ask(question: str) -> bool:
-    """Ask on the terminal; only "yes" is a yes."""
-    answer = click.prompt(f"{question} Only `yes` is accepted", default="", show_default=False)
-    return str(answer).strip() == "yes"
+    """Ask on the terminal; only "yes" is a yes.
+
+    Raises:
+        InvalidInput: Plan and question could not be shown.
+        click.Abort: The terminal is gone, or its end of input was typed.
+    """
+    output.result(f"{question} Only `yes` is accepted: ")
+    if streams.OUT.lost is not None:
+        why = "the plan can't be shown, so nobody is asked; nothing was changed"
+        raise InvalidInput(Diagnostic("no-approval", why, None, "repeat on a terminal that works"))
+    try:
+        answer = sys.stdin.buffer.readline()
+    except OSError as error:
+        raise click.Abort from error
+    if not answer:
+        raise click.Abort
+    return answer.strip() == b"yes"
 
 
 def carry_out(
@@ -81,16 +101,21 @@ def carry_out(
     """
     document = to_document(plan)
     run = Run(now(), this_user(), operation, history_line(plan), document["digest"])
-    with _stopping(backend) as stop, _progress(stop) as progress:
-        outcome = apply_plan(
-            plan,
-            backend,
-            run=run,
-            today=today,
-            lock_timeout=lock_timeout,
-            progress=progress,
-            stopped=stop.is_asked,
-        )
+    stop = _Stop(backend)
+    signals.answer(stop)
+    with streams.without_waiting(), _progress(stop) as progress:
+        try:
+            outcome = apply_plan(
+                plan,
+                backend,
+                run=run,
+                today=today,
+                lock_timeout=lock_timeout,
+                progress=progress,
+                stopped=stop.is_asked,
+            )
+        finally:
+            stop.is_over = True
     _report(plan, outcome, document["digest"])
     if outcome.is_complete and outcome.error is None:
         return 0
@@ -100,24 +125,34 @@ def carry_out(
 
 
 class _Stop:
-    """Ctrl-C (and TERM): at once while nothing is written, after the current write from then on.
+    """What the signals do that ask to stop, from the plan's approval to the end of the process.
 
-    The second time, what is under way is given up, and reported like any other lost answer; only
-    the third time nothing is waited for.
+    While nothing is written they stop at once; from then on after the current write. The second
+    time, what is under way is given up, and reported like any other lost answer; only the third
+    time nothing is waited for. A terminal that hangs up can't be impatient: that counts once.
+    When all is over there is nothing left to stop but telling of it.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.writing = False
+        self.is_over = False
         self._backend = backend
         self._times = 0
 
     def is_asked(self) -> bool:
         return self._times > 0
 
-    def __call__(self, *_: Any) -> None:
-        if not self.writing:
+    def __call__(self, number: int, _frame: Any) -> None:
+        if self.is_over:
+            streams.hurry()
+            signals.answer(signal.SIG_DFL)
+        elif not self.writing:
             raise KeyboardInterrupt
-        self._times += 1
+        elif not (self._times and number == signals.HANGUP):
+            self._times += 1
+            self._stop()
+
+    def _stop(self) -> None:
         if self._times == 1:
             click.echo("stopping after the current write; once more gives it up", err=True)
         elif self._times == 2:
@@ -126,17 +161,6 @@ class _Stop:
                 threading.Thread(target=self._backend.abort, daemon=True).start()
         else:
             raise KeyboardInterrupt("interrupted; plan again to see what was done until then")
-
-
-@contextmanager
-def _stopping(backend: Backend) -> Iterator[_Stop]:
-    stop = _Stop(backend)
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 class _Lines:
@@ -183,10 +207,10 @@ def _progress(stop: _Stop) -> Iterator[Progress]:
 
 def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
     if output.wants_json():
-        output.result_json(_document(outcome, digest))
+        output.account_json(_document(outcome, digest))
         return
     if outcome.is_complete and outcome.error is None:
-        output.result(
+        output.account(
             output.style_of(sys.stdout).paint(f"Apply complete: {done_line(plan)}", "green") + "\n"
         )
         return
@@ -209,10 +233,9 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
     ]
     if not outcome.is_complete:
         lines.append("Plan again to go on: what is done is not repeated.")
-    output.result("\n".join(lines) + "\n")
     told = outcome.error.diagnostics if outcome.error else ()
     stopped = [Diagnostic("interrupted", "interrupted")] if outcome.interrupted else []
-    output.warn([*told, *stopped])
+    output.account("\n".join(lines) + "\n", [*told, *stopped])
 
 
 def _document(outcome: Outcome, digest: str) -> dict[str, Any]:

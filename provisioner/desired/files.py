@@ -7,7 +7,7 @@ import stat
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
 from provisioner.diagnostics import Diagnostic
 
@@ -94,7 +94,7 @@ def read_bytes(path: str) -> bytes | Diagnostic:
     """Return a file's bytes (``-``: standard input), or what keeps it from being read."""
     try:
         if path == STANDARD_INPUT:
-            data = sys.stdin.buffer.read(MAX_BYTES + 1)
+            data = _standard_input().read(MAX_BYTES + 1)
         else:
             with open(path, "rb", opener=_open_regular) as stream:
                 data = stream.read(MAX_BYTES + 1)
@@ -104,6 +104,12 @@ def read_bytes(path: str) -> bytes | Diagnostic:
         remedy = f"split it: at most {MAX_BYTES // 2**20} MiB a file"
         return Diagnostic("too-large", "the file is too large", path, remedy)
     return data
+
+
+def _standard_input() -> BinaryIO:
+    if sys.stdin is None:
+        raise OSError(None, "standard input is closed")
+    return sys.stdin.buffer
 
 
 def _open_regular(path: str, flags: int) -> int:

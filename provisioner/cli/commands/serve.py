@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from provisioner import catalogue as catalogues
-from provisioner.cli import options, output
+from provisioner.cli import options, output, streams
 from provisioner.cli.app import command
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -101,9 +101,11 @@ def serve(  # noqa: PLR0913 - one for each option
         def announce() -> None:
             shown = f"panel {gateway.panel}, {gateway.database.shown}"
             output.result(f"provisioner serve: {url} ({shown})\n")
-            sys.stdout.flush()
 
-        listening.serve(app, bound, address, announce)
+        # Whoever reads the log, or doesn't, must not be able to hold up those who ask.
+        with streams.without_waiting():
+            listening.serve(app, bound, address, announce)
+        streams.hurry()
     return 0
 
 
@@ -121,6 +123,10 @@ def _make_token(file: str | None, login: str, *, may_write: bool) -> int:
         raise click.UsageError("--new-token needs --tokens FILE, where its hash is kept")
     token = append_token(Path(file), login, may_write=may_write)
     output.result(f"{token}\n")
+    if streams.OUT.lost is not None:
+        what = "the token could not be shown, and is not kept"
+        remedy = "take the last line, its hash, out of the file, and make another one"
+        raise InvalidInput(Diagnostic("token-not-shown", what, file, remedy))
     output.note(f"Its hash is in {file}. The token itself is not kept: this is the only time.")
     return 0
 

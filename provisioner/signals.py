@@ -1,0 +1,26 @@
+"""The signals that ask a run to stop: Ctrl-C, a service manager's, a terminal that is closed."""
+
+from __future__ import annotations
+
+import signal
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
+
+HANGUP: Final = getattr(signal, "SIGHUP", None)  # Windows has none
+STOPPING: Final = tuple(
+    number for number in (signal.SIGINT, signal.SIGTERM, HANGUP) if number is not None
+)
+
+
+def answer(react: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    """Have ``react`` called for every signal that asks to stop. Only for the main thread.
+
+    What was ignored when the process began stays ignored: that is how ``nohup`` and the ``&`` of a
+    script keep a run from being stopped.
+    """
+    for number in STOPPING:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, react)
