@@ -15,6 +15,13 @@ STOPPING: Final = tuple(
 )
 
 
+class Stopped(BaseException):
+    """A signal asked to stop, at a time when that can be done at once.
+
+    No ``Exception``, for it is no fault; no ``KeyboardInterrupt``, which libraries take for theirs.
+    """
+
+
 def answer(react: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
     """Have ``react`` called for every signal that asks to stop. Only for the main thread.
 

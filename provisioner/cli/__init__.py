@@ -18,11 +18,11 @@ def main() -> None:
 
         code = run(sys.argv[1:])
         streams.settle()
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, signals.Stopped):
         # Before anything had begun, or while it was said that it had been interrupted.
         pass
     sys.exit(code)
 
 
 def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+    raise signals.Stopped

@@ -12,6 +12,7 @@ import click
 
 from provisioner import __version__
 from provisioner.cli import streams
+from provisioner.signals import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -138,7 +139,7 @@ def _run(arguments: list[str], made: Invocation) -> int:
         hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
         _report("usage", error.format_message(), hint)
         return ERROR
-    except (click.Abort, KeyboardInterrupt) as error:
+    except (click.Abort, KeyboardInterrupt, Stopped) as error:
         if sys.stderr.isatty():
             click.echo(err=True)  # the cursor stands behind a question, or ^C
         _report("interrupted", str(error) or "interrupted; nothing was changed", None)

@@ -147,7 +147,7 @@ class _Stop:
             streams.hurry()
             signals.answer(signal.SIG_DFL)
         elif not self.writing:
-            raise KeyboardInterrupt
+            raise signals.Stopped
         elif not (self._times and number == signals.HANGUP):
             self._times += 1
             self._stop()
@@ -160,7 +160,7 @@ class _Stop:
                 # In a thread of its own: the one that is interrupted here may hold any lock.
                 threading.Thread(target=self._backend.abort, daemon=True).start()
         else:
-            raise KeyboardInterrupt("interrupted; plan again to see what was done until then")
+            raise signals.Stopped("interrupted; plan again to see what was done until then")
 
 
 class _Lines:

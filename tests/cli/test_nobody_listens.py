@@ -1,0 +1,618 @@
+"""Nobody has to be listening: what becomes of changes, whatever becomes of what is said of them.
+
+Everywhere the same is asked: it ends as planned or stops in order, it is in the history, the exit
+code says how it ended, and the account of it stands on whichever stream still works.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from provisioner.server.app import create_app
+from tests.cli.conftest import PATIENCE, WITH_TERMINAL
+from tests.cli.nobody import DEAF, Gate, run, started, with_signal
+from tests.cli.test_terminal import run_by_shell
+from tests.server.conftest import proxy  # noqa: F401 - a fixture
+from tests.server.running import WRITER, settings
+from tests.waiting import is_readable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.cli.conftest import Answer, Shell
+    from tests.server.conftest import Proxy
+
+ENV = {"PANEL_TOKEN": WRITER}
+PANEL = """\
+version: 1
+sources: [roles.yaml]
+safety: {{max_change_percent: 100}}
+targets:
+  panel: {{backend: http, url: "{url}", token_env: PANEL_TOKEN, concurrency: 1{more}}}
+"""
+FILE = """\
+version: 1
+sources: [roles.yaml]
+safety: {max_change_percent: 100}
+"""
+POLICY = "policies: [{name: p, restrict: {roles: [B], only_users: [zoe@example.com]}}]\n"
+USERS = ("kim", "lee", "max", "ned")
+STREAMS = (("out",), ("err",), ("out", "err"))
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
+APPLY = ("apply", "--auto-approve")
+
+
+def sources(role: str, users: tuple[str, ...] = USERS) -> str:
+    """Sources in which every user holds one role."""
+    held = "".join(f"  {user}@example.com: {{roles: [{role}]}}\n" for user in users)
+    both = "roles:\n  A: {privileges: [ARDOCS_VIEW]}\n  B: {privileges: [ARDOCS_CREATE]}\n"
+    return f"version: 1\n{both}users:\n{held}"
+
+
+class Store:
+    """A folder with a project, the store behind it, and the gate before that where it is one."""
+
+    def __init__(self, shell: Shell, gate: Gate | None = None) -> None:
+        self.shell, self.gate = shell, gate
+
+    def __call__(self, *words: str) -> Answer:
+        return self.shell(*words, env=ENV)
+
+    def wants(self, role: str, users: tuple[str, ...] = USERS) -> None:
+        """Have the sources say that all users hold this role."""
+        self.shell.write("roles.yaml", sources(role, users))
+
+    def held(self) -> dict[str, list[str]]:
+        """Who holds what, by first names."""
+        users = self("users", "--format", "json").document["users"]
+        return {user["user"].partition("@")[0]: user["roles"] for user in users}
+
+    def runs(self) -> list[str]:
+        """The runs of the history, as operation and summary."""
+        runs = self("history", "--format", "json").document["runs"]
+        return [f"{run['run']['operation']}: {run['run']['summary']}" for run in runs if run["run"]]
+
+
+@pytest.fixture
+def file_store(shell: Shell) -> Store:
+    """A store that commits at once, in a file."""
+    shell.write("provisioner.yaml", FILE)
+    return Store(shell)
+
+
+@contextmanager
+def gateway(shell: Shell, folder: Path, proxy: Proxy, more: str) -> Iterator[Store]:  # noqa: F811
+    """A store behind a gateway that can be held."""
+    app = create_app(settings(folder / "gateway.sqlite"))
+    gate = Gate(app)
+    shell.write("provisioner.yaml", PANEL.format(url=proxy.add(gate), more=more))
+    yield Store(shell, gate)
+    app.state.gateway.close()
+
+
+@pytest.fixture
+def commits(shell: Shell, tmp_path: Path, proxy: Proxy) -> Iterator[Store]:  # noqa: F811
+    """A gateway that commits at once."""
+    with gateway(shell, tmp_path, proxy, "") as store:
+        yield store
+
+
+@pytest.fixture
+def objects(shell: Shell, tmp_path: Path, proxy: Proxy) -> Iterator[Store]:  # noqa: F811
+    """A gateway that is written to object by object: every user loses A, then every user gets B."""
+    with gateway(shell, tmp_path, proxy, ", changesets: false") as store:
+        yield store
+
+
+@pytest.fixture(params=["file_store", "commits", "objects"])
+def store(request: pytest.FixtureRequest) -> Store:
+    """Each of them, with A held by everybody: run 1."""
+    found: Store = request.getfixturevalue(request.param)
+    found.wants("A")
+    assert found(*APPLY).code == 0
+    return found
+
+
+@pytest.fixture
+def begun(objects: Store) -> tuple[Store, Gate]:
+    """The store without commits, with A held by everybody, and its gate."""
+    objects.wants("A")
+    assert objects(*APPLY).code == 0
+    objects.wants("B")
+    assert objects.gate is not None
+    return objects, objects.gate
+
+
+def everybody(role: str) -> dict[str, list[str]]:
+    return {user: [role] for user in USERS}
+
+
+@pytest.mark.parametrize("deaf", STREAMS, ids="+".join)
+@pytest.mark.parametrize("kind", DEAF)
+def test_changes_are_made_whoever_listens(store: Store, kind: str, deaf: tuple[str, ...]) -> None:
+    """By apply, rollback and saved plan; the account goes to the stream that works."""
+    store.wants("B")
+    lost = dict.fromkeys(deaf, kind)
+    for words, role in (
+        ((*APPLY, "-v"), "B"),
+        (("rollback", "1", "--auto-approve"), "A"),
+        (("apply", "--plan", "plan.json"), "B"),
+    ):
+        if "--plan" in words:
+            assert store("plan", "--out", "plan.json").code == 0
+        ended = run(store.shell, *words, env=ENV, **lost)
+        assert ended.code == 0, ended
+        assert "error" not in ended.out + ended.err
+        assert (ended.out + ended.err).count("Apply complete: ") == (len(deaf) == 1)
+        assert store.held() == everybody(role)
+    assert [each.partition(":")[0] for each in store.runs()] == [
+        "apply",
+        "apply",
+        "rollback 1",
+        "apply",
+    ]
+
+
+@pytest.mark.parametrize("stream", ["out", "err"])
+@pytest.mark.parametrize("kind", DEAF)
+def test_the_json_account_is_whole_on_the_stream_that_works(
+    file_store: Store, kind: str, stream: str
+) -> None:
+    """One document and nothing else, also of an apply that had nothing to do, and of a refusal."""
+    file_store.wants("A")
+    quiet = ("--format", "json", "-q")
+    formats = []
+    for words in ((*APPLY, *quiet), (*APPLY, *quiet), (*APPLY, *quiet, "gone.yaml")):
+        ended = run(file_store.shell, *words, **{stream: kind})
+        text, nothing = (ended.out, ended.err) if stream == "err" else (ended.err, ended.out)
+        assert nothing == ""
+        formats.append((ended.code, json.loads(text)["format"]))
+    assert formats == [
+        (0, "provisioner-apply"),
+        (0, "provisioner-apply"),
+        (1, "provisioner-errors"),
+    ]
+
+
+@pytest.mark.parametrize("stream", ["out", "err"])
+@pytest.mark.parametrize("kind", DEAF)
+def test_what_went_wrong_is_said_on_the_stream_that_works(
+    begun: tuple[Store, Gate], kind: str, stream: str
+) -> None:
+    """What blocks a plan, and what is wrong with the sources."""
+    store, _ = begun
+    store.shell.write("roles.yaml", sources("B") + POLICY)
+    blocked = run(store.shell, *APPLY, env=ENV, **{stream: kind})
+    assert blocked.code == 3, blocked
+    assert "policy" in blocked.out + blocked.err
+    wrong = run(store.shell, *APPLY, "gone.yaml", env=ENV, **{stream: kind})
+    assert wrong.code == 1
+    assert "gone.yaml: error: " in wrong.out + wrong.err
+    assert store.held() == everybody("A")
+
+
+READING = (
+    "plan",
+    "plan --format json",
+    "history",
+    "access",
+    "access --by privilege --format csv",
+    "access revoke kim@example.com ARDOCS_VIEW",
+    "explain user kim@example.com ARDOCS_VIEW",
+    "roles",
+    "users --format json",
+    "privileges",
+    "lint",
+    "validate",
+    "doctor",
+    "import",
+    "schema roles",
+    "completion bash",
+    "apply --help",
+    "--version",
+)
+
+
+@pytest.fixture
+def read(file_store: Store) -> Store:
+    """A store in a file with something to say about."""
+    file_store.wants("A")
+    assert file_store(*APPLY).code == 0
+    return file_store
+
+
+@pytest.mark.parametrize("words", READING)
+def test_a_command_that_only_reads_fails_where_its_output_is_lost(read: Store, words: str) -> None:
+    """Half a list must not pass for a list. Who went away had enough, and no word is said."""
+    before = read.shell.files()
+    assert read(*words.split()).code == 0
+    for kind, why in (
+        ("closed", "standard output is closed"),
+        ("full", "No space left on device"),
+        ("hung up", "Input/output error"),
+    ):
+        ended = run(read.shell, *words.split(), out=kind)
+        assert ended.code == 1, kind
+        assert f"can't write the output: {why}" in ended.err
+        assert run(read.shell, *words.split(), out=kind, err=kind).code == 1
+    left = run(read.shell, *words.split(), out="left")
+    assert (left.code, left.err) == (0, "")
+    assert read.shell.files() == before
+
+
+def test_exit_codes_of_commands_that_read_outlive_a_reader_that_left(read: Store) -> None:
+    """A pager that is closed early is no reason to think that nothing is pending."""
+    read.wants("B")
+    for kind, code in (("left", 2), ("full", 1)):
+        assert run(read.shell, "plan", "--detailed-exitcode", out=kind).code == code
+
+
+def test_messages_that_are_lost_fail_a_command_that_reads(read: Store) -> None:
+    """Unless standard error was closed on purpose, or its reader left."""
+    note = ("users", "--search", "nobody")
+    assert "No users contain" in read(*note).err
+    codes = {kind: run(read.shell, *note, err=kind).code for kind in DEAF}
+    assert codes == {"closed": 0, "full": 1, "left": 0, "hung up": 1}
+    assert {run(read.shell, "roles", err=kind).code for kind in DEAF} == {0}
+
+
+def test_commands_that_change_little_are_no_exception(shell: Shell) -> None:
+    """What `init` wrote is written."""
+    for kind in DEAF:
+        ended = run(shell, "init", out=kind)
+        assert ended.code == 0, ended
+        assert "Wrote provisioner.yaml" in ended.err
+        assert (shell.folder / "provisioner.yaml").exists()
+        for name in shell.files():
+            (shell.folder / name).unlink()
+
+
+def test_a_closed_standard_input_is_an_error_of_its_own(read: Store) -> None:
+    """Not an empty file, by which everything would be deleted."""
+    done = run_by_shell(read.shell, '"$0" plan - <&-')
+    assert done.returncode == 1
+    assert done.stderr == "-: error: can't read it: standard input is closed\n"
+
+
+def test_what_is_opened_never_takes_the_place_of_a_closed_stream(read: Store) -> None:
+    """Else output would land in the state file, or its lock."""
+    read.wants("B")
+    done = run_by_shell(read.shell, '"$0" apply --auto-approve -v <&- >&- 2>&-')
+    assert done.returncode == 0
+    assert read.held() == everybody("B")
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+@pytest.mark.parametrize("streams", ["", "2>&1"])
+def test_behind_head(objects: Store, lines: int, streams: str) -> None:
+    """60 users, of whom none is left without a role."""
+    many = tuple(f"user{number}" for number in range(60))
+    objects.wants("A", many)
+    assert objects(*APPLY, "-q").code == 0
+    objects.wants("B", many)
+    script = f'{{ "$0" apply --auto-approve {streams}; echo $? >code; }} | head -{lines}'
+    done = subprocess.run(
+        ["sh", "-c", script, objects.shell.program],
+        cwd=objects.shell.folder,
+        env=objects.shell.environment(ENV),
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert done.stdout.count("\n") == lines
+    assert "Traceback" not in done.stderr
+    assert (objects.shell.folder / "code").read_text() == "0\n"
+    assert objects.held() == {user: ["B"] for user in many}
+    assert len(objects.runs()) == 2
+
+
+@pytest.mark.parametrize("how", ["SIG_IGN", "SIG_DFL"])
+def test_sigpipe_ignored_or_not(begun: tuple[Store, Gate], how: str) -> None:
+    """By default it would kill a process that writes to a pipe without a reader."""
+    store, _ = begun
+    before = with_signal("SIGPIPE", how)
+    ended = run(store.shell, *APPLY, env=ENV, before=before, out="left", err="left")
+    assert ended.code == 0
+    assert store.held() == everybody("B")
+
+
+BROKEN_OFF = "apply: broken off after 3 of 8 writes: "
+
+
+@pytest.mark.parametrize("deaf", [(), *STREAMS], ids=lambda deaf: "+".join(deaf) or "none")
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_stops_in_order(
+    begun: tuple[Store, Gate], name: str, deaf: tuple[str, ...]
+) -> None:
+    """After the write under way: 130, an account, and a run in the history."""
+    store, gate = begun
+    gate.hold("PUT /users/", 3)
+    lost: dict[str, Any] = dict.fromkeys(deaf, "full")
+    with started(store.shell, *APPLY, env=ENV, **lost) as (process, ended):
+        gate.reached()
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.2)
+        gate.open()
+        stopped = ended()
+    assert stopped.code == 130, stopped
+    assert ("3 of 8 writes were made" in stopped.out + stopped.err) == (len(deaf) < 2)
+    assert ("error: interrupted" in stopped.out + stopped.err) == (len(deaf) < 2)
+    assert store.held() == {"ned": ["A"]}
+    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
+    assert store(*APPLY).code == 0
+    assert store.held() == everybody("B")
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_during_a_commit_lets_it_end(commits: Store, name: str) -> None:
+    """It is made whole, so this is a success."""
+    commits.wants("A")
+    gate = commits.gate
+    assert gate is not None
+    gate.hold("POST /changesets")
+    with started(commits.shell, *APPLY, env=ENV, out="left", err="hung up") as (process, ended):
+        gate.reached()
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.2)
+        gate.open()
+        assert ended().code == 0
+    assert commits.held() == everybody("A")
+    assert len(commits.runs()) == 1
+
+
+@pytest.mark.parametrize("words", [APPLY, ("plan",), ("history",)], ids=" ".join)
+@pytest.mark.parametrize("name", SIGNALS)
+def test_a_signal_before_anything_is_written_changes_nothing(
+    begun: tuple[Store, Gate], name: str, words: tuple[str, ...]
+) -> None:
+    store, gate = begun
+    gate.hold("GET /")
+    with started(store.shell, *words, env=ENV) as (process, ended):
+        gate.reached()
+        process.send_signal(getattr(signal, name))
+        stopped = ended()
+        gate.open()
+    assert stopped.code == 130
+    assert stopped.err == "error: interrupted; nothing was changed\n"
+    assert store.held() == everybody("A")
+
+
+def test_two_hangups_are_one(begun: tuple[Store, Gate]) -> None:
+    """A shell that is hung up passes it on to what it started, which was told already."""
+    store, gate = begun
+    gate.hold("PUT /users/", 3)
+    with started(store.shell, *APPLY, env=ENV) as (process, ended):
+        gate.reached()
+        for _ in range(3):
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.1)
+        gate.open()
+        stopped = ended()
+    assert stopped.code == 130
+    assert "3 of 8 writes were made." in stopped.out
+    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
+
+
+@pytest.mark.parametrize("before", [("nohup",), *(with_signal(n, "SIG_IGN") for n in SIGNALS)])
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
+    begun: tuple[Store, Gate], before: tuple[str, ...]
+) -> None:
+    """As nohup does it, and the `&` of a script."""
+    store, gate = begun
+    gate.hold("PUT /users/", 3)
+    name = "SIGHUP" if before == ("nohup",) else before[3]
+    with started(store.shell, *APPLY, env=ENV, before=before) as (process, ended):
+        gate.reached()
+        process.send_signal(getattr(signal, name))
+        time.sleep(0.1)
+        gate.open()
+        assert ended().code == 0
+    assert store.held() == everybody("B")
+
+
+def test_ctrl_c_to_the_whole_group_behind_tee(begun: tuple[Store, Gate]) -> None:
+    """It ends `tee` as well, which leaves nobody to tell it to."""
+    store, gate = begun
+    gate.hold("PUT /users/", 3)
+    with (
+        subprocess.Popen(
+            ["tee", "log"], cwd=store.shell.folder, stdin=subprocess.PIPE, process_group=0
+        ) as tee,
+        started(
+            store.shell,
+            *APPLY,
+            env=ENV,
+            out=tee.stdin.fileno(),
+            err=tee.stdin.fileno(),
+            process_group=tee.pid,
+        ) as (_, ended),
+    ):
+        tee.stdin.close()
+        gate.reached()
+        os.killpg(tee.pid, signal.SIGINT)
+        tee.wait(PATIENCE)
+        gate.open()
+        assert ended().code == 130
+    assert store.held() == {"ned": ["A"]}
+    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
+
+
+@pytest.mark.parametrize("words", [(), ("--format", "json")], ids=["text", "json"])
+def test_a_terminal_that_is_closed_stops_in_order(
+    begun: tuple[Store, Gate], words: tuple[str, ...]
+) -> None:
+    """Its hangup comes with two streams that fail, and a progress bar in the midst of it."""
+    store, gate = begun
+    gate.hold("PUT /users/", 3)
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", WITH_TERMINAL, store.shell.program, *APPLY, *words],
+        cwd=store.shell.folder,
+        env={**store.shell.environment(ENV), "TERM": "xterm-256color"},
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
+    os.close(theirs)
+    with process:
+        gate.reached()
+        os.close(ours)
+        time.sleep(0.3)
+        gate.open()
+        assert process.wait(PATIENCE) == 130
+    assert store.held() == {"ned": ["A"]}
+    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
+
+
+def test_a_question_that_nobody_can_see_is_not_asked(begun: tuple[Store, Gate]) -> None:
+    """The terminal that the plan was to be shown on goes while the panel is read."""
+    store, gate = begun
+    gate.hold("GET /")
+    (keys, stdin), (screen, stdout) = pty.openpty(), pty.openpty()
+    os.write(keys, b"yes\n")
+    process = subprocess.Popen(
+        [store.shell.program, "apply"],
+        cwd=store.shell.folder,
+        env=store.shell.environment(ENV),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for descriptor in (stdin, stdout):
+        os.close(descriptor)
+    with process:
+        gate.reached()
+        os.close(screen)
+        gate.open()
+        _, said = process.communicate(timeout=PATIENCE)
+    os.close(keys)
+    assert process.returncode == 1
+    assert "so nobody is asked; nothing was changed" in said
+    assert store.held() == everybody("A")
+    assert len(store.runs()) == 1
+
+
+def full_pipe() -> tuple[int, int]:
+    """A pipe that takes nothing more until somebody reads."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"." * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(writer, True)
+    return reader, writer
+
+
+def everything_from(reader: int) -> bytes:
+    """Read to the end; what filled the pipe left out."""
+    with os.fdopen(reader, "rb") as stream:
+        return stream.read().lstrip(b".")
+
+
+def wait_for_runs(store: Store, count: int) -> None:
+    """Wait until the history has so many runs."""
+    deadline = time.monotonic() + PATIENCE
+    while len(store.runs()) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("words", [(), ("--format", "json")], ids=["text", "json"])
+def test_a_reader_that_has_fallen_asleep_holds_nothing_up(
+    begun: tuple[Store, Gate], words: tuple[str, ...]
+) -> None:
+    """All is written and recorded while nobody reads. Once somebody does, nothing is missing."""
+    store, _ = begun
+    reader, writer = full_pipe()
+    with started(store.shell, *APPLY, *words, env=ENV, err=writer) as (process, ended):
+        os.close(writer)
+        wait_for_runs(store, 2)
+        assert store.held() == everybody("B")
+        time.sleep(0.3)
+        assert process.poll() is None, "it did not wait for who reads its progress"
+        progress = everything_from(reader).decode()
+        told = ended()
+    assert told.code == 0
+    assert progress.count("done: user ") == 8
+    assert "Apply complete" in told.out if not words else told.document["complete"]
+
+
+@pytest.mark.parametrize("name", SIGNALS)
+def test_waiting_for_a_reader_at_the_end_can_be_ended(begun: tuple[Store, Gate], name: str) -> None:
+    """Everything is done by then, and the exit code says so."""
+    store, _ = begun
+    reader, writer = full_pipe()
+    with started(store.shell, *APPLY, env=ENV, err=writer) as (process, ended):
+        os.close(writer)
+        wait_for_runs(store, 2)
+        process.send_signal(getattr(signal, name))
+        told = ended()
+    os.close(reader)
+    assert told.code == 0
+    assert "Apply complete" in told.out
+
+
+def test_a_plan_that_nobody_reads_is_not_applied_until_somebody_does(
+    begun: tuple[Store, Gate],
+) -> None:
+    """Before the first write there is time to wait, and an interruption changes nothing."""
+    store, gate = begun
+    reader, writer = full_pipe()
+    gate.asked.clear()
+    with started(store.shell, *APPLY, env=ENV, out=writer) as (process, ended):
+        os.close(writer)
+        while "GET /state" not in gate.asked:
+            time.sleep(0.05)
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        told = ended()
+    os.close(reader)
+    assert told.code == 130
+    assert "nothing was changed" in told.err
+    assert store.held() == everybody("A")
+
+
+def test_a_terminal_that_is_stopped_holds_nothing_up(begun: tuple[Store, Gate]) -> None:
+    """Ctrl-S before the progress bar; Ctrl-Q lets the run end."""
+    store, _ = begun
+    ours, theirs = pty.openpty()
+    os.write(ours, b"\x13")
+    env = {**ENV, "TERM": "xterm-256color"}
+    with started(store.shell, *APPLY, env=env, err=theirs) as (process, ended):
+        os.close(theirs)
+        wait_for_runs(store, 2)
+        assert store.held() == everybody("B")
+        os.write(ours, b"\x11")
+        while process.poll() is None and is_readable(ours, 0.2):
+            os.read(ours, 65536)
+        assert ended().code == 0
+    os.close(ours)
+
+
+def test_a_stream_that_does_not_wait_by_itself_loses_nothing(read: Store) -> None:
+    """Another process can make a shared pipe non-blocking; that is no error."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    words = ("privileges", "--format", "json")
+    whole = read(*words).out
+    with started(read.shell, *words, out=writer) as (_, ended), os.fdopen(reader, "rb") as pipe:
+        os.close(writer)
+        time.sleep(0.5)
+        assert pipe.read().decode() == whole
+        assert ended().code == 0
