@@ -97,7 +97,7 @@ class LazyGroup(click.Group):
 
 @dataclass
 class Invocation:
-    """One command line: its command, once that is known."""
+    """One command line: its command, once that has begun."""
 
     command: str | None = None
 
@@ -109,14 +109,12 @@ class Invocation:
     invoke_without_command=False,
 )
 @click.version_option(__version__, prog_name="provisioner", message="%(prog)s %(version)s")
-@click.pass_context
-def provisioner(context: click.Context) -> None:
+def provisioner() -> None:
     """Billing roles and privileges as code.
 
     YAML in git says who may do what in a billing panel. `plan` shows exactly what would change and
     for whom; `apply` changes it. `--config` and `--target` may stand before the command as well.
     """
-    context.obj.command = context.invoked_subcommand
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -179,4 +177,10 @@ def _report(id: str, message: str, remedy: str | None) -> None:
 
 def command(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
     """Declare a command of the table; its summary there is its short help."""
-    return click.command(name, short_help=COMMANDS[name][1], **settings)
+    return click.command(name, cls=_Command, short_help=COMMANDS[name][1], **settings)
+
+
+class _Command(click.Command):
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.ensure_object(Invocation).command = self.name
+        return super().invoke(ctx)

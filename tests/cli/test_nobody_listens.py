@@ -115,15 +115,6 @@ def objects(shell: Shell, tmp_path: Path, proxy: Proxy) -> Iterator[Store]:  # n
         yield store
 
 
-@pytest.fixture(params=["file_store", "commits", "objects"])
-def store(request: pytest.FixtureRequest) -> Store:
-    """Each of them, with A held by everybody: run 1."""
-    found: Store = request.getfixturevalue(request.param)
-    found.wants("A")
-    assert found(*APPLY).code == 0
-    return found
-
-
 @pytest.fixture
 def begun(objects: Store) -> tuple[Store, Gate]:
     """The store without commits, with A held by everybody, and its gate."""
@@ -138,30 +129,45 @@ def everybody(role: str) -> dict[str, list[str]]:
     return {user: [role] for user in USERS}
 
 
-@pytest.mark.parametrize("deaf", STREAMS, ids="+".join)
-@pytest.mark.parametrize("kind", DEAF)
-def test_changes_are_made_whoever_listens(store: Store, kind: str, deaf: tuple[str, ...]) -> None:
+LOST = [{name: kind} for name in ("out", "err") for kind in DEAF]
+LOST += [{"out": kind, "err": kind} for kind in DEAF]
+
+
+@pytest.mark.parametrize(
+    ("which", "lost"),
+    [
+        *(("file_store", lost) for lost in LOST),
+        *(("objects", lost) for lost in LOST),
+        ("commits", {"err": "full"}),
+    ],
+    ids=str,
+)
+def test_changes_are_made_whoever_listens(
+    request: pytest.FixtureRequest, which: str, lost: dict[str, str]
+) -> None:
     """By apply, rollback and saved plan; the account goes to the stream that works."""
+    store: Store = request.getfixturevalue(which)
+    store.wants("A")
+    assert store(*APPLY).code == 0
     store.wants("B")
-    lost = dict.fromkeys(deaf, kind)
-    for words, role in (
-        ((*APPLY, "-v"), "B"),
-        (("rollback", "1", "--auto-approve"), "A"),
-        (("apply", "--plan", "plan.json"), "B"),
+    for words in (
+        (*APPLY, "-v"),
+        ("rollback", "1", "--auto-approve"),
+        ("apply", "--plan", "plan.json"),
     ):
         if "--plan" in words:
             assert store("plan", "--out", "plan.json").code == 0
         ended = run(store.shell, *words, env=ENV, **lost)
         assert ended.code == 0, ended
         assert "error" not in ended.out + ended.err
-        assert (ended.out + ended.err).count("Apply complete: ") == (len(deaf) == 1)
-        assert store.held() == everybody(role)
-    assert [each.partition(":")[0] for each in store.runs()] == [
-        "apply",
-        "apply",
-        "rollback 1",
-        "apply",
+        assert (ended.out + ended.err).count("Apply complete: ") == (len(lost) == 1)
+    assert [each.partition(";")[0] for each in store.runs()] == [
+        "apply: 2 added, 4 reassigned",
+        "apply: 4 reassigned",
+        "rollback 1: 4 reassigned",
+        "apply: 4 reassigned",
     ]
+    assert store.held() == everybody("B")
 
 
 @pytest.mark.parametrize("stream", ["out", "err"])
@@ -226,7 +232,7 @@ READING = (
 
 @pytest.fixture
 def read(file_store: Store) -> Store:
-    """A store in a file with something to say about."""
+    """A store in a file, with something to tell."""
     file_store.wants("A")
     assert file_store(*APPLY).code == 0
     return file_store
@@ -236,19 +242,26 @@ def read(file_store: Store) -> Store:
 def test_a_command_that_only_reads_fails_where_its_output_is_lost(read: Store, words: str) -> None:
     """Half a list must not pass for a list. Who went away had enough, and no word is said."""
     before = read.shell.files()
-    assert read(*words.split()).code == 0
+    full = run(read.shell, *words.split(), out="full")
+    assert full.code == 1
+    assert "can't write the output: No space left on device" in full.err
+    left = run(read.shell, *words.split(), out="left")
+    assert (left.code, left.err) == (0, "")
+    assert read.shell.files() == before
+
+
+def test_each_way_of_losing_output_is_told(read: Store) -> None:
+    """On standard error, where that can be; in JSON where that is asked for."""
     for kind, why in (
         ("closed", "standard output is closed"),
         ("full", "No space left on device"),
         ("hung up", "Input/output error"),
     ):
-        ended = run(read.shell, *words.split(), out=kind)
-        assert ended.code == 1, kind
-        assert f"can't write the output: {why}" in ended.err
-        assert run(read.shell, *words.split(), out=kind, err=kind).code == 1
-    left = run(read.shell, *words.split(), out="left")
-    assert (left.code, left.err) == (0, "")
-    assert read.shell.files() == before
+        told = run(read.shell, "plan", "--format", "json", out=kind)
+        assert told.code == 1
+        (error,) = json.loads(told.err)["errors"]
+        assert (error["id"], error["message"]) == ("output-lost", f"can't write the output: {why}")
+        assert run(read.shell, "plan", out=kind, err=kind).code == 1
 
 
 def test_exit_codes_of_commands_that_read_outlive_a_reader_that_left(read: Store) -> None:
@@ -285,12 +298,19 @@ def test_a_closed_standard_input_is_an_error_of_its_own(read: Store) -> None:
     assert done.stderr == "-: error: can't read it: standard input is closed\n"
 
 
-def test_what_is_opened_never_takes_the_place_of_a_closed_stream(read: Store) -> None:
-    """Else output would land in the state file, or its lock."""
-    read.wants("B")
-    done = run_by_shell(read.shell, '"$0" apply --auto-approve -v <&- >&- 2>&-')
-    assert done.returncode == 0
-    assert read.held() == everybody("B")
+def test_what_is_opened_never_takes_the_place_of_a_closed_stream(
+    begun: tuple[Store, Gate],
+) -> None:
+    """Else a library that writes to standard error would write into a lock or a connection."""
+    store, gate = begun
+    gate.hold("PUT /users/")
+    before = ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-')
+    with started(store.shell, *APPLY, env=ENV, before=before) as (process, ended):
+        gate.reached()
+        places = {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)}
+        gate.open()
+        assert ended().code == 0
+    assert places == {os.devnull}
 
 
 @pytest.mark.parametrize("lines", [1, 3])
