@@ -1,14 +1,12 @@
-"""Ways in which nobody listens to a run, and a panel that can be held in the middle of one."""
+"""Runs to which nobody listens, in the ways in which that can be."""
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import subprocess
 import sys
 import tempfile
-import threading
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +15,8 @@ from tests.cli.conftest import PATIENCE, Answer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
-
     from tests.cli.conftest import Shell
 
-# How a stream can be of no use. What each is for the program, `ends` below says.
 DEAF = ("closed", "full", "left", "hung up")
 REDIRECTED = {"out": "1", "err": "2"}
 # Wrappers instead of preexec_fn, which is not safe in a test process that has threads.
@@ -38,7 +33,7 @@ def with_signal(name: str, how: str) -> tuple[str, ...]:
 
 
 def end(kind: str, open_ones: ExitStack) -> int:
-    """A file descriptor to write to, of a kind."""
+    """A file descriptor to write to, of a kind: a full device, a pipe without a reader, ..."""
     match kind:
         case "full":
             descriptor = os.open("/dev/full", os.O_WRONLY)
@@ -109,36 +104,14 @@ def run(shell: Shell, *words: str, **how: Any) -> Answer:
         return ended()
 
 
-class Gate:
-    """Holds the n-th request that begins with some words, until it is opened."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
-        self.asked: list[str] = []
-        self._words, self._left = "", 0
-        self._is_reached, self._is_open = threading.Event(), threading.Event()
-
-    def hold(self, words: str, number: int = 1) -> None:
-        """Hold the ``number``-th request from now on that begins so."""
-        self._words, self._left = words, number
-        self._is_reached.clear()
-        self._is_open.clear()
-
-    def reached(self) -> None:
-        """Wait until the request is held."""
-        assert self._is_reached.wait(PATIENCE), self.asked
-
-    def open(self) -> None:
-        """Let it through."""
-        self._is_open.set()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            asked = f"{scope['method']} {scope['path']}"
-            self.asked.append(asked)
-            self._left -= self._words != "" and asked.startswith(self._words)
-            if self._words and self._left == 0:
-                self._words = ""
-                self._is_reached.set()
-                await asyncio.to_thread(self._is_open.wait, PATIENCE)
-        await self.app(scope, receive, send)
+def full_pipe() -> tuple[int, int]:
+    """A pipe that takes nothing more until somebody reads."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    try:
+        while True:
+            os.write(writer, b"." * 4096)
+    except BlockingIOError:
+        pass
+    os.set_blocking(writer, True)
+    return reader, writer

@@ -6,128 +6,36 @@ code says how it ended, and the account of it stands on whichever stream still w
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import pty
 import signal
 import subprocess
-import sys
 import time
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.server.app import create_app
-from tests.cli.conftest import PATIENCE, WITH_TERMINAL
-from tests.cli.nobody import DEAF, Gate, run, started, with_signal
+from tests.cli.conftest import PATIENCE
+from tests.cli.gated import (
+    APPLY,
+    ENV,
+    POLICY,
+    SIGNALS,
+    Gate,
+    Store,
+    everybody,
+    sources,
+    wait_for_runs,
+)
+from tests.cli.nobody import DEAF, full_pipe, run, started, with_signal
 from tests.cli.test_terminal import run_by_shell
-from tests.server.conftest import proxy  # noqa: F401 - a fixture
-from tests.server.running import WRITER, settings
 from tests.waiting import is_readable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from tests.cli.conftest import Answer, Shell
-    from tests.server.conftest import Proxy
-
-ENV = {"PANEL_TOKEN": WRITER}
-PANEL = """\
-version: 1
-sources: [roles.yaml]
-safety: {{max_change_percent: 100}}
-targets:
-  panel: {{backend: http, url: "{url}", token_env: PANEL_TOKEN, concurrency: 1{more}}}
-"""
-FILE = """\
-version: 1
-sources: [roles.yaml]
-safety: {max_change_percent: 100}
-"""
-POLICY = "policies: [{name: p, restrict: {roles: [B], only_users: [zoe@example.com]}}]\n"
-USERS = ("kim", "lee", "max", "ned")
-STREAMS = (("out",), ("err",), ("out", "err"))
-SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-APPLY = ("apply", "--auto-approve")
-
-
-def sources(role: str, users: tuple[str, ...] = USERS) -> str:
-    """Sources in which every user holds one role."""
-    held = "".join(f"  {user}@example.com: {{roles: [{role}]}}\n" for user in users)
-    both = "roles:\n  A: {privileges: [ARDOCS_VIEW]}\n  B: {privileges: [ARDOCS_CREATE]}\n"
-    return f"version: 1\n{both}users:\n{held}"
-
-
-class Store:
-    """A folder with a project, the store behind it, and the gate before that where it is one."""
-
-    def __init__(self, shell: Shell, gate: Gate | None = None) -> None:
-        self.shell, self.gate = shell, gate
-
-    def __call__(self, *words: str) -> Answer:
-        return self.shell(*words, env=ENV)
-
-    def wants(self, role: str, users: tuple[str, ...] = USERS) -> None:
-        """Have the sources say that all users hold this role."""
-        self.shell.write("roles.yaml", sources(role, users))
-
-    def held(self) -> dict[str, list[str]]:
-        """Who holds what, by first names."""
-        users = self("users", "--format", "json").document["users"]
-        return {user["user"].partition("@")[0]: user["roles"] for user in users}
-
-    def runs(self) -> list[str]:
-        """The runs of the history, as operation and summary."""
-        runs = self("history", "--format", "json").document["runs"]
-        return [f"{run['run']['operation']}: {run['run']['summary']}" for run in runs if run["run"]]
-
-
-@pytest.fixture
-def file_store(shell: Shell) -> Store:
-    """A store that commits at once, in a file."""
-    shell.write("provisioner.yaml", FILE)
-    return Store(shell)
-
-
-@contextmanager
-def gateway(shell: Shell, folder: Path, proxy: Proxy, more: str) -> Iterator[Store]:  # noqa: F811
-    """A store behind a gateway that can be held."""
-    app = create_app(settings(folder / "gateway.sqlite"))
-    gate = Gate(app)
-    shell.write("provisioner.yaml", PANEL.format(url=proxy.add(gate), more=more))
-    yield Store(shell, gate)
-    app.state.gateway.close()
-
-
-@pytest.fixture
-def commits(shell: Shell, tmp_path: Path, proxy: Proxy) -> Iterator[Store]:  # noqa: F811
-    """A gateway that commits at once."""
-    with gateway(shell, tmp_path, proxy, "") as store:
-        yield store
-
-
-@pytest.fixture
-def objects(shell: Shell, tmp_path: Path, proxy: Proxy) -> Iterator[Store]:  # noqa: F811
-    """A gateway that is written to object by object: every user loses A, then every user gets B."""
-    with gateway(shell, tmp_path, proxy, ", changesets: false") as store:
-        yield store
-
-
-@pytest.fixture
-def begun(objects: Store) -> tuple[Store, Gate]:
-    """The store without commits, with A held by everybody, and its gate."""
-    objects.wants("A")
-    assert objects(*APPLY).code == 0
-    objects.wants("B")
-    assert objects.gate is not None
-    return objects, objects.gate
-
-
-def everybody(role: str) -> dict[str, list[str]]:
-    return {user: [role] for user in USERS}
-
+    from tests.cli.conftest import Shell
 
 LOST = [{name: kind} for name in ("out", "err") for kind in DEAF]
 LOST += [{"out": kind, "err": kind} for kind in DEAF]
@@ -307,7 +215,7 @@ def test_what_is_opened_never_takes_the_place_of_a_closed_stream(
     before = ("sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-')
     with started(store.shell, *APPLY, env=ENV, before=before) as (process, ended):
         gate.reached()
-        places = {os.readlink(f"/proc/{process.pid}/fd/{number}") for number in range(3)}
+        places = {str(Path(f"/proc/{process.pid}/fd/{number}").readlink()) for number in range(3)}
         gate.open()
         assert ended().code == 0
     assert places == {os.devnull}
@@ -348,155 +256,6 @@ def test_sigpipe_ignored_or_not(begun: tuple[Store, Gate], how: str) -> None:
     assert store.held() == everybody("B")
 
 
-BROKEN_OFF = "apply: broken off after 3 of 8 writes: "
-
-
-@pytest.mark.parametrize("deaf", [(), *STREAMS], ids=lambda deaf: "+".join(deaf) or "none")
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_stops_in_order(
-    begun: tuple[Store, Gate], name: str, deaf: tuple[str, ...]
-) -> None:
-    """After the write under way: 130, an account, and a run in the history."""
-    store, gate = begun
-    gate.hold("PUT /users/", 3)
-    lost: dict[str, Any] = dict.fromkeys(deaf, "full")
-    with started(store.shell, *APPLY, env=ENV, **lost) as (process, ended):
-        gate.reached()
-        process.send_signal(getattr(signal, name))
-        time.sleep(0.2)
-        gate.open()
-        stopped = ended()
-    assert stopped.code == 130, stopped
-    assert ("3 of 8 writes were made" in stopped.out + stopped.err) == (len(deaf) < 2)
-    assert ("error: interrupted" in stopped.out + stopped.err) == (len(deaf) < 2)
-    assert store.held() == {"ned": ["A"]}
-    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
-    assert store(*APPLY).code == 0
-    assert store.held() == everybody("B")
-
-
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_during_a_commit_lets_it_end(commits: Store, name: str) -> None:
-    """It is made whole, so this is a success."""
-    commits.wants("A")
-    gate = commits.gate
-    assert gate is not None
-    gate.hold("POST /changesets")
-    with started(commits.shell, *APPLY, env=ENV, out="left", err="hung up") as (process, ended):
-        gate.reached()
-        process.send_signal(getattr(signal, name))
-        time.sleep(0.2)
-        gate.open()
-        assert ended().code == 0
-    assert commits.held() == everybody("A")
-    assert len(commits.runs()) == 1
-
-
-@pytest.mark.parametrize("words", [APPLY, ("plan",), ("history",)], ids=" ".join)
-@pytest.mark.parametrize("name", SIGNALS)
-def test_a_signal_before_anything_is_written_changes_nothing(
-    begun: tuple[Store, Gate], name: str, words: tuple[str, ...]
-) -> None:
-    store, gate = begun
-    gate.hold("GET /")
-    with started(store.shell, *words, env=ENV) as (process, ended):
-        gate.reached()
-        process.send_signal(getattr(signal, name))
-        stopped = ended()
-        gate.open()
-    assert stopped.code == 130
-    assert stopped.err == "error: interrupted; nothing was changed\n"
-    assert store.held() == everybody("A")
-
-
-def test_two_hangups_are_one(begun: tuple[Store, Gate]) -> None:
-    """A shell that is hung up passes it on to what it started, which was told already."""
-    store, gate = begun
-    gate.hold("PUT /users/", 3)
-    with started(store.shell, *APPLY, env=ENV) as (process, ended):
-        gate.reached()
-        for _ in range(3):
-            process.send_signal(signal.SIGHUP)
-            time.sleep(0.1)
-        gate.open()
-        stopped = ended()
-    assert stopped.code == 130
-    assert "3 of 8 writes were made." in stopped.out
-    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
-
-
-@pytest.mark.parametrize("before", [("nohup",), *(with_signal(n, "SIG_IGN") for n in SIGNALS)])
-def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
-    begun: tuple[Store, Gate], before: tuple[str, ...]
-) -> None:
-    """As nohup does it, and the `&` of a script."""
-    store, gate = begun
-    gate.hold("PUT /users/", 3)
-    name = "SIGHUP" if before == ("nohup",) else before[3]
-    with started(store.shell, *APPLY, env=ENV, before=before) as (process, ended):
-        gate.reached()
-        process.send_signal(getattr(signal, name))
-        time.sleep(0.1)
-        gate.open()
-        assert ended().code == 0
-    assert store.held() == everybody("B")
-
-
-def test_ctrl_c_to_the_whole_group_behind_tee(begun: tuple[Store, Gate]) -> None:
-    """It ends `tee` as well, which leaves nobody to tell it to."""
-    store, gate = begun
-    gate.hold("PUT /users/", 3)
-    with (
-        subprocess.Popen(
-            ["tee", "log"], cwd=store.shell.folder, stdin=subprocess.PIPE, process_group=0
-        ) as tee,
-        started(
-            store.shell,
-            *APPLY,
-            env=ENV,
-            out=tee.stdin.fileno(),
-            err=tee.stdin.fileno(),
-            process_group=tee.pid,
-        ) as (_, ended),
-    ):
-        tee.stdin.close()
-        gate.reached()
-        os.killpg(tee.pid, signal.SIGINT)
-        tee.wait(PATIENCE)
-        gate.open()
-        assert ended().code == 130
-    assert store.held() == {"ned": ["A"]}
-    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
-
-
-@pytest.mark.parametrize("words", [(), ("--format", "json")], ids=["text", "json"])
-def test_a_terminal_that_is_closed_stops_in_order(
-    begun: tuple[Store, Gate], words: tuple[str, ...]
-) -> None:
-    """Its hangup comes with two streams that fail, and a progress bar in the midst of it."""
-    store, gate = begun
-    gate.hold("PUT /users/", 3)
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen(
-        [sys.executable, "-c", WITH_TERMINAL, store.shell.program, *APPLY, *words],
-        cwd=store.shell.folder,
-        env={**store.shell.environment(ENV), "TERM": "xterm-256color"},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    )
-    os.close(theirs)
-    with process:
-        gate.reached()
-        os.close(ours)
-        time.sleep(0.3)
-        gate.open()
-        assert process.wait(PATIENCE) == 130
-    assert store.held() == {"ned": ["A"]}
-    assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
-
-
 def test_a_question_that_nobody_can_see_is_not_asked(begun: tuple[Store, Gate]) -> None:
     """The terminal that the plan was to be shown on goes while the panel is read."""
     store, gate = begun
@@ -526,31 +285,10 @@ def test_a_question_that_nobody_can_see_is_not_asked(begun: tuple[Store, Gate]) 
     assert len(store.runs()) == 1
 
 
-def full_pipe() -> tuple[int, int]:
-    """A pipe that takes nothing more until somebody reads."""
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    try:
-        while True:
-            os.write(writer, b"." * 4096)
-    except BlockingIOError:
-        pass
-    os.set_blocking(writer, True)
-    return reader, writer
-
-
 def everything_from(reader: int) -> bytes:
     """Read to the end; what filled the pipe left out."""
     with os.fdopen(reader, "rb") as stream:
         return stream.read().lstrip(b".")
-
-
-def wait_for_runs(store: Store, count: int) -> None:
-    """Wait until the history has so many runs."""
-    deadline = time.monotonic() + PATIENCE
-    while len(store.runs()) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
 
 
 @pytest.mark.parametrize("words", [(), ("--format", "json")], ids=["text", "json"])
@@ -628,6 +366,7 @@ def test_a_terminal_that_is_stopped_holds_nothing_up(begun: tuple[Store, Gate]) 
 def test_a_stream_that_does_not_wait_by_itself_loses_nothing(read: Store) -> None:
     """Another process can make a shared pipe non-blocking; that is no error."""
     reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
     os.set_blocking(writer, False)
     words = ("privileges", "--format", "json")
     whole = read(*words).out

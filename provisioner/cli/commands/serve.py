@@ -89,7 +89,8 @@ def serve(  # noqa: PLR0913 - one for each option
     # The command line does without; a process that stays must not.
     gc.enable()
     address = listening.Address(host, port, tls_cert, tls_key)
-    with listening.bound(address) as bound:
+    # Who doesn't read the log must not be able to hold up those who ask.
+    with streams.without_waiting(), listening.bound(address) as bound:
         url = listening.url_of(bound, tls=tls_cert is not None)
         app = create_app(Settings(database, *given, panel))
         gateway = app.state.gateway
@@ -102,10 +103,8 @@ def serve(  # noqa: PLR0913 - one for each option
             shown = f"panel {gateway.panel}, {gateway.database.shown}"
             output.result(f"provisioner serve: {url} ({shown})\n")
 
-        # Whoever reads the log, or doesn't, must not be able to hold up those who ask.
-        with streams.without_waiting():
-            listening.serve(app, bound, address, announce)
-        streams.hurry()
+        listening.serve(app, bound, address, announce)
+    streams.hurry()
     return 0
 
 
