@@ -57,11 +57,16 @@ class Stream(io.RawIOBase):
         piece = bytes(data)
         if self._courier is None:
             self._deliver(piece)
-        elif self.may_wait:
+        elif not self.may_wait and self._waiting.qsize() >= MOST_WAITING:
+            self._dropped += 1
+        else:
+            if self._dropped:
+                self._waiting.put(b"(%d lines left out: nobody was reading)\n" % self._dropped)
+                self._dropped = 0
+            # No lock here: a signal can come in between, and its handler writes as well.
             self._waiting.put(piece)
-            self.settle()
-        elif self.lost is None:
-            self._leave(piece)
+            if self.may_wait:
+                self.settle()
         return len(piece)
 
     def no_longer_wait(self) -> None:
@@ -80,16 +85,6 @@ class Stream(io.RawIOBase):
         while self.lost is None and not arrived.wait(PATIENCE):
             if self.is_hurried:
                 self.lost = TimeoutError(errno.ETIMEDOUT, "nobody reads it")
-
-    def _leave(self, piece: bytes) -> None:
-        # No lock: a signal can come in between, and its handler writes as well.
-        if self._waiting.qsize() >= MOST_WAITING:
-            self._dropped += 1
-            return
-        if self._dropped:
-            self._waiting.put(b"(%d lines left out: nobody was reading)\n" % self._dropped)
-            self._dropped = 0
-        self._waiting.put(piece)
 
     def _carry(self) -> None:
         while True:
@@ -154,6 +149,16 @@ def without_waiting() -> Iterator[None]:
     finally:
         for stream in (OUT, ERR):
             stream.may_wait = True
+        if _are_one():
+            settle()
+
+
+def _are_one() -> bool:
+    """Whether both are the same file, in which what is said first shall stand first."""
+    try:
+        return os.path.sameopenfile(OUT.fileno(), ERR.fileno())
+    except OSError:
+        return False
 
 
 def hurry() -> None:

@@ -12,12 +12,14 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from provisioner.cli.streams import MOST_WAITING, Stream
 from tests.cli.conftest import PATIENCE
 from tests.cli.gated import (
     APPLY,
@@ -361,6 +363,43 @@ def test_a_terminal_that_is_stopped_holds_nothing_up(begun: tuple[Store, Gate]) 
             os.read(ours, 65536)
         assert ended().code == 0
     os.close(ours)
+
+
+def test_what_is_said_first_stands_first(file_store: Store) -> None:
+    """Where both streams are one, the account ends it, whichever thread writes."""
+    file_store.wants("A", tuple(f"user{number}" for number in range(300)))
+    reader, writer = full_pipe()
+    words = (*APPLY, "--format", "json")
+    with started(file_store.shell, *words, out=writer, err=writer) as (_, ended):
+        os.close(writer)
+        wait_for_runs(file_store, 1)
+        time.sleep(0.5)
+        progress, _, account = everything_from(reader).decode().partition("{")
+        assert ended().code == 0
+    assert progress.count("\ndone: ") == 301
+    assert json.loads("{" + account)["complete"] is True
+
+
+def test_what_waits_for_a_reader_is_bounded() -> None:
+    """Beyond that it is dropped, and how much is said once there is somebody to say it to."""
+    reader, writer = full_pipe()
+    stream = Stream("<test>", writer)
+    stream.no_longer_wait()
+    for number in range(MOST_WAITING + 10):
+        stream.write(b"%d\n" % number)
+    received: list[bytes] = []
+    reading = threading.Thread(target=lambda: received.append(everything_from(reader)))
+    reading.start()
+    stream.may_wait = True
+    stream.write(b"end\n")
+    os.close(writer)
+    reading.join(PATIENCE)
+    last, dropped, end = received[0].splitlines()[-3:]
+    first_dropped = int(last) + 1
+    assert first_dropped >= MOST_WAITING
+    left_out = MOST_WAITING + 10 - first_dropped
+    assert (dropped, end) == (b"(%d lines left out: nobody was reading)" % left_out, b"end")
+    assert len(received[0].splitlines()) == first_dropped + 2
 
 
 def test_a_stream_that_does_not_wait_by_itself_loses_nothing(read: Store) -> None:
