@@ -135,7 +135,7 @@ def _text(stream: Stream, found: Any) -> io.TextIOWrapper:
     # Python has no stream at all for a descriptor that was closed when the process began.
     stream.is_closed = found is None
     encoding = "utf-8" if found is None else found.encoding
-    # No character may be the end of a run either.
+    # A character that the terminal's encoding lacks may not be the end of a run either.
     return io.TextIOWrapper(stream, encoding, "backslashreplace", write_through=True)
 
 

@@ -287,6 +287,30 @@ def test_a_question_that_nobody_can_see_is_not_asked(begun: tuple[Store, Gate]) 
     assert len(store.runs()) == 1
 
 
+def test_the_question_stands_where_the_plan_does(read: Store) -> None:
+    """On standard output, wherever messages go."""
+    read.wants("B")
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen(
+        [read.shell.program, "apply"],
+        cwd=read.shell.folder,
+        env=read.shell.environment(),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=subprocess.DEVNULL,
+    )
+    os.close(theirs)
+    shown = b""
+    with process:
+        while b"Only `yes` is accepted: " not in shown:
+            assert is_readable(ours, PATIENCE), shown
+            shown += os.read(ours, 65536)
+        os.write(ours, b"yes\n")
+        assert process.wait(PATIENCE) == 0
+    os.close(ours)
+    assert read.held() == everybody("B")
+
+
 def everything_from(reader: int) -> bytes:
     """Read to the end; what filled the pipe left out."""
     with os.fdopen(reader, "rb") as stream:

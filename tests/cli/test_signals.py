@@ -101,6 +101,22 @@ def test_two_hangups_are_one(begun: tuple[Store, Gate]) -> None:
     assert store.runs()[1:] == [f"{BROKEN_OFF}4 reassigned"]
 
 
+def test_who_insists_gives_up_what_is_under_way(begun: tuple[Store, Gate]) -> None:
+    """It is listed as unknown, for the panel was not asked any more."""
+    store, gate = begun
+    gate.hold("PUT /users/", 3)
+    with started(store.shell, *APPLY, env=ENV) as (process, ended):
+        gate.reached()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            process.send_signal(number)
+            time.sleep(0.3)
+        stopped = ended()
+        gate.open()
+    assert stopped.code == 130, stopped
+    assert "2 of 8 writes were made. Of 1 it is not known." in stopped.out
+    assert "once more gives it up" in stopped.err
+
+
 @pytest.mark.parametrize("before", [("nohup",), *(with_signal(n, "SIG_IGN") for n in SIGNALS)])
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
     begun: tuple[Store, Gate], before: tuple[str, ...]

@@ -65,7 +65,7 @@ def serve(  # noqa: PLR0913 - one for each option
     """Serve a panel's roles over HTTP, from a database, by the contract in docs/gateway.md.
 
     Tokens come from --tokens, or one that may write from PROVISIONER_SERVE_TOKEN (its login from
-    PROVISIONER_SERVE_LOGIN). Stops on SIGTERM or Ctrl-C, after the requests in flight.
+    PROVISIONER_SERVE_LOGIN). Ctrl-C, SIGTERM or SIGHUP stops it, after the requests in flight.
     """
     if new_token is not None:
         return _make_token(tokens, new_token, may_write=not read_only)
