@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,15 @@ class Stopped(BaseException):
     """A signal asked to stop, at a time when that can be done at once.
 
     No ``Exception``, for it is no fault; no ``KeyboardInterrupt``, which libraries take for theirs.
+    It comes in the midst of anything, and what it comes in the midst of may make another error of
+    it, or nothing: ``said`` is the message once there was one.
     """
+
+    said: ClassVar[str | None] = None
+
+    def __init__(self, message: str = "interrupted; nothing was changed") -> None:
+        super().__init__(message)
+        Stopped.said = message
 
 
 def answer(react: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

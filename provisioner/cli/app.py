@@ -137,12 +137,13 @@ def _run(arguments: list[str], made: Invocation) -> int:
         hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
         _report("usage", error.format_message(), hint)
         return ERROR
-    except (click.Abort, KeyboardInterrupt, Stopped) as error:
-        if sys.stderr.isatty():
-            click.echo(err=True)  # the cursor stands behind a question, or ^C
-        _report("interrupted", str(error) or "interrupted; nothing was changed", None)
-        return INTERRUPTED
-    except Exception as error:  # noqa: BLE001 - the outermost edge
+    except (click.Abort, KeyboardInterrupt, Stopped):
+        return _interrupted()
+    except BaseException as error:
+        if Stopped.said:
+            return _interrupted()
+        if not isinstance(error, Exception):
+            raise
         return _failed(error)
     return code if isinstance(code, int) else 0
 
@@ -155,6 +156,13 @@ def _answered_for(code: int, command: str | None) -> int:
     if streams.OUT.lost is not None:  # else it would be said in the midst of a result
         _report("output-lost", lost, None)
     return ERROR
+
+
+def _interrupted() -> int:
+    if sys.stderr.isatty():
+        click.echo(err=True)  # the cursor stands behind a question, or ^C
+    _report("interrupted", Stopped.said or "interrupted; nothing was changed", None)
+    return INTERRUPTED
 
 
 def _failed(error: Exception) -> int:

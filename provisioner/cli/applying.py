@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -140,12 +139,11 @@ class _Stop:
         self._times = 0
 
     def is_asked(self) -> bool:
-        return self._times > 0
+        return self._times > 0 or signals.Stopped.said is not None
 
     def __call__(self, number: int, _frame: Any) -> None:
         if self.is_over:
             streams.hurry()
-            signals.answer(signal.SIG_DFL)
         elif not self.writing:
             raise signals.Stopped
         elif not (self._times and number == signals.HANGUP):
