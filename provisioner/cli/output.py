@@ -1,4 +1,8 @@
-"""What reaches the user: results to standard output, everything else to standard error."""
+"""What reaches the user: results to standard output, everything else to standard error.
+
+What must not get lost, why a run failed and how a change ended, goes to the other one where its own
+stream takes nothing.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from provisioner.cli import streams
 from provisioner.diagnostics import Diagnostic
 from provisioner.render.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
 from provisioner.render.style import Style, json_text
@@ -67,7 +72,34 @@ def result(text: str) -> None:
 
 def result_json(document: Any) -> None:
     """Print a result as JSON: keys sorted, two blanks of indentation."""
-    result(json_text(document, indent=2) + "\n")
+    result(_json(document))
+
+
+def account(text: str, found: Iterable[Diagnostic] = ()) -> None:
+    """Print how a change ended, to whichever stream still takes it."""
+    _to_either(text, err=False)
+    _to_either(_lines(found), err=True)
+
+
+def account_json(document: Any) -> None:
+    """Print how a change ended as JSON, to whichever stream still takes it."""
+    _to_either(_json(document), err=False)
+
+
+def _to_either(text: str, *, err: bool) -> None:
+    for to_error in (err, not err):
+        click.echo(text, nl=False, err=to_error, color=True)
+        if (streams.ERR if to_error else streams.OUT).lost is None:
+            return
+
+
+def _json(document: Any) -> str:
+    return json_text(document, indent=2) + "\n"
+
+
+def _lines(found: Iterable[Diagnostic]) -> str:
+    style = style_of(sys.stderr)
+    return "".join(f"{line}\n" for each in found for line in diagnostic_lines(each, style))
 
 
 def show_plan(plan: Plan) -> None:
@@ -97,39 +129,32 @@ def detail(text: str) -> None:
 def warn(found: Iterable[Diagnostic]) -> None:
     """Print findings to standard error: every error, and warnings up to a ceiling."""
     found = list(found)
-    _print(diagnostic for diagnostic in found if diagnostic.severity == "error")
     ceiling = Ceiling.over([each for each in found if each.severity == "warning"])
-    _print(ceiling.shown)
-    if rest := ceiling.rest():
-        click.echo(f"{rest} (warnings)", err=True)
-
-
-def _print(found: Iterable[Diagnostic]) -> None:
-    style = style_of(sys.stderr)
-    for diagnostic in found:
-        for line in diagnostic_lines(diagnostic, style):
-            click.echo(line, err=True, color=True)
+    rest = ceiling.rest()
+    text = _lines(each for each in found if each.severity == "error") + _lines(ceiling.shown)
+    text += f"{rest} (warnings)\n" if rest else ""
+    click.echo(text, nl=False, err=True, color=True)
 
 
 def report(errors: Iterable[Diagnostic]) -> None:
     """Print why a command failed: JSON to standard output if asked for, else text to stderr.
 
-    Of many errors the first are shown in full, the rest counted by id.
+    Of many errors the first are shown in full, the rest counted by id. Where the stream takes
+    nothing, it goes to the other one.
     """
     errors = list(errors)
     ceiling = Ceiling.over(errors)
     if MANNER.as_json:
         documents = [diagnostic_document(error) for error in ceiling.shown]
         more = {"more": ceiling.more} if ceiling.more else {}
-        result_json({"format": "provisioner-errors", "version": 1, "errors": documents, **more})
+        account_json({"format": "provisioner-errors", "version": 1, "errors": documents, **more})
         return
-    _print(ceiling.shown)
-    if rest := ceiling.rest():
-        click.echo(rest, err=True)
+    rest = ceiling.rest()
+    text = _lines(ceiling.shown) + (f"{rest}\n" if rest else "")
     if len(errors) > 1:
         untouched = not any(error.id == "unknown-outcome" for error in errors)
-        end = "; nothing was changed" if untouched else ""
-        click.echo(f"{len(errors):,} errors{end}", err=True)
+        text += f"{len(errors):,} errors{'; nothing was changed' if untouched else ''}\n"
+    _to_either(text, err=True)
 
 
 def report_defect(error: Exception) -> None:

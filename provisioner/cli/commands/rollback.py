@@ -14,7 +14,7 @@ from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_appr
 from provisioner.cli.judging import grounds_of
 from provisioner.cli.session import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.plan import transition
+from provisioner.engine.plan import make_plan, transition
 from provisioner.engine.way_back import way_back
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.model import DatedRole, Snapshot
@@ -182,7 +182,9 @@ def _brought_back(
         return None
     after = transition(made, snapshot.state).after
     later = replace(snapshot, state=after)
-    return would_change_back_text(plan_desired(session, sources, later, settings, made.as_of))
+    catalogue = session.catalogue_for(later)
+    plan = make_plan(sources, later, settings, made.as_of, session.identity(), catalogue)
+    return would_change_back_text(plan)
 
 
 def _over_broken(backend: Backend) -> Backend:

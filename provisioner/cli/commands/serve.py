@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from provisioner import catalogue as catalogues
-from provisioner.cli import options, output
+from provisioner.cli import options, output, streams
 from provisioner.cli.app import command
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -65,7 +65,7 @@ def serve(  # noqa: PLR0913 - one for each option
     """Serve a panel's roles over HTTP, from a database, by the contract in docs/gateway.md.
 
     Tokens come from --tokens, or one that may write from PROVISIONER_SERVE_TOKEN (its login from
-    PROVISIONER_SERVE_LOGIN). Stops on SIGTERM or Ctrl-C, after the requests in flight.
+    PROVISIONER_SERVE_LOGIN). Ctrl-C, SIGTERM or SIGHUP stops it, after the requests in flight.
     """
     if new_token is not None:
         return _make_token(tokens, new_token, may_write=not read_only)
@@ -89,7 +89,8 @@ def serve(  # noqa: PLR0913 - one for each option
     # The command line does without; a process that stays must not.
     gc.enable()
     address = listening.Address(host, port, tls_cert, tls_key)
-    with listening.bound(address) as bound:
+    # Who doesn't read the log must not be able to hold up those who ask.
+    with streams.without_waiting(), listening.bound(address) as bound:
         url = listening.url_of(bound, tls=tls_cert is not None)
         app = create_app(Settings(database, *given, panel))
         gateway = app.state.gateway
@@ -101,9 +102,9 @@ def serve(  # noqa: PLR0913 - one for each option
         def announce() -> None:
             shown = f"panel {gateway.panel}, {gateway.database.shown}"
             output.result(f"provisioner serve: {url} ({shown})\n")
-            sys.stdout.flush()
 
         listening.serve(app, bound, address, announce)
+    streams.hurry()
     return 0
 
 
@@ -121,6 +122,10 @@ def _make_token(file: str | None, login: str, *, may_write: bool) -> int:
         raise click.UsageError("--new-token needs --tokens FILE, where its hash is kept")
     token = append_token(Path(file), login, may_write=may_write)
     output.result(f"{token}\n")
+    if streams.OUT.lost is not None:
+        what = "the token could not be shown, and is not kept"
+        remedy = "take the last line, its hash, out of the file, and make another one"
+        raise InvalidInput(Diagnostic("token-not-shown", what, file, remedy))
     output.note(f"Its hash is in {file}. The token itself is not kept: this is the only time.")
     return 0
 

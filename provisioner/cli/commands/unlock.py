@@ -21,11 +21,11 @@ def unlock(force: bool, config: str | None, target: str | None) -> int:
     backend = open_session(config, target).backend
     owner = backend.unlock(force=force)
     if owner is None and not backend.describe().locks:
-        output.result("This target has no locks.\n")
+        output.account("This target has no locks.\n")
     elif owner is None:
-        output.result("There is no lock.\n")
+        output.account("There is no lock.\n")
     else:
-        output.result(
+        output.account(
             f"Unlocked. It was {owner.by}, process {owner.pid}, {owner.operation}, "
             f"since {owner.since}.\n"
         )
