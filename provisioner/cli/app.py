@@ -133,7 +133,7 @@ def _run(arguments: list[str]) -> int:
     try:
         code = provisioner.main(arguments, prog_name="provisioner", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(error.format_message(), err=True)  # help, which is ours
         return ERROR
     except click.ClickException as error:
         usage = isinstance(error, click.UsageError) and error.ctx is not None

@@ -8,8 +8,6 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from provisioner.apply import apply_plan
 from provisioner.backends.base import Abortable, Run
 from provisioner.backends.stamp import now, this_user
@@ -19,7 +17,7 @@ from provisioner.errors import Interrupted, InvalidInput
 from provisioner.outcome import Outcome
 from provisioner.planfile import to_document
 from provisioner.render.diagnostics import diagnostic_document
-from provisioner.render.text import done_line, history_line, write_line
+from provisioner.render.text import done_line, history_line, question, report_lines, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -59,6 +57,13 @@ def show(plan: Plan) -> None:
         output.show_plan(plan)
 
 
+def question_about(plan: Plan) -> str:
+    """What to ask below the plan that was shown."""
+    manner = output.MANNER
+    style = output.style_of(sys.stdout)
+    return question(plan, style, brief=manner.quiet, places=manner.verbose)
+
+
 def nothing_to_do(plan: Plan) -> int:
     """Report an apply of a plan without changes; return the exit code."""
     if output.wants_json():
@@ -68,8 +73,7 @@ def nothing_to_do(plan: Plan) -> int:
 
 def ask(question: str) -> bool:
     """Ask on the terminal; only "yes" is a yes."""
-    answer = click.prompt(f"{question} Only `yes` is accepted", default="", show_default=False)
-    return str(answer).strip() == "yes"
+    return output.ask(f"{question} Only `yes` is accepted") == "yes"
 
 
 def carry_out(
@@ -119,7 +123,7 @@ class _Stop:
             raise KeyboardInterrupt
         self._times += 1
         if self._times == 1:
-            click.echo("stopping after the current write; once more gives it up", err=True)
+            output.say("stopping after the current write; once more gives it up")
         elif self._times == 2:
             if isinstance(self._backend, Abortable):
                 # In a thread of its own: the one that is interrupted here may hold any lock.
@@ -204,9 +208,7 @@ def _report(plan: Plan, outcome: Outcome, digest: str) -> None:
         ]
     elif outcome.unknown:
         lines[0] += f" Of {len(outcome.unknown):,} it is not known."
-    lines += [
-        f"  {f'{group}:':<10} {write_line(w)}" for group, some in groups.items() for w in some
-    ]
+    lines += report_lines(groups, output.style_of(sys.stdout))
     if not outcome.is_complete:
         lines.append("Plan again to go on: what is done is not repeated.")
     output.result("\n".join(lines) + "\n")

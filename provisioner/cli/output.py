@@ -1,4 +1,8 @@
-"""What reaches the user: results to standard output, everything else to standard error."""
+"""What reaches the user: results to standard output, everything else to standard error.
+
+This is the one place where text leaves, and the last line of defence: whatever a renderer forgot,
+no terminal and no CI runner obeys it, and no encoding fails on it.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +17,9 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from provisioner.diagnostics import Diagnostic
+from provisioner.printable import harmless, is_utf8, shown, spelled
 from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style, json_text
+from provisioner.render.style import Style, ascii_json, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,17 +62,42 @@ def style_of(stream: TextIO) -> Style:
     color = is_terminal and MANNER.color and not os.environ.get("NO_COLOR")
     color = color and os.environ.get("TERM") != "dumb"
     width = shutil.get_terminal_size((80, 24)).columns if is_terminal else 80
-    return Style(color=color, width=max(40, min(width, 120)))
+    return Style(color=color, width=max(40, min(width, 120)), every=MANNER.verbose)
+
+
+def printed(text: str, stream: TextIO) -> str:
+    """The text as it may be written to a stream: nobody obeys it, and the encoding holds it."""
+    return spelled(harmless(text), stream.encoding or "ascii")
+
+
+def is_ascii_only() -> bool:
+    """Whether formats for programs shall be in ASCII, which every reader takes for UTF-8 too."""
+    return not is_utf8(sys.stdout.encoding or "ascii")
 
 
 def result(text: str) -> None:
-    """Print a result, as it is."""
-    click.echo(text, nl=False, color=True)
+    """Print a result: lines in which what is outside text was escaped by ``render.style``."""
+    click.echo(printed(text, sys.stdout), nl=False, color=True)
+
+
+def result_line(text: str) -> None:
+    """Print a result of one line, whatever the text holds."""
+    result(f"{shown(text)}\n")
 
 
 def result_json(document: Any) -> None:
     """Print a result as JSON: keys sorted, two blanks of indentation."""
-    result(json_text(document, indent=2) + "\n")
+    result_json_text(json_text(document, indent=2) + "\n")
+
+
+def result_json_text(text: str) -> None:
+    """Print what ``json_text`` made."""
+    click.echo(ascii_json(text) if is_ascii_only() else text, nl=False, color=True)
+
+
+def result_csv(text: str) -> None:
+    """Print what ``sheet_text`` made; reading it gives the same names in any encoding."""
+    click.echo(spelled(text, "ascii") if is_ascii_only() else text, nl=False, color=True)
 
 
 def show_plan(plan: Plan) -> None:
@@ -75,23 +105,35 @@ def show_plan(plan: Plan) -> None:
     if MANNER.as_json:
         from provisioner.planfile import encode
 
-        result(encode(plan).decode())
+        result_json_text(encode(plan).decode())
     else:
         from provisioner.render.text import plan_text
 
         result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet, places=MANNER.verbose))
 
 
+def say(text: str) -> None:
+    """Say something of one line on standard error, whatever the text holds."""
+    click.echo(printed(shown(text), sys.stderr), err=True, color=True)
+
+
+def ask(question: str) -> str:
+    """Ask on the terminal, on a line of its own; return the answer without blanks around it."""
+    text = printed(shown(question), sys.stdout)
+    answer = click.prompt(f"\n{text}", default="", show_default=False)
+    return str(answer).strip()
+
+
 def note(text: str) -> None:
     """Say something beside the result, unless --quiet."""
     if not MANNER.quiet:
-        click.echo(text, err=True, color=True)
+        say(text)
 
 
 def detail(text: str) -> None:
     """Say something that only --verbose wants to know."""
     if MANNER.verbose:
-        click.echo(text, err=True, color=True)
+        say(text)
 
 
 def warn(found: Iterable[Diagnostic]) -> None:
@@ -99,7 +141,7 @@ def warn(found: Iterable[Diagnostic]) -> None:
     style = style_of(sys.stderr)
     for diagnostic in found:
         for line in diagnostic_lines(diagnostic, style):
-            click.echo(line, err=True, color=True)
+            click.echo(printed(line, sys.stderr), err=True, color=True)
 
 
 def report(errors: Iterable[Diagnostic]) -> None:
@@ -113,7 +155,7 @@ def report(errors: Iterable[Diagnostic]) -> None:
     if len(errors) > 1:
         untouched = not any(error.id == "unknown-outcome" for error in errors)
         end = "; nothing was changed" if untouched else ""
-        click.echo(f"{len(errors)} errors{end}", err=True)
+        say(f"{len(errors)} errors{end}")
 
 
 def report_defect(error: Exception) -> None:
@@ -127,4 +169,5 @@ def report_defect(error: Exception) -> None:
         ]
     )
     if MANNER.verbose:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        trace = "".join(traceback.format_exception(error))
+        click.echo(printed(trace, sys.stderr), err=True)

@@ -146,5 +146,5 @@ def _show(view: View, explainer: Explainer, kind: Kind, subject: str, privilege:
         output.result_json(explanation_document(found, view.origin, view.as_of))
     else:
         style = output.style_of(sys.stdout)
-        output.result(explanation_text(found, style, every=output.MANNER.verbose))
+        output.result(explanation_text(found, style))
     return 0

@@ -11,7 +11,14 @@ import click
 from provisioner.backends.file import FileBackend
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
+from provisioner.cli.applying import (
+    ask,
+    carry_out,
+    nothing_to_do,
+    question_about,
+    require_approval,
+    show,
+)
 from provisioner.cli.session import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.target import is_ignored
@@ -23,6 +30,7 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Backend, Run
     from provisioner.engine.writes import Write
     from provisioner.model import Base, Snapshot, State
+    from provisioner.render.table import Cell
 
 
 @command("history")
@@ -42,17 +50,17 @@ def history(config: str | None, target: str | None) -> int:
         rows = [asdict(entry) for entry in entries]
         output.result_json({"format": "provisioner-history", "version": 1, "runs": rows})
         return 0
-    cells = []
+    cells: list[list[Cell]] = []
     for entry in entries:
         run = entry.run
         what = run.summary if run else "the state before any run"
         if not entry.has_snapshot:
             what += " (state not kept)"
-        row = (run.at, _who(entry.subject, run), run.operation) if run else ("", "", "")
+        row = (run.at, (_who(entry.subject, run),), run.operation) if run else ("", "", "")
         cells.append([str(entry.number), *row, what])
     if cells:
         columns = ("run", "at", "by", "command", "what")
-        output.result(table_text(columns, cells, output.style_of(sys.stdout)))
+        output.result(table_text(columns, cells, output.style_of(sys.stdout), last=True))
     elif backend.describe().capabilities.history:
         output.note("No runs yet.")
     else:
@@ -104,8 +112,8 @@ def rollback(
         return Blocked.exit_code
     if made.is_empty and not replace_broken:
         return nothing_to_do(made)
-    question = "Replace the damaged state file?" if made.is_empty else "Apply these changes?"
-    if not auto_approve and not ask(f"\n{question}"):
+    question = "Replace the damaged state file?" if made.is_empty else question_about(made)
+    if not auto_approve and not ask(question):
         output.note("Not applied.")
         return 1
     operation = f"rollback {run}"

@@ -25,6 +25,7 @@ def import_(out: str | None, config: str | None, target: str | None) -> int:
         catalogue,
         session.project.ignore,
         ships_defaults=session.target.backend == "file",
+        ascii_only=out is None and output.is_ascii_only(),
     )
     output.warn(written.warnings)
     if out is None:

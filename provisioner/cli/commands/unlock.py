@@ -21,12 +21,12 @@ def unlock(force: bool, config: str | None, target: str | None) -> int:
     backend = open_session(config, target).backend
     owner = backend.unlock(force=force)
     if owner is None and not backend.describe().locks:
-        output.result("This target has no locks.\n")
+        output.result_line("This target has no locks.")
     elif owner is None:
-        output.result("There is no lock.\n")
+        output.result_line("There is no lock.")
     else:
-        output.result(
+        output.result_line(
             f"Unlocked. It was {owner.by}, process {owner.pid}, {owner.operation}, "
-            f"since {owner.since}.\n"
+            f"since {owner.since}."
         )
     return 0
