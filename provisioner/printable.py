@@ -87,11 +87,12 @@ def is_obeyed(text: str) -> bool:
 def shown(text: str) -> str:
     r"""Show control, invisible and direction-changing characters as escapes, the rest as it is.
 
-    The text stays on its line: a line break is shown as ``\n``.
+    The text stays on its line: a line break is shown as ``\n``. What CI runners obey anywhere in a
+    line is spelled here already, so that columns are as wide as what they hold.
     """
-    if is_safe(text):
-        return text
-    return "".join(_escape(c) if is_unsafe(c) else c for c in text)
+    if not is_safe(text):
+        text = "".join(_escape(c) if is_unsafe(c) else c for c in text)
+    return OBEYED.sub(_spell_match, text)
 
 
 def harmless(page: str) -> str:
@@ -130,20 +131,18 @@ def cell(text: str) -> str:
     Unsafe characters are spelled as ``\x1b``, ``\u202e`` or ``\U000e0041``; so is a backslash that
     would be read as one of those. What a spreadsheet would calculate gets an apostrophe in front.
     """
+    is_formula = _FORMULA.match(text)
     text = _LOOKS_SPELLED.sub(_spell_match, text)
     if not is_safe(text):
         text = "".join(_spell(c) if is_unsafe(c) else c for c in text)
     text = _SPLIT_FORMULA.sub(_spell_match, OBEYED.sub(_spell_match, text))
-    if _FORMULA.match(text):
-        return f"'{text}"
-    return _OBEYED_AT_START.sub(_spell_at_start, text)
+    return f"'{text}" if is_formula else _OBEYED_AT_START.sub(_spell_at_start, text)
 
 
 def uncell(text: str) -> str:
     """Return the text that was written as this cell."""
-    if text.startswith("'") and _FORMULA.match(text):
-        text = text[1:]
-    return _SPELLED.sub(lambda found: _unspelled(found[1] or found[2] or found[3]), text)
+    text = _SPELLED.sub(lambda found: _unspelled(found[1] or found[2] or found[3]), text)
+    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
 
 
 def _unspelled(digits: str) -> str:
