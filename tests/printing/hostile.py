@@ -22,7 +22,19 @@ COMMANDS = (
     "~~~ x",
     "^^^ +++",
 )
-FORMULAS = ("=1+1", "+1", "-1", "@SUM(A1)", "＝1+1", "＋1", "－1", "＠x", "a;=1+1", "a;+1", 'a; "@x')
+FORMULAS = (
+    "=1+1",
+    "+1",
+    "-1",
+    "@SUM(A1)",
+    "\uff1d1+1",
+    "\uff0b1",
+    "\uff0d1",
+    "\uff20x",
+    "a;=1+1",
+    "a;+1",
+    'a; "@x',
+)
 FORGED = "FORGED"
 CONTROLS = (
     "\x1b[2J",
@@ -34,7 +46,7 @@ CONTROLS = (
     "\u200b",
     "\r",
     f"\n{FORGED} Apply complete",
-    f"\r\n  {FORGED}",
+    f"\r\n{FORGED}",
     f"\x85{FORGED}",
     f"\u2028{FORGED}",
     "\n::error::x",
@@ -72,9 +84,9 @@ ONE_LINE = st.lists(st.sampled_from(COMMANDS + FORMULAS + PLAIN), min_size=1, ma
     "".join
 )
 ANY_TEXT = st.one_of(
-    st.lists(
-        st.sampled_from(COMMANDS + FORMULAS + PLAIN + CONTROLS), min_size=1, max_size=5
-    ).map("".join),
+    st.lists(st.sampled_from(COMMANDS + FORMULAS + PLAIN + CONTROLS), min_size=1, max_size=5).map(
+        "".join
+    ),
     st.text(max_size=30),
 )
 # What sources may call a role or a user.
