@@ -22,7 +22,7 @@ from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
 from provisioner.render.style import Style, ascii_json, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from provisioner.engine.plan import Plan
 
@@ -70,14 +70,28 @@ def printed(text: str, stream: TextIO) -> str:
     return spelled(harmless(text), stream.encoding or "ascii")
 
 
-def is_ascii_only() -> bool:
+def is_ascii_only(stream: TextIO) -> bool:
     """Whether formats for programs shall be in ASCII, which every reader takes for UTF-8 too."""
-    return not is_utf8(sys.stdout.encoding or "ascii")
+    return not is_utf8(stream.encoding or "ascii")
+
+
+def _json(text: str, stream: TextIO) -> str:
+    return ascii_json(text) if is_ascii_only(stream) else text
+
+
+def _csv(text: str, stream: TextIO) -> str:
+    return spelled(text, "ascii") if is_ascii_only(stream) else text
+
+
+def _leave(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool = False) -> None:
+    """Write to a stream, in the form that it holds. Nothing else writes."""
+    leaving = form(text, sys.stderr if err else sys.stdout)
+    click.echo(leaving, nl=False, err=err, color=True)
 
 
 def result(text: str) -> None:
     """Print a result: lines in which what is outside text was escaped by ``render.style``."""
-    click.echo(printed(text, sys.stdout), nl=False, color=True)
+    _leave(text)
 
 
 def result_line(text: str) -> None:
@@ -87,17 +101,12 @@ def result_line(text: str) -> None:
 
 def result_json(document: Any) -> None:
     """Print a result as JSON: keys sorted, two blanks of indentation."""
-    result_json_text(json_text(document, indent=2) + "\n")
-
-
-def result_json_text(text: str) -> None:
-    """Print what ``json_text`` made."""
-    click.echo(ascii_json(text) if is_ascii_only() else text, nl=False, color=True)
+    _leave(json_text(document, indent=2) + "\n", _json)
 
 
 def result_csv(text: str) -> None:
     """Print what ``sheet_text`` made; reading it gives the same names in any encoding."""
-    click.echo(spelled(text, "ascii") if is_ascii_only() else text, nl=False, color=True)
+    _leave(text, _csv)
 
 
 def show_plan(plan: Plan) -> None:
@@ -105,7 +114,7 @@ def show_plan(plan: Plan) -> None:
     if MANNER.as_json:
         from provisioner.planfile import encode
 
-        result_json_text(encode(plan).decode())
+        _leave(encode(plan).decode(), _json)
     else:
         from provisioner.render.text import plan_text
 
@@ -114,7 +123,7 @@ def show_plan(plan: Plan) -> None:
 
 def say(text: str) -> None:
     """Say something of one line on standard error, whatever the text holds."""
-    click.echo(printed(shown(text), sys.stderr), err=True, color=True)
+    _leave(f"{shown(text)}\n", err=True)
 
 
 def ask(question: str) -> str:
@@ -141,7 +150,7 @@ def warn(found: Iterable[Diagnostic]) -> None:
     style = style_of(sys.stderr)
     for diagnostic in found:
         for line in diagnostic_lines(diagnostic, style):
-            click.echo(printed(line, sys.stderr), err=True, color=True)
+            _leave(f"{line}\n", err=True)
 
 
 def report(errors: Iterable[Diagnostic]) -> None:
@@ -169,5 +178,4 @@ def report_defect(error: Exception) -> None:
         ]
     )
     if MANNER.verbose:
-        trace = "".join(traceback.format_exception(error))
-        click.echo(printed(trace, sys.stderr), err=True)
+        _leave("".join(traceback.format_exception(error)) + "\n", err=True)

@@ -73,7 +73,8 @@ def summary_line(plan: Plan) -> str:
         return _NO_CHANGES
     s = summarise(plan)
     line = (
-        f"Plan: {s.create} to add, {s.update} to change, {s.rename} to rename, {s.delete} to delete"
+        f"Plan: {s.create:,} to add, {s.update:,} to change, {s.rename:,} to rename, "
+        f"{s.delete:,} to delete"
     )
     line += f"; {_count(s.assign, 'user')} to reassign"
     if not plan.impact:
@@ -87,8 +88,8 @@ def done_line(plan: Plan) -> str:
     """What an apply that went through did."""
     s = summarise(plan)
     return (
-        f"{s.create} added, {s.update} changed, {s.rename} renamed, "
-        f"{s.delete} deleted; {_count(s.assign, 'user')} reassigned."
+        f"{s.create:,} added, {s.update:,} changed, {s.rename:,} renamed, "
+        f"{s.delete:,} deleted; {_count(s.assign, 'user')} reassigned."
     )
 
 
@@ -321,6 +322,8 @@ def _impact(plan: Plan, style: Style) -> Iterator[str]:
     most = style.most(ceilings.IMPACT)
     lines, count = fitting(groups, lambda group: _impact_of(*group, plan, style), most)
     yield from lines
+    if not style.every and any(len(users) > ceilings.GROUP for users, _ in groups[:count]):
+        yield "    (-v names everybody)"
     if count < len(groups):
         gaining = sum(len(users) for users, example in groups[count:] if example.gained)
         losing = sum(len(users) for users, example in groups[count:] if example.lost)
@@ -330,9 +333,10 @@ def _impact(plan: Plan, style: Style) -> Iterator[str]:
 
 
 def _impact_of(users: list[str], example: UserImpact, plan: Plan, style: Style) -> Iterator[str]:
-    who = ", ".join(map(whole, users[: ceilings.GROUP]))
-    if len(users) > ceilings.GROUP:
-        who += f" and {len(users) - ceilings.GROUP:,} more"
+    shown = users[: style.most(ceilings.GROUP)]
+    who = ", ".join(map(whole, shown))
+    if len(shown) < len(users):
+        who += f" and {len(users) - len(shown):,} more"
     for part in _at_blanks(who, style.width - 4):
         yield f"    {style.paint(part, 'bold')}"
     risky = tuple(name for name in example.gained if name in plan.sensitive)

@@ -6,12 +6,9 @@ be tried; ``test_console.py`` runs some as a user does.
 
 from __future__ import annotations
 
-import gc
-import io
 import json
 import os
 import shutil
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -28,6 +25,7 @@ from provisioner.cli import app
 from provisioner.sheet import read_holdings
 from tests.printing.hostile import ANY_TEXT, ENCODINGS, EVERYTHING, FORGED, NAME, ONE_LINE
 from tests.printing.readers import calculated, obeyed
+from tests.printing.running import Printed, run
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -217,35 +215,6 @@ class World:
             )
 
 
-@dataclass(frozen=True)
-class Printed:
-    """What one run left on both streams."""
-
-    words: tuple[str, ...]
-    code: int
-    out: bytes
-    err: bytes
-
-
-def run(words: list[str], encoding: str) -> Printed:
-    """Run a command line in this process; both streams have this encoding."""
-    streams = tuple(
-        io.TextIOWrapper(io.BytesIO(), encoding=encoding, newline="", write_through=True)
-        for _ in range(2)
-    )
-    former = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = streams
-    try:
-        code = app.run(words)
-        for stream in streams:
-            stream.flush()
-        out, err = (stream.buffer.getvalue() for stream in streams)  # type: ignore[attr-defined]
-    finally:
-        sys.stdout, sys.stderr = former
-        gc.enable()
-    return Printed(tuple(words), code, out, err)
-
-
 def words_of(line: str, world: World) -> list[str]:
     """The words of a line of ``RUNS``; no argument of a process holds a zero byte."""
     return [word.format_map(world.names()).replace("\0", "") for word in line.split(" ")]
@@ -301,8 +270,6 @@ def folder_of(world: World, folder: Path) -> Iterator[None]:
         os.chdir(former)
         os.environ.clear()
         os.environ.update(environment)
-
-
 
 
 def is_yaml(text: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import write_file
@@ -25,7 +27,7 @@ def import_(out: str | None, config: str | None, target: str | None) -> int:
         catalogue,
         session.project.ignore,
         ships_defaults=session.target.backend == "file",
-        ascii_only=out is None and output.is_ascii_only(),
+        ascii_only=out is None and output.is_ascii_only(sys.stdout),
     )
     output.warn(written.warnings)
     if out is None:
