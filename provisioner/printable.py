@@ -24,7 +24,10 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _UNSAFE: Final = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 
@@ -45,11 +48,12 @@ _BLANK: Final = frozenset(
 PAINT: Final = re.compile(r"\x1b\[(?:0|1|2|31|32|33|36)(?:;(?:1|2|31|32|33|36))*m")
 
 # One character of each of these is spelled: that behind the blanks, or the first.
-OBEYED: Final = re.compile(
+_OBEYED: Final = re.compile(
     r"#(?=#[\w.-]*\[)"
-    r"|(?:(?<=travis_fold)|(?<=travis_time)|(?<=section_start)|(?<=section_end)):",
-    re.IGNORECASE,
+    r"|(?:(?<=travis_fold)|(?<=travis_time)|(?<=section_start)|(?<=section_end)):"
 )
+# Without one of these there is no need to look; looking takes long.
+_SIGNALS: Final = ("##", "travis_", "section_")
 _OBEYED_AT_START: Final = re.compile(
     rf"^((?:[^\S\n]|{PAINT.pattern})*)(?:(:)(?=:)|([-+~^])(?=\3\3(?:\s|$)))", re.MULTILINE
 )
@@ -76,12 +80,19 @@ def is_unsafe(character: str) -> bool:
 
 def is_safe(text: str) -> bool:
     """Whether all of a text may be shown as it is."""
-    return (text.isascii() and text.isprintable()) or not any(map(is_unsafe, text))
+    return (text.isascii() and text.isprintable()) or not any(map(is_unsafe, set(text)))
 
 
 def is_obeyed(text: str) -> bool:
     """Whether a CI runner would obey this text, anywhere in a line or at its start."""
-    return bool(OBEYED.search(text) or _OBEYED_AT_START.search(text))
+    return bool(_OBEYED.search(text) or _OBEYED_AT_START.search(text))
+
+
+def disarmed(text: str, spell: Callable[[str], str]) -> str:
+    """The text with one character spelled of everything that is obeyed anywhere in a line."""
+    if not any(signal in text for signal in _SIGNALS):
+        return text
+    return _OBEYED.sub(lambda found: spell(found[0]), text)
 
 
 def shown(text: str) -> str:
@@ -92,7 +103,7 @@ def shown(text: str) -> str:
     """
     if not is_safe(text):
         text = "".join(_escape(c) if is_unsafe(c) else c for c in text)
-    return OBEYED.sub(_spell_match, text)
+    return disarmed(text, _spell)
 
 
 def harmless(page: str) -> str:
@@ -101,11 +112,11 @@ def harmless(page: str) -> str:
     It is for everything that is printed, as the last thing that happens to it: only then is it
     known where lines start. Text of our own is left as it is.
     """
-    if not (page.isascii() and page.replace("\n", "").isprintable()):
+    if any(map(is_unsafe, set(page) - {"\n", "\t"})):
         parts = _LAYOUT.split(page)
         parts[::2] = map(shown, parts[::2])
         page = "".join(parts)
-    return _OBEYED_AT_START.sub(_spell_at_start, OBEYED.sub(_spell_match, page))
+    return _OBEYED_AT_START.sub(_spell_at_start, disarmed(page, _spell))
 
 
 def spelled(text: str, encoding: str) -> str:
@@ -135,7 +146,7 @@ def cell(text: str) -> str:
     text = _LOOKS_SPELLED.sub(_spell_match, text)
     if not is_safe(text):
         text = "".join(_spell(c) if is_unsafe(c) else c for c in text)
-    text = _SPLIT_FORMULA.sub(_spell_match, OBEYED.sub(_spell_match, text))
+    text = _SPLIT_FORMULA.sub(_spell_match, disarmed(text, _spell))
     return f"'{text}" if is_formula else _OBEYED_AT_START.sub(_spell_at_start, text)
 
 

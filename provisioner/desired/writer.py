@@ -10,7 +10,7 @@ import yaml
 from provisioner import globs, names
 from provisioner.desired.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
-from provisioner.printable import OBEYED, is_obeyed, is_safe, is_unsafe
+from provisioner.printable import disarmed, is_obeyed, is_safe, is_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -217,7 +217,7 @@ def _quoted(text: str, *, ascii_only: bool) -> str:
     The quotes themselves keep it from the start of a line.
     """
     text = text.replace("\\", "\\\\").replace('"', '\\"')
-    text = OBEYED.sub(lambda found: _by_number(found[0]), text)
+    text = disarmed(text, _by_number)
     return "".join(
         _by_number(c) if is_unsafe(c) or (ascii_only and not c.isascii()) else c for c in text
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner.engine.phrases import counted
 from provisioner.render.ceilings import ACCESS, ALIKE, NAMES, WHOLE, fitting
 from provisioner.render.explain import via_words
-from provisioner.render.style import Style, listed, page, paragraph, whole
+from provisioner.render.style import Style, listed, page, paragraph, safe, whole
 from provisioner.sheet import sheet_text
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def difference_text(found: Sequence[Difference], by: By, compared: str, style: S
         every, lambda group: _difference_of(*group, by, style), style.most(ACCESS)
     )
     lines += _rest(len(found) - sum(len(names) for names, _ in every[:count]), by, style)
-    end = f"{compared}: "
+    end = f"{safe(compared)}: "
     end += (
         f"{counted(len(found), by)} differ{'s' * (len(found) == 1)}." if found else "no difference."
     )

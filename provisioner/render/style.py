@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.printable import OBEYED, is_safe, is_unsafe, shown
+from provisioner.printable import disarmed, is_safe, is_unsafe, shown
 from provisioner.render.ceilings import NAMES, WHOLE
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def json_text(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON with sorted keys, readable, and such that nobody obeys it."""
     text = json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True)
     # What CI runners obey stands in strings: there is none in the layout.
-    text = OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    text = disarmed(text, lambda character: f"\\u{ord(character):04x}")
     # A line break in the text is one of the layout: those of strings are escaped already.
     return "\n".join(line if is_safe(line) else _safe_json(line) for line in text.split("\n"))
 
