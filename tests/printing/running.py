@@ -32,7 +32,7 @@ def run(words: list[str], encoding: str) -> Printed:
         code = app.run(words)
         for stream in streams:
             stream.flush()
-        out, err = (stream.buffer.getvalue() for stream in streams)  # type: ignore[attr-defined]
+        out, err = (stream.buffer.getvalue() for stream in streams)
     finally:
         sys.stdout, sys.stderr = former
         gc.enable()
