@@ -283,7 +283,7 @@ WORLDS = st.builds(
     file=FILE,
     roles=st.tuples(NAME, NAME).filter(lambda both: both[0].casefold() != both[1].casefold()),
     users=st.tuples(NAME, NAME).filter(lambda both: both[0].casefold() != both[1].casefold()),
-    state=FILE,
+    state=FILE.map(lambda name: name.removesuffix(".yaml") + ".json"),
     policy=NAME,
     prose=ANY_TEXT.filter(is_yaml),
     text=ANY_TEXT,
