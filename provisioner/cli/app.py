@@ -131,7 +131,7 @@ def _run(arguments: list[str], made: Invocation) -> int:
     try:
         code = provisioner.main(arguments, prog_name="provisioner", standalone_mode=False, obj=made)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(error.format_message(), err=True)  # help, which is ours
         return ERROR
     except click.ClickException as error:
         usage = isinstance(error, click.UsageError) and error.ctx is not None

@@ -19,7 +19,7 @@ from provisioner.errors import Interrupted, InvalidInput
 from provisioner.outcome import Outcome
 from provisioner.planfile import to_document
 from provisioner.render.diagnostics import diagnostic_document
-from provisioner.render.text import done_line, history_line, write_line
+from provisioner.render.text import done_line, history_line, question, report_lines, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +65,13 @@ def show(plan: Plan) -> None:
         output.report(plan.blockers)
 
 
+def question_about(plan: Plan) -> str:
+    """What to ask below the plan that was shown."""
+    manner = output.MANNER
+    style = output.style_of(sys.stdout)
+    return question(plan, style, brief=manner.quiet, places=manner.verbose)
+
+
 def nothing_to_do(plan: Plan) -> int:
     """Report an apply of a plan without changes; return the exit code."""
     if output.wants_json():
@@ -79,7 +86,7 @@ def ask(question: str) -> bool:
         InvalidInput: Plan and question could not be shown.
         click.Abort: The terminal is gone, or its end of input was typed.
     """
-    output.result(f"{question} Only `yes` is accepted: ")
+    output.result(f"\n{question} Only `yes` is accepted: ")
     if streams.OUT.lost is not None:
         why = "the plan can't be shown, so nobody is asked; nothing was changed"
         raise InvalidInput(Diagnostic("no-approval", why, None, "repeat on a terminal that works"))
@@ -161,7 +168,7 @@ class _Stop:
 
     def _stop(self) -> None:
         if self._times == 1:
-            click.echo("stopping after the current write; once more gives it up", err=True)
+            output.say("stopping after the current write; once more gives it up")
         elif self._times == 2:
             if isinstance(self._backend, Abortable):
                 # In a thread of its own: the one that is interrupted here may hold any lock.
@@ -236,9 +243,7 @@ def _report(plan: Plan, outcome: Outcome, digest: str, operation: str) -> None:
         ]
     elif outcome.unknown:
         lines[0] += f" Of {len(outcome.unknown):,} it is not known."
-    lines += [
-        f"  {f'{group}:':<10} {write_line(w)}" for group, some in groups.items() for w in some
-    ]
+    lines += report_lines(groups, output.style_of(sys.stdout))
     if not outcome.is_complete:
         lines.append("Plan again to go on: what is done is not repeated.")
     told = outcome.error.diagnostics if outcome.error else ()

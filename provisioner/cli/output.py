@@ -1,7 +1,8 @@
 """What reaches the user: results to standard output, everything else to standard error.
 
 What must not get lost, why a run failed and how a change ended, goes to the other one where its own
-stream takes nothing.
+stream takes nothing. This is the one place where text leaves, and the last line of defence:
+whatever a renderer forgot, no terminal and no CI runner obeys it, and no encoding fails on it.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import click
 
 from provisioner.cli import streams
 from provisioner.diagnostics import Diagnostic
+from provisioner.printable import harmless, is_utf8, shown, spelled
 from provisioner.render.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style, json_text
+from provisioner.render.style import Style, ascii_json, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from provisioner.engine.plan import Plan
 
@@ -62,17 +64,51 @@ def style_of(stream: TextIO) -> Style:
     color = is_terminal and MANNER.color and not os.environ.get("NO_COLOR")
     color = color and os.environ.get("TERM") != "dumb"
     width = shutil.get_terminal_size((80, 24)).columns if is_terminal else 80
-    return Style(color=color, width=max(40, min(width, 120)))
+    return Style(color=color, width=max(40, min(width, 120)), every=MANNER.verbose)
+
+
+def printed(text: str, stream: TextIO) -> str:
+    """The text as it may be written to a stream: nobody obeys it, and the encoding holds it."""
+    return spelled(harmless(text), stream.encoding or "ascii")
+
+
+def is_ascii_only(stream: TextIO) -> bool:
+    """Whether formats for programs shall be in ASCII, which every reader takes for UTF-8 too."""
+    return not is_utf8(stream.encoding or "ascii")
+
+
+def _json(text: str, stream: TextIO) -> str:
+    return ascii_json(text) if is_ascii_only(stream) else text
+
+
+def _csv(text: str, stream: TextIO) -> str:
+    return spelled(text, "ascii") if is_ascii_only(stream) else text
+
+
+def _leave(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool = False) -> None:
+    """Write to a stream, in the form that it holds. Nothing else writes."""
+    leaving = form(text, sys.stderr if err else sys.stdout)
+    click.echo(leaving, nl=False, err=err, color=True)
 
 
 def result(text: str) -> None:
-    """Print a result, as it is."""
-    click.echo(text, nl=False, color=True)
+    """Print a result: lines in which what is outside text was escaped by ``render.style``."""
+    _leave(text)
+
+
+def result_line(text: str) -> None:
+    """Print a result of one line, whatever the text holds."""
+    result(f"{shown(text)}\n")
 
 
 def result_json(document: Any) -> None:
     """Print a result as JSON: keys sorted, two blanks of indentation."""
-    result(_json(document))
+    _leave(_document(document), _json)
+
+
+def result_csv(text: str) -> None:
+    """Print what ``sheet_text`` made; reading it gives the same names in any encoding."""
+    _leave(text, _csv)
 
 
 def account(text: str, found: Iterable[Diagnostic] = ()) -> None:
@@ -83,17 +119,17 @@ def account(text: str, found: Iterable[Diagnostic] = ()) -> None:
 
 def account_json(document: Any) -> None:
     """Print how a change ended as JSON, to whichever stream still takes it."""
-    _to_either(_json(document), err=False)
+    _to_either(_document(document), _json, err=False)
 
 
-def _to_either(text: str, *, err: bool) -> None:
+def _to_either(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool) -> None:
     for to_error in (err, not err):
-        click.echo(text, nl=False, err=to_error, color=True)
+        _leave(text, form, err=to_error)
         if (streams.ERR if to_error else streams.OUT).lost is None:
             return
 
 
-def _json(document: Any) -> str:
+def _document(document: Any) -> str:
     return json_text(document, indent=2) + "\n"
 
 
@@ -107,23 +143,28 @@ def show_plan(plan: Plan) -> None:
     if MANNER.as_json:
         from provisioner.planfile import encode
 
-        result(encode(plan).decode())
+        _leave(encode(plan).decode(), _json)
     else:
         from provisioner.render.text import plan_text
 
         result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet, places=MANNER.verbose))
 
 
+def say(text: str) -> None:
+    """Say something of one line on standard error, whatever the text holds."""
+    _leave(f"{shown(text)}\n", err=True)
+
+
 def note(text: str) -> None:
     """Say something beside the result, unless --quiet."""
     if not MANNER.quiet:
-        click.echo(text, err=True, color=True)
+        say(text)
 
 
 def detail(text: str) -> None:
     """Say something that only --verbose wants to know."""
     if MANNER.verbose:
-        click.echo(text, err=True, color=True)
+        say(text)
 
 
 def warn(found: Iterable[Diagnostic]) -> None:
@@ -133,7 +174,7 @@ def warn(found: Iterable[Diagnostic]) -> None:
     rest = ceiling.rest()
     text = _lines(each for each in found if each.severity == "error") + _lines(ceiling.shown)
     text += f"{rest} (warnings)\n" if rest else ""
-    click.echo(text, nl=False, err=True, color=True)
+    _leave(text, err=True)
 
 
 def report(errors: Iterable[Diagnostic]) -> None:
@@ -168,4 +209,4 @@ def report_defect(error: Exception) -> None:
         ]
     )
     if MANNER.verbose:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        _leave("".join(traceback.format_exception(error)) + "\n", err=True)

@@ -17,6 +17,7 @@ from provisioner.cli import options, output, streams
 from provisioner.cli.app import command
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.printable import shown
 from provisioner.project import Project
 from provisioner.wire.shapes import valid
 
@@ -100,8 +101,8 @@ def serve(  # noqa: PLR0913 - one for each option
             output.warn([Diagnostic("no-tls", what, None, remedy, "warning")])
 
         def announce() -> None:
-            shown = f"panel {gateway.panel}, {gateway.database.shown}"
-            output.result(f"provisioner serve: {url} ({shown})\n")
+            where = f"panel {gateway.panel}, {gateway.database.shown}"
+            output.result_line(f"provisioner serve: {url} ({where})")
 
         listening.serve(app, bound, address, announce)
     streams.hurry()
@@ -157,11 +158,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class _LogFormat(logging.Formatter):
+    """Messages on one line, tracebacks below; nobody obeys either."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = shown(record.message)
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return output.printed(super().format(record), sys.stderr)
+
+
 def _set_up_logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LogFormat("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(message)s",
-        level=logging.DEBUG if output.MANNER.verbose else logging.WARNING,
+        handlers=[handler], level=logging.DEBUG if output.MANNER.verbose else logging.WARNING
     )
     ours = logging.WARNING if output.MANNER.quiet else logging.INFO
     logging.getLogger("provisioner").setLevel(ours)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import open_session
+from provisioner.printable import shown
 
 
 @command("unlock")
@@ -25,8 +26,9 @@ def unlock(force: bool, config: str | None, target: str | None) -> int:
     elif owner is None:
         output.account("There is no lock.\n")
     else:
-        output.account(
+        text = (
             f"Unlocked. It was {owner.by}, process {owner.pid}, {owner.operation}, "
-            f"since {owner.since}.\n"
+            f"since {owner.since}."
         )
+        output.account(f"{shown(text)}\n")
     return 0
