@@ -30,7 +30,7 @@ _PAUSE: Final = 0.05
 
 
 class Progress(Protocol):
-    """Is told how far an apply has come."""
+    """Is told how far an apply has come, between writes: it must neither raise nor wait."""
 
     def start(self, total: int) -> None:
         """The writes begin; there are ``total`` of them."""

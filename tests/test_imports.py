@@ -251,6 +251,12 @@ RULES = (
         planted=("provisioner.cli.app", "print('done')"),
     ),
     Rule(
+        "text leaves at one place, where nothing is let through that somebody obeys",
+        outside=("provisioner.cli.output", "provisioner.cli.app"),
+        forbids=("call click.echo", "call click.secho", "call click.prompt", "call click.confirm"),
+        planted=("provisioner.cli.applying", "def f(name):\n    click.echo(name)"),
+    ),
+    Rule(
         "only the command line exits",
         outside=("provisioner.cli",),
         forbids=("call sys.exit", "call exit", "call quit", "call os._exit", "raise SystemExit"),

@@ -19,7 +19,8 @@ def this_user() -> str:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = f"uid{os.getuid()}"
-    return f"{user}@{this_host()}"
+    # Bytes of the environment that are no UTF-8 are no text that a store could hold.
+    return f"{user}@{this_host()}".encode("utf-8", "backslashreplace").decode()
 
 
 def now() -> str:

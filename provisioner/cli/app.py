@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import gc
-import os
 import sys
+from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from provisioner import __version__
+from provisioner.cli import streams
+from provisioner.signals import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -41,6 +43,9 @@ COMMANDS: Final = {
 }
 # Options of commands that many tools have before the command; either place is good.
 EITHER_PLACE: Final = frozenset({"--config", "--target", "--trust"})
+# What became of the changes is their exit code, whatever could be told of it; the other commands
+# fail where something that they had to say was lost.
+CHANGING: Final = frozenset({"apply", "init", "rollback", "serve", "unlock"})
 ERROR: Final = 1
 INTERRUPTED: Final = 130
 
@@ -90,6 +95,13 @@ class LazyGroup(click.Group):
             formatter.write_dl([(name, summary) for name, (_, summary) in COMMANDS.items()])
 
 
+@dataclass
+class Invocation:
+    """One command line: its command, once that has begun."""
+
+    command: str | None = None
+
+
 @click.group(
     cls=LazyGroup,
     name="provisioner",
@@ -108,52 +120,50 @@ def provisioner() -> None:
 
 def run(arguments: Sequence[str]) -> int:
     """Run one command line and return its exit code. Prints what goes wrong, never a traceback."""
-    if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - open as long as the process
-    if sys.stdout is None:
-        click.echo("error: can't write the output: standard output is closed", err=True)
-        return ERROR
     # A run is short and makes no cyclic garbage worth collecting; looking for it doubles the time
     # that a large plan takes.
     gc.disable()
-    try:
-        code = _run(list(arguments))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader went away. Nothing more can be printed, not even at interpreter exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ERROR
-    except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        click.echo(f"error: can't write the output: {error.strerror or error}", err=True)
-        return ERROR
-    return code
+    made = Invocation()
+    return _answered_for(_run(list(arguments), made), made.command)
 
 
-def _run(arguments: list[str]) -> int:
+def _run(arguments: list[str], made: Invocation) -> int:
     try:
-        code = provisioner.main(arguments, prog_name="provisioner", standalone_mode=False)
+        code = provisioner.main(arguments, prog_name="provisioner", standalone_mode=False, obj=made)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message(), err=True)
+        click.echo(error.format_message(), err=True)  # help, which is ours
         return ERROR
     except click.ClickException as error:
         usage = isinstance(error, click.UsageError) and error.ctx is not None
         hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
         _report("usage", error.format_message(), hint)
         return ERROR
-    except (click.Abort, KeyboardInterrupt) as error:
-        if sys.stderr.isatty():
-            click.echo(err=True)  # the cursor stands behind a question, or ^C
-        _report("interrupted", str(error) or "interrupted; nothing was changed", None)
-        return INTERRUPTED
-    except OSError as error:
-        # Commands turn the errors of files into their own; without a file it is the output.
-        if error.filename is None:
+    except (click.Abort, KeyboardInterrupt, Stopped):
+        return _interrupted()
+    except BaseException as error:
+        if Stopped.said:
+            return _interrupted()
+        if not isinstance(error, Exception):
             raise
         return _failed(error)
-    except Exception as error:  # noqa: BLE001 - the outermost edge
-        return _failed(error)
     return code if isinstance(code, int) else 0
+
+
+def _answered_for(code: int, command: str | None) -> int:
+    """The exit code of a run, once it is known whether what it said was lost; says if so."""
+    lost = streams.failure()
+    if lost is None or code == INTERRUPTED or command in CHANGING:
+        return code
+    if streams.OUT.lost is not None:  # else it would be said in the midst of a result
+        _report("output-lost", lost, None)
+    return ERROR
+
+
+def _interrupted() -> int:
+    if sys.stderr.isatty():
+        click.echo(err=True)  # the cursor stands behind a question, or ^C
+    _report("interrupted", Stopped.said or "interrupted; nothing was changed", None)
+    return INTERRUPTED
 
 
 def _failed(error: Exception) -> int:
@@ -176,4 +186,10 @@ def _report(id: str, message: str, remedy: str | None) -> None:
 
 def command(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
     """Declare a command of the table; its summary there is its short help."""
-    return click.command(name, short_help=COMMANDS[name][1], **settings)
+    return click.command(name, cls=_Command, short_help=COMMANDS[name][1], **settings)
+
+
+class _Command(click.Command):
+    def invoke(self, ctx: click.Context) -> Any:
+        ctx.ensure_object(Invocation).command = self.name
+        return super().invoke(ctx)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from contextlib import contextmanager
@@ -10,16 +9,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from provisioner import signals
 from provisioner.apply import apply_plan
 from provisioner.backends.base import Abortable, Run
 from provisioner.backends.stamp import now, this_user
-from provisioner.cli import output
+from provisioner.cli import output, streams
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Interrupted, InvalidInput
 from provisioner.outcome import Outcome
 from provisioner.planfile import to_document
 from provisioner.render.diagnostics import diagnostic_document
-from provisioner.render.text import done_line, history_line, write_line
+from provisioner.render.text import done_line, history_line, question, report_lines, write_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,22 +55,48 @@ def require_approval(*, auto_approve: bool, saved_plans: bool = True) -> None:
 
 
 def show(plan: Plan) -> None:
-    """Print the plan that is about to be applied. In JSON only one that is blocked is a result."""
+    """Print the plan that is about to be applied. In JSON only one that is blocked is a result.
+
+    What blocks it is an account of the run, and gets through where a plan can't be shown.
+    """
     if not output.wants_json() or plan.blockers:
         output.show_plan(plan)
+    if plan.blockers and streams.OUT.lost is not None:
+        output.report(plan.blockers)
+
+
+def question_about(plan: Plan) -> str:
+    """What to ask below the plan that was shown."""
+    manner = output.MANNER
+    style = output.style_of(sys.stdout)
+    return question(plan, style, brief=manner.quiet, places=manner.verbose)
 
 
 def nothing_to_do(plan: Plan) -> int:
     """Report an apply of a plan without changes; return the exit code."""
     if output.wants_json():
-        output.result_json(_document(Outcome(), to_document(plan)["digest"]))
+        output.account_json(_document(Outcome(), to_document(plan)["digest"]))
     return 0
 
 
 def ask(question: str) -> bool:
-    """Ask on the terminal; only "yes" is a yes."""
-    answer = click.prompt(f"{question} Only `yes` is accepted", default="", show_default=False)
-    return str(answer).strip() == "yes"
+    """Ask on the terminal; only "yes" is a yes.
+
+    Raises:
+        InvalidInput: Plan and question could not be shown.
+        click.Abort: The terminal is gone, or its end of input was typed.
+    """
+    output.result(f"\n{question} Only `yes` is accepted: ")
+    if streams.OUT.lost is not None:
+        why = "the plan can't be shown, so nobody is asked; nothing was changed"
+        raise InvalidInput(Diagnostic("no-approval", why, None, "repeat on a terminal that works"))
+    try:
+        answer = sys.stdin.buffer.readline()
+    except OSError as error:
+        raise click.Abort from error
+    if not answer:
+        raise click.Abort
+    return answer.strip() == b"yes"
 
 
 def carry_out(
@@ -89,17 +115,22 @@ def carry_out(
     document = to_document(plan)
     until = plan.dated if "users" in plan.manages else None
     run = Run(now(), this_user(), operation, history_line(plan), document["digest"], until)
-    with _stopping(backend) as stop, _progress(stop) as progress:
-        outcome = apply_plan(
-            plan,
-            backend,
-            run=run,
-            today=today,
-            lock_timeout=lock_timeout,
-            progress=progress,
-            stopped=stop.is_asked,
-            judge=judge,
-        )
+    stop = _Stop(backend)
+    signals.answer(stop)
+    with streams.without_waiting(), _progress(stop) as progress:
+        try:
+            outcome = apply_plan(
+                plan,
+                backend,
+                run=run,
+                today=today,
+                lock_timeout=lock_timeout,
+                progress=progress,
+                stopped=stop.is_asked,
+                judge=judge,
+            )
+        finally:
+            stop.is_over = True
     _report(plan, outcome, document["digest"], operation)
     if outcome.is_complete and outcome.error is None:
         return 0
@@ -109,43 +140,41 @@ def carry_out(
 
 
 class _Stop:
-    """Ctrl-C (and TERM): at once while nothing is written, after the current write from then on.
+    """What the signals do that ask to stop, from the plan's approval to the end of the process.
 
-    The second time, what is under way is given up, and reported like any other lost answer; only
-    the third time nothing is waited for.
+    While nothing is written they stop at once; from then on after the current write. The second
+    time, what is under way is given up, and reported like any other lost answer; only the third
+    time nothing is waited for. A terminal that hangs up can't be impatient: that counts once.
+    When all is over there is nothing left to stop but telling of it.
     """
 
     def __init__(self, backend: Backend) -> None:
         self.writing = False
+        self.is_over = False
         self._backend = backend
         self._times = 0
 
     def is_asked(self) -> bool:
-        return self._times > 0
+        return self._times > 0 or signals.Stopped.said is not None
 
-    def __call__(self, *_: Any) -> None:
-        if not self.writing:
-            raise KeyboardInterrupt
-        self._times += 1
+    def __call__(self, number: int, _frame: Any) -> None:
+        if self.is_over:
+            streams.hurry()
+        elif not self.writing:
+            raise signals.Stopped
+        elif not (self._times and number == signals.HANGUP):
+            self._times += 1
+            self._stop()
+
+    def _stop(self) -> None:
         if self._times == 1:
-            click.echo("stopping after the current write; once more gives it up", err=True)
+            output.say("stopping after the current write; once more gives it up")
         elif self._times == 2:
             if isinstance(self._backend, Abortable):
                 # In a thread of its own: the one that is interrupted here may hold any lock.
                 threading.Thread(target=self._backend.abort, daemon=True).start()
         else:
-            raise KeyboardInterrupt("interrupted; plan again to see what was done until then")
-
-
-@contextmanager
-def _stopping(backend: Backend) -> Iterator[_Stop]:
-    stop = _Stop(backend)
-    former = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
+            raise signals.Stopped("interrupted; plan again to see what was done until then")
 
 
 class _Lines:
@@ -192,11 +221,11 @@ def _progress(stop: _Stop) -> Iterator[Progress]:
 
 def _report(plan: Plan, outcome: Outcome, digest: str, operation: str) -> None:
     if output.wants_json():
-        output.result_json(_document(outcome, digest))
+        output.account_json(_document(outcome, digest))
         return
     if outcome.is_complete and outcome.error is None:
         text = f"{operation.partition(' ')[0].capitalize()} complete: {done_line(plan)}"
-        output.result(output.style_of(sys.stdout).paint(text, "green") + "\n")
+        output.account(output.style_of(sys.stdout).paint(text, "green") + "\n")
         return
     groups = {
         "done": outcome.applied,
@@ -214,15 +243,12 @@ def _report(plan: Plan, outcome: Outcome, digest: str, operation: str) -> None:
         ]
     elif outcome.unknown:
         lines[0] += f" Of {len(outcome.unknown):,} it is not known."
-    lines += [
-        f"  {f'{group}:':<10} {write_line(w)}" for group, some in groups.items() for w in some
-    ]
+    lines += report_lines(groups, output.style_of(sys.stdout))
     if not outcome.is_complete:
         lines.append("Plan again to go on: what is done is not repeated.")
-    output.result("\n".join(lines) + "\n")
     told = outcome.error.diagnostics if outcome.error else ()
     stopped = [Diagnostic("interrupted", "interrupted")] if outcome.interrupted else []
-    output.warn([*told, *stopped])
+    output.account("\n".join(lines) + "\n", [*told, *stopped])
 
 
 def _document(outcome: Outcome, digest: str) -> dict[str, Any]:

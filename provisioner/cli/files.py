@@ -7,7 +7,6 @@ written, and is never led elsewhere by a symbolic link.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -16,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from provisioner import strict_json
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -50,9 +50,10 @@ class Kind:
 
 def _is_plan(data: bytes) -> bool:
     try:
-        return bool(json.loads(data)["format"] == "provisioner-plan")
-    except (ValueError, TypeError, KeyError, RecursionError):
+        document = strict_json.parse(data)
+    except strict_json.Unsound:
         return False
+    return isinstance(document, dict) and document.get("format") == "provisioner-plan"
 
 
 PLAN: Final = Kind(_is_plan)

@@ -1,4 +1,9 @@
-"""What reaches the user: results to standard output, everything else to standard error."""
+"""What reaches the user: results to standard output, everything else to standard error.
+
+What must not get lost, why a run failed and how a change ended, goes to the other one where its own
+stream takes nothing. This is the one place where text leaves, and the last line of defence:
+whatever a renderer forgot, no terminal and no CI runner obeys it, and no encoding fails on it.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +17,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
+from provisioner.cli import streams
 from provisioner.diagnostics import Diagnostic
+from provisioner.printable import harmless, is_utf8, shown, spelled
 from provisioner.render.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style, json_text
+from provisioner.render.style import Style, ascii_json, json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from provisioner.engine.plan import Plan
 
@@ -57,17 +64,78 @@ def style_of(stream: TextIO) -> Style:
     color = is_terminal and MANNER.color and not os.environ.get("NO_COLOR")
     color = color and os.environ.get("TERM") != "dumb"
     width = shutil.get_terminal_size((80, 24)).columns if is_terminal else 80
-    return Style(color=color, width=max(40, min(width, 120)))
+    return Style(color=color, width=max(40, min(width, 120)), every=MANNER.verbose)
+
+
+def printed(text: str, stream: TextIO) -> str:
+    """The text as it may be written to a stream: nobody obeys it, and the encoding holds it."""
+    return spelled(harmless(text), stream.encoding or "ascii")
+
+
+def is_ascii_only(stream: TextIO) -> bool:
+    """Whether formats for programs shall be in ASCII, which every reader takes for UTF-8 too."""
+    return not is_utf8(stream.encoding or "ascii")
+
+
+def _json(text: str, stream: TextIO) -> str:
+    return ascii_json(text) if is_ascii_only(stream) else text
+
+
+def _csv(text: str, stream: TextIO) -> str:
+    return spelled(text, "ascii") if is_ascii_only(stream) else text
+
+
+def _leave(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool = False) -> None:
+    """Write to a stream, in the form that it holds. Nothing else writes."""
+    leaving = form(text, sys.stderr if err else sys.stdout)
+    click.echo(leaving, nl=False, err=err, color=True)
 
 
 def result(text: str) -> None:
-    """Print a result, as it is."""
-    click.echo(text, nl=False, color=True)
+    """Print a result: lines in which what is outside text was escaped by ``render.style``."""
+    _leave(text)
+
+
+def result_line(text: str) -> None:
+    """Print a result of one line, whatever the text holds."""
+    result(f"{shown(text)}\n")
 
 
 def result_json(document: Any) -> None:
     """Print a result as JSON: keys sorted, two blanks of indentation."""
-    result(json_text(document, indent=2) + "\n")
+    _leave(_document(document), _json)
+
+
+def result_csv(text: str) -> None:
+    """Print what ``sheet_text`` made; reading it gives the same names in any encoding."""
+    _leave(text, _csv)
+
+
+def account(text: str, found: Iterable[Diagnostic] = ()) -> None:
+    """Print how a change ended, to whichever stream still takes it."""
+    _to_either(text, err=False)
+    _to_either(_lines(found), err=True)
+
+
+def account_json(document: Any) -> None:
+    """Print how a change ended as JSON, to whichever stream still takes it."""
+    _to_either(_document(document), _json, err=False)
+
+
+def _to_either(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool) -> None:
+    for to_error in (err, not err):
+        _leave(text, form, err=to_error)
+        if (streams.ERR if to_error else streams.OUT).lost is None:
+            return
+
+
+def _document(document: Any) -> str:
+    return json_text(document, indent=2) + "\n"
+
+
+def _lines(found: Iterable[Diagnostic]) -> str:
+    style = style_of(sys.stderr)
+    return "".join(f"{line}\n" for each in found for line in diagnostic_lines(each, style))
 
 
 def show_plan(plan: Plan) -> None:
@@ -75,61 +143,59 @@ def show_plan(plan: Plan) -> None:
     if MANNER.as_json:
         from provisioner.planfile import encode
 
-        result(encode(plan).decode())
+        _leave(encode(plan).decode(), _json)
     else:
         from provisioner.render.text import plan_text
 
         result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet, places=MANNER.verbose))
 
 
+def say(text: str) -> None:
+    """Say something of one line on standard error, whatever the text holds."""
+    _leave(f"{shown(text)}\n", err=True)
+
+
 def note(text: str) -> None:
     """Say something beside the result, unless --quiet."""
     if not MANNER.quiet:
-        click.echo(text, err=True, color=True)
+        say(text)
 
 
 def detail(text: str) -> None:
     """Say something that only --verbose wants to know."""
     if MANNER.verbose:
-        click.echo(text, err=True, color=True)
+        say(text)
 
 
 def warn(found: Iterable[Diagnostic]) -> None:
     """Print findings to standard error: every error, and warnings up to a ceiling."""
     found = list(found)
-    _print(diagnostic for diagnostic in found if diagnostic.severity == "error")
     ceiling = Ceiling.over([each for each in found if each.severity == "warning"])
-    _print(ceiling.shown)
-    if rest := ceiling.rest():
-        click.echo(f"{rest} (warnings)", err=True)
-
-
-def _print(found: Iterable[Diagnostic]) -> None:
-    style = style_of(sys.stderr)
-    for diagnostic in found:
-        for line in diagnostic_lines(diagnostic, style):
-            click.echo(line, err=True, color=True)
+    rest = ceiling.rest()
+    text = _lines(each for each in found if each.severity == "error") + _lines(ceiling.shown)
+    text += f"{rest} (warnings)\n" if rest else ""
+    _leave(text, err=True)
 
 
 def report(errors: Iterable[Diagnostic]) -> None:
     """Print why a command failed: JSON to standard output if asked for, else text to stderr.
 
-    Of many errors the first are shown in full, the rest counted by id.
+    Of many errors the first are shown in full, the rest counted by id. Where the stream takes
+    nothing, it goes to the other one.
     """
     errors = list(errors)
     ceiling = Ceiling.over(errors)
     if MANNER.as_json:
         documents = [diagnostic_document(error) for error in ceiling.shown]
         more = {"more": ceiling.more} if ceiling.more else {}
-        result_json({"format": "provisioner-errors", "version": 1, "errors": documents, **more})
+        account_json({"format": "provisioner-errors", "version": 1, "errors": documents, **more})
         return
-    _print(ceiling.shown)
-    if rest := ceiling.rest():
-        click.echo(rest, err=True)
+    rest = ceiling.rest()
+    text = _lines(ceiling.shown) + (f"{rest}\n" if rest else "")
     if len(errors) > 1:
         untouched = not any(error.id == "unknown-outcome" for error in errors)
-        end = "; nothing was changed" if untouched else ""
-        click.echo(f"{len(errors):,} errors{end}", err=True)
+        text += f"{len(errors):,} errors{'; nothing was changed' if untouched else ''}\n"
+    _to_either(text, err=True)
 
 
 def report_defect(error: Exception) -> None:
@@ -143,4 +209,4 @@ def report_defect(error: Exception) -> None:
         ]
     )
     if MANNER.verbose:
-        click.echo("".join(traceback.format_exception(error)), err=True)
+        _leave("".join(traceback.format_exception(error)) + "\n", err=True)

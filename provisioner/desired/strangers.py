@@ -27,6 +27,7 @@ KEYS: Final = {
     "catalogue": frozenset({"name", "notes", "sources", "privileges", "default_roles"}),
     "profile": frozenset(
         {"description", "contract", "login", "paging", "privileges", "roles", "users"}
+        | {"replies_are_true"}
     ),
 }
 # Any of these keys gives a kind away, unless the file has one that belongs to the kind asked for.

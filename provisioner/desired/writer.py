@@ -13,7 +13,7 @@ from provisioner.desired.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import listed
 from provisioner.engine.rules_in_force import named_roles
-from provisioner.printable import is_safe, is_unsafe
+from provisioner.printable import disarmed, is_obeyed, is_safe, is_unsafe
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -51,6 +51,7 @@ def write_state(
     ignore_users: tuple[str, ...] = (),
     *,
     ships_defaults: bool,
+    ascii_only: bool = False,
 ) -> Written:
     """Write a state as sources that plan to no change.
 
@@ -66,6 +67,8 @@ def write_state(
     A role that ``validate`` would refuse, for its name or for a privilege that the catalogue does
     not have, goes under ``ignore``, and so does whatever refers to it; a user whose login it would
     refuse goes under ``ignore_users``; each with a warning.
+
+    ``ascii_only`` is for streams that hold no more: other characters are written by number.
     """
     left_alone = {n for n in state.roles if globs.first_caseless(ignore, n) is not None}
     others = {name.casefold() for name in external}
@@ -117,7 +120,7 @@ def write_state(
     if policies:
         document["policies"] = policies
     header = _HEADER.format(defaults=_SHIPPED_LEFT_OUT if ships_defaults else "")
-    return Written(header + _dump(document), tuple(warnings))
+    return Written(header + _dump(document, ascii_only=ascii_only), tuple(warnings))
 
 
 def _policies(state: State, known: frozenset[str]) -> tuple[list[dict[str, Any]], list[Diagnostic]]:
@@ -286,37 +289,50 @@ class _Dumper(yaml.SafeDumper):
         super().increase_indent(flow=flow, indentless=False)
 
     def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
-        if not is_safe(text):
-            self.write_indicator(f'"{"".join(map(_escaped, text))}"', need_whitespace=True)
-        else:
-            super().write_double_quoted(text, split)
+        self.write_indicator(f'"{_quoted(text, ascii_only=False)}"', need_whitespace=True)
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-def _escaped(character: str) -> str:
-    """A character as it stands in double quotes: whatever plays tricks on a terminal by number."""
-    if character in '"\\':
-        return f"\\{character}"
-    if not is_unsafe(character):
-        return character
+class _AsciiDumper(_Dumper):
+    """The same in ASCII."""
+
+    def write_double_quoted(self, text: str, split: bool = True) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
+        self.write_indicator(f'"{_quoted(text, ascii_only=True)}"', need_whitespace=True)
+
+
+def _quoted(text: str, *, ascii_only: bool) -> str:
+    """Text as it stands in double quotes: by number what plays tricks on a terminal or a runner.
+
+    The quotes themselves keep it from the start of a line.
+    """
+    text = text.replace("\\", "\\\\").replace('"', '\\"')
+    text = disarmed(text, _by_number)
+    return "".join(
+        _by_number(c) if is_unsafe(c) or (ascii_only and not c.isascii()) else c for c in text
+    )
+
+
+def _by_number(character: str) -> str:
     number = ord(character)
     return f"\\u{number:04X}" if number < 0x10000 else f"\\U{number:08X}"
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    style = '"' if needs_quotes(text) or not is_safe(text) else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+    is_quoted = needs_quotes(text) or not is_safe(text) or is_obeyed(text)
+    is_quoted = is_quoted or (isinstance(dumper, _AsciiDumper) and not text.isascii())
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style='"' if is_quoted else None)
 
 
 _Dumper.add_representer(str, _text)
+_AsciiDumper.add_representer(str, _text)
 
 
-def _dump(document: dict[str, Any]) -> str:
+def _dump(document: dict[str, Any], *, ascii_only: bool = False) -> str:
     text: str = yaml.dump(
         document,
-        Dumper=_Dumper,
+        Dumper=_AsciiDumper if ascii_only else _Dumper,
         sort_keys=False,
         allow_unicode=True,
         default_flow_style=False,

@@ -13,7 +13,7 @@ from provisioner import globs
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
 from provisioner.engine.chains import Chain, Chains, Link
-from provisioner.engine.phrases import counted, listed, quoted, through
+from provisioner.engine.phrases import counted, listed, quoted, way, word
 from provisioner.model import NoProvenance, Place
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _failures(test: Mapping[str, Any], view: _View) -> Iterator[tuple[str, str]]
     unwanted = [name for name in _expanded(test.get("cannot", ()), view) if name in held]
     if unwanted:
         ways = _ways(kind, subject, unwanted, view)
-        message = f"{subject}: {'; '.join(ways)}; the test says `cannot`"
+        message = f"{kind} {word(subject)}: {'; '.join(ways)}; the test says `cannot`"
         yield message, "take it from the role that grants it, or correct the test"
 
 
@@ -137,9 +137,8 @@ def _ways(kind: str, subject: str, privileges: list[str], view: _View) -> list[s
     """``ARDOCS_CREATE and ARDOCS_VIEW through Accountant at roles.yaml:14``, for a few of them."""
     by_way: dict[str, list[str]] = {}
     for name in privileges[:_EXPLAINED]:
-        way = through(view.reason(kind, subject, name)).removeprefix(f"{name} ")
-        by_way.setdefault(way, []).append(name)
-    ways = [f"{listed(names)} {way}" for way, names in by_way.items()]
+        by_way.setdefault(way(view.reason(kind, subject, name)), []).append(word(name))
+    ways = [f"{listed(names)} {how}" for how, names in by_way.items()]
     unexplained = len(privileges) - sum(len(names) for names in list(by_way.values())[:_SHOWN])
     return ways[:_SHOWN] + [f"{unexplained} more"] * (unexplained > 0)
 
@@ -159,7 +158,10 @@ def _lacking(kind: str, subject: str, missing: list[str], view: _View) -> tuple[
     if carriers:
         names = quoted([name for _, name in carriers], limit=3)
         remedy += f"; what is missing is in {names}"
-    return f"{subject} lacks {listed(missing)}; the test says `can`", remedy
+    return (
+        f"{kind} {word(subject)} lacks {listed([*map(word, missing)])}; the test says `can`",
+        remedy,
+    )
 
 
 def _wrong_number(test: Mapping[str, Any], view: _View) -> Iterator[tuple[str, str]]:
@@ -174,12 +176,12 @@ def _wrong_number(test: Mapping[str, Any], view: _View) -> Iterator[tuple[str, s
         message = f"{counted(count, 'user')} {verb} {privilege}, at most {most} may: "
         yield message + "; ".join(ways), "take it from some of them, or correct the test"
     if count < least:
-        names = [view.state.assignments[login].user for login in holders]
+        names = [word(view.state.assignments[login].user) for login in holders]
         who = f": {listed(names)}" if names else ""
         message = f"{counted(count, 'user')} {verb} {privilege}, at least {least} must{who}"
         yield message, "give it to more users, or correct the test"
 
 
 def _held(login: str, privilege: str, view: _View) -> str:
-    way = through(view.reason("user", login, privilege)).removeprefix(f"{privilege} ")
-    return f"{view.state.assignments[login].user} {way}"
+    how = way(view.reason("user", login, privilege))
+    return f"{word(view.state.assignments[login].user)} {how}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provisioner.engine.lint_case import covering
-from provisioner.engine.phrases import counted, line_of, listed, quoted, through
+from provisioner.engine.phrases import counted, line_of, listed, quoted, way, word
 from provisioner.engine.requirements import Unmet, unmet_requirements
 
 if TYPE_CHECKING:
@@ -98,16 +98,16 @@ def granted_twice(case: Case) -> Iterator[Found]:
             other = next((i for i in includes if privilege in case.access.of_role(i)), None)
             if other is not None:
                 chain = case.chains.shortest_of_role(other, privilege)
-                way = through(chain).removeprefix(f"{privilege} ") if chain else f"through {other}"
+                how = way(chain) if chain else f"through {word(other)}"
             elif privilege in wide:
-                way = _written(wide[privilege].pattern, wide[privilege].set_name)
-                way += line_of(wide[privilege].place)
+                how = _written(wide[privilege].pattern, wide[privilege].set_name)
+                how += line_of(wide[privilege].place)
             elif privilege in first:
-                way = f"by the same words{line_of(first[privilege])}"
+                how = f"by the same words{line_of(first[privilege])}"
             else:
                 first[privilege] = grant.place
                 continue
-            message = f"`{name}` is granted `{privilege}` here, and {way} as well"
+            message = f"`{name}` is granted `{privilege}` here, and {how} as well"
             yield message, grant.place, f"remove `{privilege}` from this line"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from provisioner.engine.lint_case import covering
-from provisioner.engine.phrases import counted, listed
+from provisioner.engine.phrases import counted, listed, word
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ def _assigned_in_vain(login: str, shown: str, held: list[DatedRole], case: Case)
         offers = [(f"`{other}`", carried[other]) for other in _lasting(kept, dated)]
         cover = covering(carried[dated.role], offers)
         gives = f"gives nothing that {listed(cover)} does not" if cover else "gives nothing"
-        message = f"{shown} holds `{dated.role}`, which {gives}"
+        message = f"{word(shown)} holds `{dated.role}`, which {gives}"
         remedy = f"remove `{dated.role}` from the user's roles"
         yield message, case.places.assignment(login, dated.role), remedy
 
@@ -54,7 +54,7 @@ def assignment_ended(case: Case) -> Iterator[Found]:
     for login, user in case.users():
         for dated in user.roles:
             if not dated.is_active(case.as_of):
-                message = f"{user.user} held `{dated.role}` until {dated.until}"
+                message = f"{word(user.user)} held `{dated.role}` until {dated.until}"
                 place = case.places.assignment(login, dated.role)
                 yield message, place, "remove it, or set a later date"
 
@@ -68,6 +68,8 @@ def assignment_ends_soon(case: Case) -> Iterator[Found]:
             left = (dated.until - case.as_of).days
             if left <= case.soon_days:
                 when = f"in {counted(left, 'day')}" if left else "today"
-                message = f"{user.user} holds `{dated.role}` until {dated.until}: it ends {when}"
+                message = (
+                    f"{word(user.user)} holds `{dated.role}` until {dated.until}: it ends {when}"
+                )
                 place = case.places.assignment(login, dated.role)
                 yield message, place, "set a later date if it is needed longer"

@@ -29,7 +29,12 @@ def quoted(names: Sequence[str], *, limit: int = SHOWN) -> str:
 
 def counted(number: int, noun: str) -> str:
     """``1 role``, ``2 roles``."""
-    return f"{number} {noun}{'s' * (number != 1)}"
+    return f"{number:,} {noun}{'s' * (number != 1)}"
+
+
+def word(name: str) -> str:
+    """The name as it stands within a sentence: in backquotes where it has blanks of its own."""
+    return f"`{name}`" if " " in name else name
 
 
 def adopted_line(kinds: Iterable[str]) -> str:
@@ -39,14 +44,14 @@ def adopted_line(kinds: Iterable[str]) -> str:
 
 def line_of(place: Place | None) -> str:
     """`` at roles.yaml:14``, or nothing where there is no place."""
-    return f" at {place.file}:{place.line}" if place is not None else ""
+    return f" at {word(place.file)}:{place.line}" if place is not None else ""
 
 
-def through(chain: Chain) -> str:
-    """What a chain leads to, and how: ``ARDOCS_CREATE through Accountant at roles.yaml:14``.
+def way(chain: Chain) -> str:
+    """How a chain leads to its end: ``through Accountant at roles.yaml:14``.
 
     The place is that of the last link that has one.
     """
-    roles = [link.subject for link in chain if link.kind != "assignment"]
+    roles = [word(link.subject) for link in chain if link.kind != "assignment"]
     place = next((link.place for link in reversed(chain) if link.place is not None), None)
-    return f"{chain[-1].object} through {' → '.join(roles)}{line_of(place)}"
+    return f"through {' → '.join(roles)}{line_of(place)}"

@@ -6,7 +6,6 @@ its catalogue, and the policies of its sources.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.compare import dates_of
 from provisioner.engine.plan import admin_privileges, endings, rejudged, transition
+from provisioner.engine.rules_in_force import in_force
 from provisioner.engine.target import conflicts, with_new_names
 from provisioner.globs import first_caseless
 from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
@@ -210,6 +210,6 @@ def _with_dates(plan: Plan, sources: DesiredState | None, after: State) -> Desir
     return replace(sources or DesiredState(), users=users)
 
 
-def _stated(rules: Mapping[str, tuple[Any, ...]], kind: str) -> list[Any]:
-    """Rules as JSON has them, to be compared: where they stand is no part of them."""
-    return [json.loads(json.dumps({**rule, "place": None})) for rule in rules.get(kind, ())]
+def _stated(rules: Mapping[str, tuple[Any, ...]], kind: str) -> tuple[Any, ...]:
+    """Rules to be compared: where they stand, and in which order lists name things, is no part."""
+    return in_force(rules.get(kind, ()))

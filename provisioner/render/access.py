@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.phrases import counted
-from provisioner.render.explain import short_place, via_words
-from provisioner.render.style import Style, paragraph, safe
+from provisioner.render.ceilings import ACCESS, ALIKE, NAMES, WHOLE, fitting
+from provisioner.render.explain import via_words
+from provisioner.render.style import Style, listed, page, paragraph, safe, whole
 from provisioner.sheet import sheet_text
 
 if TYPE_CHECKING:
@@ -15,35 +16,48 @@ if TYPE_CHECKING:
 
     from provisioner.engine.review import Attestation, By, Difference, Row
 
-_NAMES: Final = 20
 _PLURAL: Final = {"user": "users", "role": "roles", "privilege": "privileges"}
 
 
-def access_text(
-    rows: Sequence[Row], by: By, sensitive: frozenset[str], style: Style, *, every: bool = False
-) -> str:
-    """Who has what, for people. Users and roles that have the same are shown together.
+# Where the whole is, of a list that is too long for people.
+_NARROWER: Final = "--user, --role and --privilege ask for less, --format csv or json has them all"
 
-    Long lists of users and roles are cut short, and say so; with ``every`` they are not.
-    """
-    lines: list[str] = []
-    for names, row in _alike(rows, by):
-        mark = "  (sensitive)" if by == "privilege" and row.name in sensitive else ""
-        head = _listed(names, _NAMES if not every else None)
-        lines += [style.paint(line, "bold") for line in paragraph(head + mark, style)]
-        limit = None if every else _NAMES
-        if by != "role" and row.roles:
-            title = "roles" if by == "user" else f"carried by {counted(len(row.roles), 'role')}"
-            lines += paragraph(f"{title}: {_listed(row.roles, limit)}", style, 4)
-        if by != "user":
-            verb = "holds it" if len(row.users) == 1 else "hold it"
-            text = f"{counted(len(row.users), 'user')} {verb}: {_listed(row.users, limit)}"
-            lines += paragraph(text if row.users else "nobody holds it", style, 4)
-        if by != "privilege":
-            lines += _privileges(row.privileges, sensitive, style)
-        lines.append("")
+
+def access_text(rows: Sequence[Row], by: By, sensitive: frozenset[str], style: Style) -> str:
+    """Who has what, for people. Users and roles that have the same are shown together."""
+    groups = _alike(rows, by)
+    lines, count = fitting(
+        groups, lambda group: _access_of(*group, by, sensitive, style), style.most(ACCESS)
+    )
+    shown = sum(len(names) for names, _ in groups[:count])
+    lines += _rest(len(rows) - shown, by, style)
     lines.append(f"{counted(len(rows), by)}." if rows else f"No {_PLURAL[by]}.")
-    return "\n".join(lines) + "\n"
+    return page(lines)
+
+
+def _access_of(
+    names: Sequence[str], row: Row, by: By, sensitive: frozenset[str], style: Style
+) -> Iterator[str]:
+    mark = "  (sensitive)" if by == "privilege" and row.name in sensitive else ""
+    for line in paragraph(style.names(names, ALIKE) + mark, style):
+        yield style.paint(line, "bold")
+    if by != "role" and row.roles:
+        title = "roles" if by == "user" else f"carried by {counted(len(row.roles), 'role')}"
+        yield from paragraph(f"{title}: {style.names(row.roles, ALIKE)}", style, 4)
+    if by != "user":
+        verb = "holds it" if len(row.users) == 1 else "hold it"
+        text = f"{counted(len(row.users), 'user')} {verb}: {style.names(row.users, ALIKE)}"
+        yield from paragraph(text if row.users else "nobody holds it", style, 4)
+    if by != "privilege":
+        yield from _privileges(row.privileges, sensitive, style)
+    yield ""
+
+
+def _rest(number: int, by: By, style: Style) -> list[str]:
+    if not number:
+        return []
+    text = f"Not shown: {counted(number, by)} more; {WHOLE}; {_NARROWER}."
+    return [*(style.paint(line, "yellow") for line in paragraph(text, style)), ""]
 
 
 def _alike(rows: Iterable[Row], by: By) -> list[tuple[list[str], Row]]:
@@ -59,41 +73,41 @@ def _privileges(names: Sequence[str], sensitive: frozenset[str], style: Style) -
         return ["    no privileges"]
     grave = sum(name in sensitive for name in names)
     note = f", {grave} of them sensitive (*)" if grave else ""
-    marked = ", ".join(safe(name) + "*" * (name in sensitive) for name in names)
+    shown = sorted(names, key=lambda name: name not in sensitive) if len(names) > NAMES else names
+    marked = [whole(name) + "*" * (name in sensitive) for name in shown[: style.most(NAMES)]]
     title = f"{counted(len(names), 'privilege')}{note}:"
-    return [f"    {title}", *paragraph(marked, style, 6)]
+    return [f"    {title}", *paragraph(listed(marked, len(names)), style, 6)]
 
 
-def difference_text(
-    found: Sequence[Difference], by: By, compared: str, style: Style, *, every: bool = False
-) -> str:
+def difference_text(found: Sequence[Difference], by: By, compared: str, style: Style) -> str:
     """What differs, for people; ``compared`` says between what."""
-    lines = []
-    limit = None if every or by != "privilege" else _NAMES
     groups: dict[tuple[object, ...], tuple[list[str], Difference]] = {}
     for item in found:
         key = (item.name,) if by != "user" else (item.gained, item.lost)
         groups.setdefault(key, ([], item))[0].append(item.name)
-    for names, item in groups.values():
-        head = _listed(names, None if every else _NAMES)
-        lines += [style.paint(line, "bold") for line in paragraph(head, style)]
-        for symbol, changed in (("+", item.gained), ("-", item.lost)):
-            if changed:
-                first, *rest = paragraph(_listed(changed, limit), style, 6)
-                lines += [f"    {style.symbol(symbol)} {first[6:]}", *rest]
-        lines.append("")
-    end = f"{compared}: "
+    every = list(groups.values())
+    lines, count = fitting(
+        every, lambda group: _difference_of(*group, by, style), style.most(ACCESS)
+    )
+    lines += _rest(len(found) - sum(len(names) for names, _ in every[:count]), by, style)
+    end = f"{safe(compared)}: "
     end += (
         f"{counted(len(found), by)} differ{'s' * (len(found) == 1)}." if found else "no difference."
     )
     lines += paragraph(end, style)
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
-def _listed(names: Sequence[str], limit: int | None) -> str:
-    shown = ", ".join(map(safe, names[:limit]))
-    more = len(names) - limit if limit is not None else 0
-    return f"{shown} and {more:,} more (-v shows them all)" if more > 0 else shown
+def _difference_of(names: Sequence[str], item: Difference, by: By, style: Style) -> Iterator[str]:
+    limit = ALIKE if by == "privilege" else NAMES
+    for line in paragraph(style.names(names, ALIKE), style):
+        yield style.paint(line, "bold")
+    for symbol, changed in (("+", item.gained), ("-", item.lost)):
+        if changed:
+            first, *rest = paragraph(style.names(changed, limit), style, 6)
+            yield f"    {style.symbol(symbol)} {first[6:]}"
+            yield from rest
+    yield ""
 
 
 def review_csv(lines: Iterable[Attestation], by: By, sensitive: frozenset[str]) -> str:
@@ -113,13 +127,13 @@ def _attested(line: Attestation, sensitive: frozenset[str]) -> list[str]:
     place = next((link.place for link in line.chain if link.place is not None), None)
     until = line.dated.until.isoformat() if line.dated and line.dated.until else ""
     return [
-        safe(line.subject),
-        safe(line.privilege),
+        line.subject,
+        line.privilege,
         "yes" if line.privilege in sensitive else "no",
-        safe(via_words(line.chain)),
-        short_place(place),
+        via_words(line.chain, str),
+        f"{place.file}:{place.line}" if place is not None else "",
         until,
-        safe(line.dated.reason or "") if line.dated else "",
+        (line.dated.reason or "") if line.dated else "",
     ]
 
 
@@ -138,7 +152,7 @@ def _changes(found: Iterable[Difference]) -> Iterator[tuple[str, str, str]]:
     for item in found:
         for how, names in (("gained", item.gained), ("lost", item.lost)):
             for name in names:
-                yield safe(item.name), how, safe(name)
+                yield item.name, how, name
 
 
 def _grave(name: str, sensitive: frozenset[str]) -> str:

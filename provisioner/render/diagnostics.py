@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.diagnostics import SHOWN_IN_FULL
 from provisioner.model import Place
-from provisioner.render.style import Style, safe, wrapped
+from provisioner.render.ceilings import FINDINGS, WHOLE_OR_JSON, fitting
+from provisioner.render.style import GLUE, Style, safe, whole, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from provisioner.diagnostics import Diagnostic
 
@@ -57,6 +58,26 @@ def _cut(text: str) -> str:
     return f"{start} [... {len(text) - _LONGEST:,} characters left out ...] {end}"
 
 
+def folded(findings: Iterable[Diagnostic], style: Style, *, apart: bool = False) -> Iterator[str]:
+    """Findings in lines of the style's width; those beyond the ceiling are counted by their ids.
+
+    ``apart`` puts an empty line behind each.
+    """
+    findings = list(findings)
+
+    def lines_of(found: Diagnostic) -> list[str]:
+        return [*diagnostic_lines(found, style, fold=True), *[""] * apart]
+
+    lines, count = fitting(findings, lines_of, style.most(FINDINGS))
+    yield from lines
+    if count < len(findings):
+        kinds = Counter(found.id for found in findings[count:])
+        each = ", ".join(f"{number:,} {id}" for id, number in kinds.most_common())
+        text = f"and {len(findings) - count:,} more: {each} ({WHOLE_OR_JSON})"
+        yield from wrapped(text, style.width, rest=_MARGIN)
+        yield from [""] * apart
+
+
 def diagnostic_lines(found: Diagnostic, style: Style, *, fold: bool = False) -> Iterator[str]:
     """A finding: ``place: error: message``, the remedy on a line of its own.
 
@@ -64,11 +85,13 @@ def diagnostic_lines(found: Diagnostic, style: Style, *, fold: bool = False) -> 
     line for whoever searches or jumps to places.
     """
     color = "red" if found.severity == "error" else "yellow"
-    place = f"{safe(str(found.place))}: " if found.place is not None else ""
+    shown = whole if fold else safe
+    place = f"{shown(str(found.place))}: " if found.place is not None else ""
     start, message = f"{place}{found.severity}: ", safe(found.message)
     lines = [start + message]
     if fold:
         lines = wrapped(start + message, style.width, rest=_MARGIN)
+        place, start = (text.replace(GLUE, " ") for text in (place, start))
     painted = style.paint(place, "bold") + style.paint(f"{found.severity}:", color, "bold") + " "
     yield painted + lines[0].removeprefix(start) if lines[0].startswith(start) else lines[0]
     yield from lines[1:]

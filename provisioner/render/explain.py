@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from provisioner.engine.explain import Everything, Explanation, Held, NotHeld
 from provisioner.engine.phrases import counted
-from provisioner.render.style import Style, paragraph, safe, wrapped
+from provisioner.render.ceilings import (
+    EXPLANATION,
+    OFFERS,
+    OTHERS,
+    WHOLE,
+    WHOLE_OR_JSON,
+    fitting,
+)
+from provisioner.render.style import Style, page, paragraph, safe, whole, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from provisioner.engine.chains import Chain, Link
@@ -17,28 +25,25 @@ if TYPE_CHECKING:
     from provisioner.engine.revoke import Cut, Revocation
     from provisioner.model import DatedRole, Place
 
-_OFFERS: Final = 10
-_OTHERS: Final = 10
+
+def explanation_text(found: Explanation, style: Style) -> str:
+    """The answer for people."""
+    return page(_lines(found, style))
 
 
-def explanation_text(found: Explanation, style: Style, *, every: bool = False) -> str:
-    """The answer for people; with ``every``, however many roles would grant what is missing."""
-    return "\n".join(_lines(found, style, every=every)) + "\n"
-
-
-def _lines(found: Explanation, style: Style, *, every: bool) -> Iterator[str]:
+def _lines(found: Explanation, style: Style) -> Iterator[str]:
     match found.answer:
         case Held():
             return _held(found, found.answer, style)
         case NotHeld():
-            return _not_held(found, found.answer, style, every=every)
+            return _not_held(found, found.answer, style)
         case Everything():
             return _everything(found, found.answer, style)
 
 
 def link_words(link: Link, dated: Mapping[str, DatedRole] | None = None) -> str:
     """One link as a sentence: ``Accountant grants ARDOCS_VIEW as ARDOCS_*``."""
-    subject, thing = safe(link.subject), safe(link.object)
+    subject, thing = whole(link.subject), whole(link.object)
     match link.kind:
         case "assignment":
             return f"{subject} holds {thing}{_dates((dated or {}).get(link.object))}"
@@ -48,22 +53,23 @@ def link_words(link: Link, dated: Mapping[str, DatedRole] | None = None) -> str:
             return f"{subject} grants {thing}{_how(link, thing)}"
 
 
-def via_words(chain: Chain) -> str:
-    """A chain in one line: ``Accountant → Account Viewer, as ARDOCS_*``."""
-    roles = " → ".join(link.subject for link in chain if link.kind != "assignment")
+def via_words(chain: Chain, spell: Callable[[str], str]) -> str:
+    """A chain in one line, each name spelled: ``Accountant → Account Viewer, as ARDOCS_*``."""
+    roles = " → ".join(spell(link.subject) for link in chain if link.kind != "assignment")
     grant = chain[-1]
-    how = f", as {grant.pattern}" if grant.pattern not in (None, grant.object) else ""
-    return roles + how + (f", in the set {grant.set_name}" if grant.set_name else "")
+    is_other = grant.pattern is not None and grant.pattern != grant.object
+    how = f", as {spell(grant.pattern or '')}" if is_other else ""
+    return roles + how + (f", in the set {spell(grant.set_name)}" if grant.set_name else "")
 
 
 def short_place(place: Place | None) -> str:
     """``roles.yaml:14``, or nothing."""
-    return f"{safe(place.file)}:{place.line}" if place is not None else ""
+    return f"{whole(place.file)}:{place.line}" if place is not None else ""
 
 
 def _how(link: Link, thing: str) -> str:
-    pattern = f" as {safe(link.pattern)}" if link.pattern and link.pattern != thing else ""
-    return pattern + (f" in the set {safe(link.set_name)}" if link.set_name else "")
+    pattern = f" as {whole(link.pattern)}" if link.pattern and whole(link.pattern) != thing else ""
+    return pattern + (f" in the set {whole(link.set_name)}" if link.set_name else "")
 
 
 def _dates(dated: DatedRole | None) -> str:
@@ -97,15 +103,24 @@ def _verb(found: Explanation) -> str:
 def _held(found: Explanation, held: Held, style: Style) -> Iterator[str]:
     count = len(held.chains)
     ways = "one way" if held.total == 1 else f"{held.total:,} ways" if held.total else "many ways"
-    head = f"{safe(found.subject)} {_verb(found)} {safe(found.privilege or '')}, {ways}:"
+    head = f"{whole(found.subject)} {_verb(found)} {whole(found.privilege or '')}, {ways}:"
     for line in paragraph(head, style):
         yield style.paint(line, "bold")
-    for number, chain in enumerate(held.chains, 1):
+
+    def lines_of(numbered: tuple[int, Chain]) -> Iterator[str]:
+        number, chain = numbered
         yield ""
         for index, link in enumerate(chain):
             first = "" if index or count == 1 else f"{number}. "
             words = link_words(link, found.dated)
             yield from _placed(words, link.place, style, indent=5, first=first)
+
+    chains = list(enumerate(held.chains, 1))
+    lines, count_shown = fitting(chains, lines_of, style.most(EXPLANATION))
+    yield from lines
+    if count_shown < count:
+        yield ""
+        yield f"and {count - count_shown:,} of these more ({WHOLE_OR_JSON})"
     if held.total is None:
         yield ""
         left = (
@@ -119,118 +134,137 @@ def _held(found: Explanation, held: Held, style: Style) -> Iterator[str]:
 
 
 def _needs_text(found: Explanation, needs: Needs, style: Style) -> Iterator[str]:
-    who = safe(found.subject)
+    who = whole(found.subject)
     if needs.always:
         yield ""
-        names = ", ".join(map(safe, needs.always))
+        names = style.names(needs.always)
         text = f"It has no effect: it requires {names}, which {who} does not have."
         for line in paragraph(text, style):
             yield style.paint(line, "yellow")
     for case, name in needs.sometimes:
         yield ""
-        text = f"For {safe(case)} it also requires {safe(name)}, which {who} does not have."
+        text = f"For {safe(case)} it also requires {whole(name)}, which {who} does not have."
         yield from paragraph(text, style)
 
 
-def _not_held(found: Explanation, answer: NotHeld, style: Style, *, every: bool) -> Iterator[str]:
+def _not_held(found: Explanation, answer: NotHeld, style: Style) -> Iterator[str]:
     verb = "hold" if found.kind == "user" else "carry"
-    head = f"{safe(found.subject)} does not {verb} {safe(found.privilege or '')}."
-    yield style.paint(head, "bold")
+    head = f"{whole(found.subject)} does not {verb} {whole(found.privilege or '')}."
+    for line in paragraph(head, style):
+        yield style.paint(line, "bold")
     if answer.internal:
         yield "It is internal to the panel and is never granted."
         return
     for ended in answer.ended:
         yield ""
         until = f"ended on {ended.dated.until}"
-        text = f"{safe(ended.dated.role)} {until}; it gave it to {safe(found.subject)}:"
+        text = f"{whole(ended.dated.role)} {until}; it gave it to {whole(found.subject)}:"
         yield from _placed(text, ended.place, style, indent=2)
         for link in ended.chain:
             yield from _placed(link_words(link), link.place, style, indent=4)
     for excepted in answer.excepted:
         yield ""
-        pattern = safe(excepted.pattern)
-        text = f"{safe(excepted.role)} would grant it, but for its `except: {pattern}`"
+        pattern = whole(excepted.pattern)
+        text = f"{whole(excepted.role)} would grant it, but for its `except: {pattern}`"
         yield from _placed(text, excepted.place, style, indent=2)
     yield ""
     if not answer.offers:
         yield "No role carries it."
         return
-    shown = answer.offers if every else answer.offers[:_OFFERS]
+    shown = answer.offers[: style.most(OFFERS)]
     yield "Roles that would grant it, those with the fewest other privileges first:"
     for offer in shown:
         yield from _offer(offer, style)
     if len(shown) < len(answer.offers):
-        yield f"  and {len(answer.offers) - len(shown)} more; -v shows them all"
+        yield f"  and {len(answer.offers) - len(shown):,} more ({WHOLE})"
 
 
 def _offer(offer: Offer, style: Style) -> Iterator[str]:
-    path = via_words(offer.chain)
+    path = via_words(offer.chain, whole)
     size = f"{counted(offer.privileges, 'privilege')}, {counted(offer.holders, 'holder')}"
-    yield from _placed(f"{safe(path)} ({size})", offer.chain[-1].place, style, indent=2)
+    yield from _placed(f"{path} ({size})", offer.chain[-1].place, style, indent=2)
 
 
 def _everything(found: Explanation, answer: Everything, style: Style) -> Iterator[str]:
     size = counted(len(answer.privileges), "privilege") if answer.privileges else "no privileges"
-    head = f"{safe(found.subject)} {_verb(found)} {size}"
+    head = f"{whole(found.subject)} {_verb(found)} {size}"
     if answer.carried_by:
         how = "through" if found.kind == "user" else "also by including"
-        names = ", ".join(map(safe, answer.carried_by))
-        head += f", {how} {names}"
+        head += f", {how} {style.names(answer.carried_by)}"
     for line in paragraph(head + ".", style):
         yield style.paint(line, "bold")
     path: Chain | None = None
-    for group in answer.groups:
+
+    def lines_of(group: Group) -> Iterator[str]:
+        nonlocal path
         if group.path != path:
             yield ""
             path = group.path
             yield from _path(group, found, style)
         yield from _group(group, style)
+
+    lines, count = fitting(answer.groups, lines_of, style.most(EXPLANATION))
+    yield from lines
+    if count < len(answer.groups):
+        yield ""
+        left = answer.groups[count:]
+        number = counted(sum(len(group.privileges) for group in left), "privilege")
+        yield f"and {number} more, from {counted(len(left), 'line')} ({WHOLE_OR_JSON})"
+    yield from _without_effect(answer, style)
+
+
+def _without_effect(answer: Everything, style: Style) -> Iterator[str]:
     if answer.idle:
         yield ""
         yield style.paint("Without effect, since something is missing that they require:", "yellow")
         for need in answer.idle:
-            text = f"{safe(need.privilege)} requires {', '.join(map(safe, need.always))}"
+            text = f"{whole(need.privilege)} requires {style.names(need.always)}"
             yield from paragraph(text, style, 4)
     if answer.ended:
         yield ""
         yield "Ended:"
         for dated, place in answer.ended:
-            text = f"{safe(dated.role)}{_dates(dated)}"
+            text = f"{whole(dated.role)}{_dates(dated)}"
             yield from _placed(text, place, style, indent=4)
 
 
 def _path(group: Group, found: Explanation, style: Style) -> Iterator[str]:
     """The way to the role of a group, once for all groups that share it."""
     if not group.path:
-        yield f"  {safe(group.role)} itself"
+        yield f"  {whole(group.role)} itself"
     for link in group.path:
         yield from _placed(link_words(link, found.dated), link.place, style, indent=2)
 
 
 def _group(group: Group, style: Style) -> Iterator[str]:
     if group.pattern is not None or group.set_name is not None:
-        what = safe(group.pattern) if group.pattern else "by name"
-        what += f" in the set {safe(group.set_name)}" if group.set_name else ""
+        what = whole(group.pattern) if group.pattern else "by name"
+        what += f" in the set {whole(group.set_name)}" if group.set_name else ""
         yield from _placed(f"{what}:", group.place, style, indent=4)
-        yield from paragraph(", ".join(map(safe, group.privileges)), style, 6)
+        yield from paragraph(style.names(group.privileges), style, 6)
     else:
-        yield from paragraph(", ".join(map(safe, group.privileges)), style, 4)
+        yield from paragraph(style.names(group.privileges), style, 4)
 
 
 def revocation_text(found: Revocation, style: Style) -> str:
     """The edges to cut, and who loses what by it."""
-    who, what = safe(found.user), safe(found.privilege)
+    who, what = whole(found.user), whole(found.privilege)
     if not found.cuts:
-        return f"{who} does not hold {what}; there is nothing to cut.\n"
+        return page(paragraph(f"{who} does not hold {what}; there is nothing to cut.", style))
     number = "one edge" if len(found.cuts) == 1 else f"these {len(found.cuts)} edges"
     head = paragraph(f"To take {what} from {who}, cut {number}; fewer do not suffice:", style)
     lines = [style.paint(line, "bold") for line in head]
-    for index, cut in enumerate(found.cuts, 1):
-        lines += ["", *_cut(index, cut, style)]
+    cuts, count = fitting(
+        list(enumerate(found.cuts, 1)),
+        lambda numbered: ["", *_cut(*numbered, style)],
+        style.most(EXPLANATION),
+    )
+    lines += cuts
+    if count < len(found.cuts):
+        lines += ["", f"and {counted(len(found.cuts) - count, 'edge')} more ({WHOLE_OR_JSON})"]
     lines.append("")
     if found.also:
-        lost = ", ".join(map(safe, found.also))
-        lines += paragraph(f"{who} also loses: {lost}", style)
+        lines += paragraph(f"{who} also loses: {style.names(found.also)}", style)
     else:
         lines.append(f"{who} loses nothing else.")
     lines += _others(found)
@@ -241,7 +275,7 @@ def revocation_text(found: Revocation, style: Style) -> str:
         )
         lines += paragraph(text, style)
     lines.append("Nothing was changed.")
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
 def _cut(index: int, cut: Cut, style: Style) -> Iterator[str]:
@@ -253,11 +287,12 @@ def _cut(index: int, cut: Cut, style: Style) -> Iterator[str]:
     if not cut.others:
         yield "       alone it takes nothing from anybody else"
         return
-    for other in cut.others[:_OTHERS]:
-        text = f"takes from {safe(other.user)}: {', '.join(map(safe, other.lost))}"
+    shown = cut.others[: style.most(OTHERS)]
+    for other in shown:
+        text = f"takes from {whole(other.user)}: {style.names(other.lost)}"
         yield from wrapped(text, style.width, first=" " * 7, rest=" " * 9)
-    if len(cut.others) > _OTHERS:
-        yield f"       and from {len(cut.others) - _OTHERS:,} more; --format json lists all"
+    if len(shown) < len(cut.others):
+        yield f"       and from {len(cut.others) - len(shown):,} more ({WHOLE_OR_JSON})"
 
 
 def _others(found: Revocation) -> list[str]:

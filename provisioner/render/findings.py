@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from provisioner.engine.phrases import counted
-from provisioner.render.diagnostics import diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style, safe, wrapped
+from provisioner.render.diagnostics import diagnostic_document, folded
+from provisioner.render.style import Style, page, safe, whole, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,14 +19,12 @@ if TYPE_CHECKING:
 
 
 def lint_text(findings: Sequence[Diagnostic], files: Sequence[str], style: Style) -> str:
-    """Every finding with its id, and how many there are."""
-    lines = []
-    for finding in findings:
-        shown = replace(finding, message=f"{finding.message} [{finding.id}]")
-        lines += [*diagnostic_lines(shown, style, fold=True), ""]
+    """The findings with their ids, and how many there are."""
+    named = (replace(found, message=f"{found.message} [{found.id}]") for found in findings)
+    lines = list(folded(named, style, apart=True))
     number = counted(len(findings), "finding") if findings else "No findings"
     lines.append(f"{number} in {counted(len(files), 'file')}.")
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
 def lint_document(
@@ -45,11 +43,12 @@ def lint_document(
 def access_tests_text(results: Sequence[TestResult], style: Style, *, every: bool = False) -> str:
     """The failures, and how many tests there were; with ``every``, a line for each test too."""
     lines: list[str] = []
-    for result in results:
-        if every:
-            lines += _ending(result, style)
-        for failure in result.failures:
-            lines += [*diagnostic_lines(failure, style, fold=True), ""]
+    if every:
+        for result in results:
+            lines += [*_ending(result, style), *folded(result.failures, style, apart=True)]
+    else:
+        failures = [failure for result in results for failure in result.failures]
+        lines += folded(failures, style, apart=True)
     failed = sum(bool(result.failures) for result in results)
     if not results:
         lines.append("No access tests.")
@@ -59,7 +58,7 @@ def access_tests_text(results: Sequence[TestResult], style: Style, *, every: boo
         number = counted(len(results), "access test")
         ending = style.paint(f"{failed} failed", "red") if failed else "all passed"
         lines.append(f"{number}, {ending}")
-    return "\n".join(lines) + "\n"
+    return page(lines)
 
 
 def _ending(result: TestResult, style: Style) -> Iterator[str]:
@@ -71,7 +70,7 @@ def _ending(result: TestResult, style: Style) -> Iterator[str]:
 
 
 def _shown(place: Place | None) -> str:
-    return f"{safe(place.file)}:{place.line}: " if place is not None else ""
+    return f"{whole(place.file)}:{place.line}: " if place is not None else ""
 
 
 def access_tests_document(results: Sequence[TestResult], as_of: date) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioner.render.style import Style, safe, with_place, wrapped
+from provisioner.render.style import Style, safe, whole, with_place, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,8 +19,8 @@ def rules_lines(changes: Iterable[RuleChange], style: Style) -> Iterator[str]:
         if not index:
             yield from ("", "Rules:")
         place = change.source
-        where = f"{safe(place.file)}:{place.line}" if place else ""
-        symbol, name = change.action.symbol, f'policy "{safe(change.name)}"'
+        where = f"{whole(place.file)}:{place.line}" if place else ""
+        symbol, name = change.action.symbol, f'policy "{whole(change.name)}"'
         head = f"  {style.symbol(symbol)} {style.paint(name, 'bold')}"
         yield from with_place(head, len(f"  {symbol} {name}"), where, style)
         for field in change.fields:
@@ -35,7 +35,7 @@ def _said(field: FieldChange) -> Iterator[tuple[str, str]]:
     if field.added or field.removed:
         for symbol, items in (("+", field.added), ("-", field.removed)):
             if items:
-                yield symbol, f"{field.field}: {', '.join(map(safe, items))}"
+                yield symbol, f"{field.field}: {', '.join(map(whole, items))}"
     else:
         for symbol, value in (("+", field.after), ("-", field.before)):
             if value is not None:

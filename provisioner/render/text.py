@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import textwrap
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
@@ -15,17 +15,20 @@ from provisioner.engine.writes import (
     UpdateRole,
     Write,
 )
-from provisioner.render.diagnostics import diagnostic_lines
+from provisioner.render import ceilings
+from provisioner.render.ceilings import WHOLE, WHOLE_OR_JSON, fitting
+from provisioner.render.diagnostics import folded
 from provisioner.render.rules import rules_lines
-from provisioner.render.style import Style, safe, with_place, wrapped
+from provisioner.render.style import Style, page, safe, whole, with_place, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from provisioner.engine.access import UserImpact
+    from provisioner.engine.kept import Kept
     from provisioner.engine.plan import Plan
     from provisioner.engine.settings import Settings
-    from provisioner.model import DatedRole
+    from provisioner.model import DatedRole, Ending
 
 # How many privileges and includes of a role a line names, in progress and reports.
 _MOST_NAMED = 3
@@ -34,18 +37,18 @@ _NO_CHANGES = "No changes. The target matches the sources."
 
 
 def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = False) -> str:
-    """The whole plan: changes, who is affected, what was adapted and compared, what forbids it.
+    """The plan: changes, who is affected, what was adapted and compared, what forbids it.
 
     ``brief`` leaves everything out but the objections and the sum; ``places`` adds which line of
-    the sources grants each added privilege.
+    the sources grants each added privilege. Of a plan that is too long for people the gravest
+    changes are shown, and what is left out is counted beside the sum.
     """
     lines: list[str] = []
+    left_out: list[Change] = []
     if not brief:
         lines += _header(plan, style)
-        for change in plan.changes:
-            lines += ["", *_change(change, style)]
-            if places and isinstance(change, RoleChange):
-                lines += _grants(change)
+        shown, left_out = _changes(plan, style, places=places)
+        lines += shown
         lines += rules_lines(plan.rule_changes, style)
         lines += _impact(plan, style)
         lines += _kept(plan, style)
@@ -54,9 +57,20 @@ def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = F
         lines += ["", *_wrapped(coverage_line(plan), style)]
         lines += _endings(plan, style)
     lines += _blockers(plan, style)
+    if left_out:
+        text = f"Not shown above: {_left_out(plan, left_out)} ({WHOLE_OR_JSON})."
+        lines += [style.paint(part, "yellow", "bold") for part in _wrapped(text, style)]
     for line in summary_line(plan).splitlines():
         lines += [style.paint(part, "bold") for part in _wrapped(line, style)]
-    return "\n".join(lines) + "\n"
+    return page(lines)
+
+
+def question(plan: Plan, style: Style, *, brief: bool = False, places: bool = False) -> str:
+    """What is asked below the plan's text; it says what the text left out."""
+    _, left_out = ([], []) if brief else _changes(plan, style, places=places)
+    if not left_out:
+        return "Apply these changes?"
+    return f"Apply all changes, also those not shown above ({_left_out(plan, left_out)})?"
 
 
 def summary_line(plan: Plan) -> str:
@@ -65,7 +79,8 @@ def summary_line(plan: Plan) -> str:
         return _NO_CHANGES
     s = summarise(plan)
     line = (
-        f"Plan: {s.create} to add, {s.update} to change, {s.rename} to rename, {s.delete} to delete"
+        f"Plan: {s.create:,} to add, {s.update:,} to change, {s.rename:,} to rename, "
+        f"{s.delete:,} to delete"
     )
     line += f"; {_count(s.assign, 'user')} to reassign"
     line += f".\nRules: {_count(s.rules, 'policy', 'policies')} to change." if s.rules else "."
@@ -76,10 +91,10 @@ def summary_line(plan: Plan) -> str:
     )
 
 
-def would_change_back_text(plan: Plan) -> str | None:
-    """What a plan from the sources would do after a rollback; None where it would do nothing."""
+def would_change_back(plan: Plan) -> tuple[str, ...]:
+    """What a plan from the sources would do after a rollback, in lines; none for nothing."""
     if plan.is_empty:
-        return None
+        return ()
     lines = ["The sources say otherwise: the next plan from them would change this back."]
     objects = [_object(change) for change in plan.changes]
     objects += [f'policy "{safe(change.name)}"' for change in plan.rule_changes]
@@ -88,7 +103,7 @@ def would_change_back_text(plan: Plan) -> str | None:
         lines.append(
             f"  and {len(objects) - _MOST_CHANGED_BACK:,} more; `provisioner plan` has all"
         )
-    return "\n".join(lines)
+    return tuple(lines)
 
 
 def _object(change: Change) -> str:
@@ -106,8 +121,8 @@ def done_line(plan: Plan) -> str:
     s = summarise(plan)
     rules = f"; {_count(s.rules, 'policy', 'policies')} changed" if s.rules else ""
     return (
-        f"{s.create} added, {s.update} changed, {s.rename} renamed, "
-        f"{s.delete} deleted; {_count(s.assign, 'user')} reassigned{rules}."
+        f"{s.create:,} added, {s.update:,} changed, {s.rename:,} renamed, "
+        f"{s.delete:,} deleted; {_count(s.assign, 'user')} reassigned{rules}."
     )
 
 
@@ -147,8 +162,8 @@ def coverage_line(plan: Plan) -> str:
 
 def _header(plan: Plan, style: Style) -> list[str]:
     where = plan.target.identity
-    text = f"Target {safe(plan.target.name)} ({safe(where)}), as of {plan.as_of}"
-    options = [safe(option) for option in options_given(plan.settings)]
+    text = f"Target {whole(plan.target.name)} ({whole(where)}), as of {plan.as_of}"
+    options = [whole(option) for option in options_given(plan.settings)]
     given = _wrapped(f"Planned with {', '.join(options)}.", style) if options else []
     return [*_wrapped(text, style), *given]
 
@@ -165,7 +180,51 @@ def options_given(settings: Settings) -> Iterator[str]:
         yield f"--rules-from {settings.rules_from}"
 
 
-def _change(change: Change, style: Style) -> Iterator[str]:
+def _changes(plan: Plan, style: Style, *, places: bool) -> tuple[list[str], list[Change]]:
+    """The changes that are shown, in the plan's order, and those that are left out."""
+    blocks = []
+    for change in plan.changes:
+        lines = ["", *_change(change, style, plan.sensitive)]
+        if places and isinstance(change, RoleChange):
+            lines += _grants(change)
+        blocks.append(lines)
+    order: Iterable[int] = range(len(blocks))
+    if sum(map(len, blocks)) > ceilings.CHANGES:
+        risky = {user.user for user in plan.impact if plan.sensitive.intersection(user.gained)}
+        order = sorted(order, key=lambda index: _gravity(plan.changes[index], plan, risky))
+    order = list(order)
+    _, count = fitting(order, blocks.__getitem__, style.most(ceilings.CHANGES))
+    shown, hidden = sorted(order[:count]), sorted(order[count:])
+    return [ln for index in shown for ln in blocks[index]], [plan.changes[n] for n in hidden]
+
+
+def _gravity(change: Change, plan: Plan, risky: set[str]) -> int:
+    """Which changes come first where not all can be shown: what is lost for good, then risk."""
+    match change:
+        case RoleChange(action=Action.DELETE):
+            return 0
+        case RoleChange(added=added) if plan.sensitive.intersection(added):
+            return 1
+        case AssignmentChange(name=user) if user in risky:
+            return 1
+        case _:
+            return 2
+
+
+def _left_out(plan: Plan, changes: list[Change]) -> str:
+    s = summarise(replace(plan, changes=tuple(changes)))
+    numbers = {
+        "to add": s.create,
+        "to change": s.update,
+        "to rename": s.rename,
+        "to delete": s.delete,
+    }
+    parts = [f"{_count(number, 'role')} {what}" for what, number in numbers.items() if number]
+    parts += [f"{_count(s.assign, 'user')} to reassign"] * bool(s.assign)
+    return f"{len(changes):,} of {_count(len(plan.changes), 'change')}: {', '.join(parts)}"
+
+
+def _change(change: Change, style: Style, sensitive: frozenset[str]) -> Iterator[str]:
     yield from _headline(change, style)
     if isinstance(change, AssignmentChange):
         yield from _roles_of_user(change, style)
@@ -180,26 +239,26 @@ def _change(change: Change, style: Style) -> Iterator[str]:
             if after.protected:
                 yield from _field(FieldChange("protected", None, after.protected), style)
             yield from _names("includes", tuple(sorted(after.includes)), (), style)
-            yield from _names("", change.added, (), style)
+            yield from _names("", _gravest(change.added, sensitive), (), style)
         case Action.DELETE if change.before is not None:
             yield from _names("", (), change.removed, style)
             yield from _names("includes", (), tuple(sorted(change.before.includes)), style)
         case _:
             for field in change.fields:
-                yield from _field(field, style)
+                yield from _field(field, style, sensitive)
 
 
 def _roles_of_user(change: AssignmentChange, style: Style) -> Iterator[str]:
     dated = {item.role: item for item in change.dated}
     for symbol, names in (("+", change.added), ("-", change.removed)):
         plain = tuple(name for name in names if name not in dated)
-        yield from _signed(symbol, ", ".join(map(safe, plain)), style)
+        yield from _signed(symbol, style.names(plain), style)
         for name in (name for name in names if name in dated):
             yield from _signed(symbol, _dated(dated[name], ended=symbol == "-"), style)
 
 
 def _dated(item: DatedRole, *, ended: bool) -> str:
-    text = safe(item.role)
+    text = whole(item.role)
     if item.until is not None:
         text += f", {'ended' if ended else 'until'} {item.until}"
     return f"{text}: {safe(item.reason)}" if item.reason else text
@@ -208,7 +267,7 @@ def _dated(item: DatedRole, *, ended: bool) -> str:
 def _signed(symbol: str, text: str, style: Style) -> Iterator[str]:
     """Text behind its sign, wrapped; nothing for no text."""
     if text:
-        first, *rest = _wrap_names(text, style.width - 8)
+        first, *rest = _at_blanks(text, style.width - 8)
         yield f"      {style.symbol(symbol)} {first}"
         yield from _indented(rest, 8)
 
@@ -252,15 +311,16 @@ def _holders(change: RoleChange) -> str:
     return _count(change.holders, "holder")
 
 
-def _field(field: FieldChange, style: Style) -> Iterator[str]:
+def _field(
+    field: FieldChange, style: Style, sensitive: frozenset[str] = frozenset()
+) -> Iterator[str]:
     if field.field in ("privileges", "includes"):
         label = "" if field.field == "privileges" else field.field
-        yield from _names(label, field.added, field.removed, style)
+        yield from _names(label, _gravest(field.added, sensitive), field.removed, style)
         return
     before, after = (_value(value) for value in (field.before, field.after))
     text = after if field.before is None else f"{before} → {after}"
-    lines = textwrap.wrap(f"{field.field}: {text}", max(style.width - 8, 20))
-    yield from _indented(lines, 6)
+    yield from _indented(_at_blanks(f"{field.field}: {text}", style.width - 8), 6)
 
 
 def _value(value: object) -> str:
@@ -276,20 +336,14 @@ def _names(
     start = f"{label} " if label else ""
     for symbol, names in (("+", added), ("-", removed)):
         if names:
-            yield from _signed(symbol, start + ", ".join(map(safe, names)), style)
+            yield from _signed(symbol, start + style.names(names), style)
 
 
-def _wrap_names(text: str, width: int) -> list[str]:
-    """Wrap after commas only, so that names with blanks in them stay whole; else at blanks."""
-    lines: list[str] = []
-    for part in text.split(", "):
-        if lines and len(lines[-1]) + len(part) + 3 <= width:
-            lines[-1] += f", {part}"
-        else:
-            if lines:
-                lines[-1] += ","
-            lines += [part] if len(part) <= width else _at_blanks(part, width)
-    return lines
+def _gravest(names: tuple[str, ...], sensitive: frozenset[str]) -> tuple[str, ...]:
+    """The names; where not all can be shown, sensitive privileges come first."""
+    if len(names) <= ceilings.NAMES:
+        return names
+    return tuple(sorted(names, key=lambda name: (name not in sensitive, name)))
 
 
 def _at_blanks(text: str, width: int) -> list[str]:
@@ -308,17 +362,32 @@ def _impact(plan: Plan, style: Style) -> Iterator[str]:
         yield "Nobody's effective access changes."
         return
     yield "Effective access, over all roles:"
-    for users, example in _alike(plan):
-        who = ", ".join(map(safe, users[:4]))
-        if len(users) > 4:
-            who += f" and {len(users) - 4} more"
-        for part in _wrap_names(who, style.width - 4):
-            yield f"    {style.paint(part, 'bold')}"
-        risky = tuple(name for name in example.gained if name in plan.sensitive)
-        harmless = tuple(name for name in example.gained if name not in plan.sensitive)
-        yield from _names("gains, sensitive:", risky, (), style)
-        yield from _names("gains", harmless, (), style)
-        yield from _names("loses", (), example.lost, style)
+    groups = _alike(plan)
+    most = style.most(ceilings.IMPACT)
+    lines, count = fitting(groups, lambda group: _impact_of(*group, plan, style), most)
+    yield from lines
+    if not style.every and any(len(users) > ceilings.GROUP for users, _ in groups[:count]):
+        yield "    (-v names everybody)"
+    if count < len(groups):
+        gaining = sum(len(users) for users, example in groups[count:] if example.gained)
+        losing = sum(len(users) for users, example in groups[count:] if example.lost)
+        text = f"and {_count(sum(len(users) for users, _ in groups[count:]), 'user')} more, "
+        text += f"{gaining:,} gaining and {losing:,} losing; nobody of them gains what is riskier"
+        yield from wrapped(f"{text} ({WHOLE})", style.width, first="    ", rest="    ")
+
+
+def _impact_of(users: list[str], example: UserImpact, plan: Plan, style: Style) -> Iterator[str]:
+    shown = users[: style.most(ceilings.GROUP)]
+    who = ", ".join(map(whole, shown))
+    if len(shown) < len(users):
+        who += f" and {len(users) - len(shown):,} more"
+    for part in _at_blanks(who, style.width - 4):
+        yield f"    {style.paint(part, 'bold')}"
+    risky = tuple(name for name in example.gained if name in plan.sensitive)
+    harmless = tuple(name for name in example.gained if name not in plan.sensitive)
+    yield from _names("gains, sensitive:", risky, (), style)
+    yield from _names("gains", harmless, (), style)
+    yield from _names("loses", (), example.lost, style)
 
 
 def _alike(plan: Plan) -> list[tuple[list[str], UserImpact]]:
@@ -338,13 +407,19 @@ def _kept(plan: Plan, style: Style) -> Iterator[str]:
     if plan.kept:
         yield ""
         yield "Taken away, but still held another way:"
-    for kept in plan.kept:
-        names = ", ".join(map(safe, kept.privileges))
-        through = ", ".join(map(safe, kept.through))
-        text = f"{safe(kept.user)} keeps {names} through {through} (was also {safe(kept.role)})"
-        first, *rest = _wrap_names(text, style.width - 4)
-        yield f"    {first}"
-        yield from _indented(rest, 6)
+        most = style.most(ceilings.KEPT)
+        lines, count = fitting(plan.kept, lambda kept: _kept_by(kept, style), most)
+        yield from lines
+        if count < len(plan.kept):
+            yield f"    and {len(plan.kept) - count:,} more ({WHOLE})"
+
+
+def _kept_by(kept: Kept, style: Style) -> Iterator[str]:
+    text = f"{whole(kept.user)} keeps {style.names(kept.privileges)} through "
+    text += f"{style.names(kept.through)} (was also {whole(kept.role)})"
+    first, *rest = _at_blanks(text, style.width - 4)
+    yield f"    {first}"
+    yield from _indented(rest, 6)
 
 
 def _violations(plan: Plan, style: Style) -> Iterator[str]:
@@ -354,8 +429,7 @@ def _violations(plan: Plan, style: Style) -> Iterator[str]:
     passing = [found for found in passing if found.message not in blocking]
     if passing:
         yield ""
-    for found in passing:
-        yield from diagnostic_lines(found, style, fold=True)
+    yield from folded(passing, style)
 
 
 def _notes(plan: Plan, style: Style) -> Iterator[str]:
@@ -373,22 +447,28 @@ def _notes(plan: Plan, style: Style) -> Iterator[str]:
 def _endings(plan: Plan, style: Style) -> Iterator[str]:
     """What ends soon by name; else the day on which the next dated assignment ends."""
     if plan.ending:
-        for end in plan.ending:
-            days = (end.until - plan.as_of).days
-            text = f"Ends soon: {safe(end.user)} holds {safe(end.role)} until {end.until}"
-            yield from _wrapped(f"{text} ({_count(days, 'more day')}).", style)
+        most = style.most(ceilings.ENDINGS)
+        lines, count = fitting(plan.ending, lambda end: _ends_soon(end, plan, style), most)
+        yield from lines
+        if count < len(plan.ending):
+            yield f"Ends soon: {len(plan.ending) - count:,} more assignments ({WHOLE})."
     elif plan.dated:
         yield f"Dated assignments: the next one ends on {plan.dated[0].until}."
     if plan.valid_until is not None and all(plan.valid_until < end.until for end in plan.dated):
         yield f"An exemption from a policy ends on {plan.valid_until}."
 
 
+def _ends_soon(end: Ending, plan: Plan, style: Style) -> list[str]:
+    days = (end.until - plan.as_of).days
+    text = f"Ends soon: {whole(end.user)} holds {whole(end.role)} until {end.until}"
+    return _wrapped(f"{text} ({_count(days, 'more day')}).", style)
+
+
 def _blockers(plan: Plan, style: Style) -> Iterator[str]:
     if plan.blockers:
         yield ""
         yield style.paint("This plan can't be applied:", "red", "bold")
-        for blocker in plan.blockers:
-            yield from diagnostic_lines(blocker, style, fold=True)
+        yield from folded(plan.blockers, style)
         yield ""
 
 
@@ -408,7 +488,7 @@ def write_line(write: Write) -> str:
         case UpdateRole(before, after):
             signed = _coming_and_going(before.privileges, after.privileges)
             signed += _coming_and_going(before.includes, after.includes, "include ")
-            more = f" and {len(signed) - _MOST_NAMED} more" if len(signed) > _MOST_NAMED else ""
+            more = f" and {len(signed) - _MOST_NAMED:,} more" if len(signed) > _MOST_NAMED else ""
             what = f": {', '.join(signed[:_MOST_NAMED])}{more}" if signed else ""
             return f'update role "{safe(before.name)}"{what}'
         case RenameRole(before, name):
@@ -423,3 +503,16 @@ def _coming_and_going(before: frozenset[str], after: frozenset[str], kind: str =
     """What comes and what goes: ``+A``, ``-B``."""
     added, removed = sorted(after - before), sorted(before - after)
     return [f"+{kind}{safe(n)}" for n in added] + [f"-{kind}{safe(n)}" for n in removed]
+
+
+def report_lines(groups: Mapping[str, Sequence[Write]], style: Style) -> Iterator[str]:
+    """The writes of an apply that broke off, a line for each, in groups: done, failed, and so on.
+
+    Each group has a ceiling of its own.
+    """
+    for group, writes in groups.items():
+        label = f"  {f'{group}:':<10}"
+        shown = writes[: style.most(ceilings.WRITES)]
+        yield from (f"{label} {write_line(write)}" for write in shown)
+        if len(shown) < len(writes):
+            yield f"{label} {len(writes) - len(shown):,} more ({WHOLE_OR_JSON})"

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import errno
-import signal
 import socket
 import ssl
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import uvicorn
 
+from provisioner import signals
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 from provisioner.server.connections import Connection, Crowd
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
     from starlette.applications import Starlette
@@ -79,7 +80,7 @@ def url_of(listening: socket.socket, *, tls: bool) -> str:
 def serve(
     app: Starlette, listening: socket.socket, address: Address, announce: Callable[[], None]
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then finish the requests in flight (30 seconds at most).
+    """Serve until a signal asks to stop, then finish the requests in flight (30 seconds at most).
 
     ``announce`` is called once requests are answered. Must run in the main thread.
     """
@@ -97,10 +98,7 @@ def serve(
         ssl_keyfile=address.tls_key,
     )
     server = _Server(config, app, announce)
-    # In force before and after uvicorn's own handlers, which raise the signal once more at the
-    # end: a stop that was asked for is no failure.
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, server.handle_exit)
+    signals.answer(server.handle_exit)
     server.run([listening])
 
 
@@ -119,6 +117,11 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self._announce()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals as they are: ignored ones ignored, the others answered here."""
+        yield
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop."""

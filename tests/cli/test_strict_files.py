@@ -58,7 +58,7 @@ def test_a_plan_that_shows_one_thing_and_does_another_is_refused(
     ],
 )
 def test_a_plan_that_breaks_parsers_is_refused(planned: Shell, value: str, what: str) -> None:
-    planned.edit("plan.json", '{\n "applyable"', f'{{\n "x": {value},\n "applyable"')
+    planned.edit("plan.json", '{\n "admin_', f'{{\n "x": {value},\n "admin_')
     errors = planned.errors("show", "plan.json")
     assert {error.id for error in errors} == {"invalid-plan"}
     assert what in errors[0].message

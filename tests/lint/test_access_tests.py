@@ -65,21 +65,21 @@ def test_what_holds_passes(sources, test) -> None:
 @pytest.mark.parametrize(
     ("test", "messages"),
     [
-        ("{role: Base, can: [DOCS_EDIT]}", ["Base lacks DOCS_EDIT; the test says `can`"]),
+        ("{role: Base, can: [DOCS_EDIT]}", ["role Base lacks DOCS_EDIT; the test says `can`"]),
         (
             '{role: Base, can: ["*_EDIT"]}',
-            ["Base lacks ACCOUNTS_EDIT, DOCS_EDIT and TERMS_EDIT; the test says `can`"],
+            ["role Base lacks ACCOUNTS_EDIT, DOCS_EDIT and TERMS_EDIT; the test says `can`"],
         ),
         (
             "{user: ada, cannot: [DOCS_VIEW]}",
-            ["ada: DOCS_VIEW through Clerk → Base at roles.yaml:5; the test says `cannot`"],
+            ["user ada: DOCS_VIEW through Clerk → Base at roles.yaml:5; the test says `cannot`"],
         ),
         (
             '{role: Clerk, cannot: ["*"], can: [TERMS_EDIT]}',
             [
-                "Clerk lacks TERMS_EDIT; the test says `can`",
+                "role Clerk lacks TERMS_EDIT; the test says `can`",
                 (
-                    "Clerk: ACCOUNTS_EDIT and ACCOUNTS_VIEW through Clerk at roles.yaml:8;"
+                    "role Clerk: ACCOUNTS_EDIT and ACCOUNTS_VIEW through Clerk at roles.yaml:8;"
                     " DOCS_VIEW through Clerk → Base at roles.yaml:5; the test says `cannot`"
                 ),
             ],
@@ -265,8 +265,8 @@ tests:
 LINES = """\
 passed  roles.yaml:8: Accountant can ARDOCS_VIEW
 failed  roles.yaml:10: ada cannot ARDOCS_CREATE
-roles.yaml:10:5: error: ada: ARDOCS_CREATE through Accountant at roles.yaml:4;
-    the test says `cannot`
+roles.yaml:10:5: error: user ada: ARDOCS_CREATE through Accountant at
+    roles.yaml:4; the test says `cannot`
     take it from the role that grants it, or correct the test
 
 2 access tests, 1 failed
@@ -357,4 +357,5 @@ def test_results_do_not_need_places(sources) -> None:
     state = declared_state(case.desired, case.catalogue, case.as_of)
     tests = [{"role": "Clerk", "cannot": ["DOCS_VIEW"]}]
     (result,) = run_access_tests(tests, state, case.catalogue)
-    assert result.failures[0].message == "Clerk: DOCS_VIEW through Clerk; the test says `cannot`"
+    message = "role Clerk: DOCS_VIEW through Clerk; the test says `cannot`"
+    assert result.failures[0].message == message

@@ -128,15 +128,14 @@ class _Request:
         if self._form == "csv":
             provenance = view.desired.provenance if view.desired else None
             lines = review.attestations(self._subject, provenance=provenance, users=view.users)
-            output.result(render.review_csv(lines, self._by, sensitive))
+            output.result_csv(render.review_csv(lines, self._by, sensitive))
             return 0
         rows = review.rows(self._by)
         if self._form == "json":
             document = render.access_document(rows, self._by, sensitive, view.origin, self._as_of)
             output.result_json(document)
         else:
-            every = output.MANNER.verbose
-            text = render.access_text(rows, self._by, sensitive, style, every=every)
+            text = render.access_text(rows, self._by, sensitive, style)
             output.result(f"{view.about}\n\n{text}")
         return 0
 
@@ -218,15 +217,15 @@ class _Request:
         if self._by == "privilege":
             found = by_privilege(found)
         if self._form == "csv":
-            output.result(render.difference_csv(found, self._by, sensitive))
+            output.result_csv(render.difference_csv(found, self._by, sensitive))
         elif self._form == "json":
             document = render.difference_document(
                 found, self._by, sensitive, origin, self._as_of, against=against
             )
             output.result_json(document)
         else:
-            style, every = output.style_of(sys.stdout), output.MANNER.verbose
-            output.result(render.difference_text(found, self._by, words, style, every=every))
+            style = output.style_of(sys.stdout)
+            output.result(render.difference_text(found, self._by, words, style))
         return 0
 
 

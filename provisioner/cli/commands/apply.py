@@ -9,7 +9,14 @@ from click.core import ParameterSource
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
+from provisioner.cli.applying import (
+    ask,
+    carry_out,
+    nothing_to_do,
+    question_about,
+    require_approval,
+    show,
+)
 from provisioner.cli.saved import judge_of, open_for, read_plan, tell_what_moved
 from provisioner.cli.session import open_session, plan_sources
 from provisioner.desired.files import STANDARD_INPUT
@@ -72,7 +79,7 @@ def apply(
         return Blocked.exit_code
     if made.is_empty:
         return nothing_to_do(made)
-    if not auto_approve and not ask("\nApply these changes?"):
+    if not auto_approve and not ask(question_about(made)):
         output.note("Not applied.")
         return 1
     return carry_out(

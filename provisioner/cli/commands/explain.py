@@ -170,6 +170,6 @@ def _show(view: View, explainer: Explainer, kind: Kind, subject: str, privilege:
         output.result_json(explanation_document(found, view.origin, view.as_of))
     else:
         style = output.style_of(sys.stdout)
-        text = explanation_text(found, style, every=output.MANNER.verbose)
+        text = explanation_text(found, style)
         output.result(f"{view.about}\n{text}")
     return 0

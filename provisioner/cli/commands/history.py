@@ -13,6 +13,7 @@ from provisioner.render.table import table_text
 
 if TYPE_CHECKING:
     from provisioner.backends.base import HistoryEntry, Run
+    from provisioner.render.table import Cell
 
 
 @command("history")
@@ -32,17 +33,17 @@ def history(config: str | None, target: str | None) -> int:
         rows = [_row(entry) for entry in entries]
         output.result_json({"format": "provisioner-history", "version": 1, "runs": rows})
         return 0
-    cells = []
+    cells: list[list[Cell]] = []
     for entry in entries:
         run = entry.run
         what = run.summary if run else "the state before any run"
         if not entry.has_snapshot:
             what += " (state not kept)"
-        row = (run.at, _who(entry.subject, run), run.operation) if run else ("", "", "")
+        row = (run.at, (_who(entry.subject, run),), run.operation) if run else ("", "", "")
         cells.append([str(entry.number), *row, what])
     if cells:
         columns = ("run", "at", "by", "command", "what")
-        output.result(table_text(columns, cells, output.style_of(sys.stdout)))
+        output.result(table_text(columns, cells, output.style_of(sys.stdout), last=True))
     elif backend.describe().capabilities.history:
         output.note("No runs yet.")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
@@ -29,6 +30,7 @@ def import_(out: str | None, config: str | None, target: str | None) -> int:
         session.project.external,
         session.project.ignore_users,
         ships_defaults=session.target.backend == "file",
+        ascii_only=out is None and output.is_ascii_only(sys.stdout),
     )
     output.warn(written.warnings)
     if out is None:

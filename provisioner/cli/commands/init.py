@@ -61,8 +61,8 @@ def init() -> int:
     first = folder / "roles.yaml"
     if not any(folder.rglob("*.y*ml")):
         write_new_file(str(first), _ROLES.encode())
-        output.result(f"Wrote {first}\n")
+        output.account(f"Wrote {first}\n")
     write_new_file(FILE_NAME, _PROJECT.encode())
-    output.result(f"Wrote {FILE_NAME}\n")
+    output.account(f"Wrote {FILE_NAME}\n")
     output.note("Next: provisioner plan")
     return 0

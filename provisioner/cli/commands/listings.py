@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from provisioner.cli.session import Session
     from provisioner.model import Privilege
+    from provisioner.render.table import Cell
 
 search = options.option(
     "--search", metavar="TEXT", help="Only what contains this text, without regard to case."
@@ -37,7 +38,7 @@ def _show(kind: str, columns: Sequence[str], rows: list[dict[str, Any]], text: s
         output.result_json({"format": f"provisioner-{kind}", "version": 1, kind: rows})
     elif rows:
         style = output.style_of(sys.stdout)
-        cells = [[_cell(row[column]) for column in columns] for row in rows]
+        cells = [[(row[columns[0]],), *(_cell(row[c]) for c in columns[1:])] for row in rows]
         output.result(table_text(columns, cells, style))
     else:
         output.note(f"No {kind}." if text is None else f"No {kind} contain `{text}`.")
@@ -50,14 +51,14 @@ def _searched(row: dict[str, Any]) -> str:
     return "\n".join(texts).casefold()
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Cell:
     match value:
         case None:
             return ""
         case bool():
             return "yes" if value else ""
         case list():
-            return ", ".join(map(str, value))
+            return tuple(map(str, value))
         case _:
             return str(value)
 

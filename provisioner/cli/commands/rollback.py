@@ -10,18 +10,27 @@ import click
 from provisioner.backends.file import FileBackend
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.applying import ask, carry_out, nothing_to_do, require_approval, show
+from provisioner.cli.applying import (
+    ask,
+    carry_out,
+    nothing_to_do,
+    question_about,
+    require_approval,
+    show,
+)
 from provisioner.cli.judging import grounds_of
 from provisioner.cli.session import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.plan import transition
+from provisioner.engine.plan import make_plan, transition
 from provisioner.engine.rules_in_force import in_new_names
 from provisioner.engine.way_back import names_in, way_back
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.model import DatedRole, Snapshot
-from provisioner.render.text import would_change_back_text
+from provisioner.render.text import would_change_back
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from provisioner.backends.base import Backend, Run
     from provisioner.cli.session import Session
     from provisioner.engine.plan import Plan
@@ -94,10 +103,9 @@ def rollback(
     if made.is_empty and not replace_broken:
         return nothing_to_do(made)
     back = _brought_back(session, made, snapshot, sources, grounds.settings)
-    if back:
-        output.note(back)
-    question = "Replace the damaged state file?" if made.is_empty else "Apply these changes?"
-    if not auto_approve and not ask(f"\n{question}"):
+    _say(back)
+    question = "Replace the damaged state file?" if made.is_empty else question_about(made)
+    if not auto_approve and not ask(question):
         output.note("Not applied.")
         return 1
     code = carry_out(
@@ -107,9 +115,14 @@ def rollback(
         lock_timeout=lock_timeout,
         today=made.as_of,
     )
-    if back and code == 0:
-        output.note(back)
+    if code == 0:
+        _say(back)
     return code
+
+
+def _say(lines: Iterable[str]) -> None:
+    for line in lines:
+        output.note(line)
 
 
 def _number(run: str, backend: Backend) -> int:
@@ -209,13 +222,15 @@ def _brought_back(
     snapshot: Snapshot,
     sources: DesiredState | None,
     settings: Settings,
-) -> str | None:
-    """What the next plan from the sources would change, once this is applied."""
+) -> tuple[str, ...]:
+    """What the next plan from the sources would change, once this is applied, line by line."""
     if sources is None:
-        return None
+        return ()
     after = transition(made, snapshot.state).after
     later = replace(snapshot, state=after)
-    return would_change_back_text(plan_desired(session, sources, later, settings, made.as_of))
+    catalogue = session.catalogue_for(later)
+    plan = make_plan(sources, later, settings, made.as_of, session.identity(), catalogue)
+    return would_change_back(plan)
 
 
 def _over_broken(backend: Backend) -> Backend:

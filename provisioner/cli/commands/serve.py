@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from provisioner import catalogue as catalogues
-from provisioner.cli import options, output
+from provisioner.cli import options, output, streams
 from provisioner.cli.app import command
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.printable import shown
 from provisioner.project import Project
 from provisioner.wire.shapes import valid
 
@@ -65,7 +66,7 @@ def serve(  # noqa: PLR0913 - one for each option
     """Serve a panel's roles over HTTP, from a database, by the contract in docs/gateway.md.
 
     Tokens come from --tokens, or one that may write from PROVISIONER_SERVE_TOKEN (its login from
-    PROVISIONER_SERVE_LOGIN). Stops on SIGTERM or Ctrl-C, after the requests in flight.
+    PROVISIONER_SERVE_LOGIN). Ctrl-C, SIGTERM or SIGHUP stops it, after the requests in flight.
     """
     if new_token is not None:
         return _make_token(tokens, new_token, may_write=not read_only)
@@ -89,7 +90,8 @@ def serve(  # noqa: PLR0913 - one for each option
     # The command line does without; a process that stays must not.
     gc.enable()
     address = listening.Address(host, port, tls_cert, tls_key)
-    with listening.bound(address) as bound:
+    # Who doesn't read the log must not be able to hold up those who ask.
+    with streams.without_waiting(), listening.bound(address) as bound:
         url = listening.url_of(bound, tls=tls_cert is not None)
         app = create_app(Settings(database, *given, panel))
         gateway = app.state.gateway
@@ -99,11 +101,11 @@ def serve(  # noqa: PLR0913 - one for each option
             output.warn([Diagnostic("no-tls", what, None, remedy, "warning")])
 
         def announce() -> None:
-            shown = f"panel {gateway.panel}, {gateway.database.shown}"
-            output.result(f"provisioner serve: {url} ({shown})\n")
-            sys.stdout.flush()
+            where = f"panel {gateway.panel}, {gateway.database.shown}"
+            output.result_line(f"provisioner serve: {url} ({where})")
 
         listening.serve(app, bound, address, announce)
+    streams.hurry()
     return 0
 
 
@@ -121,6 +123,10 @@ def _make_token(file: str | None, login: str, *, may_write: bool) -> int:
         raise click.UsageError("--new-token needs --tokens FILE, where its hash is kept")
     token = append_token(Path(file), login, may_write=may_write)
     output.result(f"{token}\n")
+    if streams.OUT.lost is not None:
+        what = "the token could not be shown, and is not kept"
+        remedy = "take the last line, its hash, out of the file, and make another one"
+        raise InvalidInput(Diagnostic("token-not-shown", what, file, remedy))
     output.note(f"Its hash is in {file}. The token itself is not kept: this is the only time.")
     return 0
 
@@ -152,11 +158,22 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+class _LogFormat(logging.Formatter):
+    """Messages on one line, tracebacks below; nobody obeys either."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        record.message = shown(record.message)
+        return super().formatMessage(record)
+
+    def format(self, record: logging.LogRecord) -> str:
+        return output.printed(super().format(record), sys.stderr)
+
+
 def _set_up_logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LogFormat("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname)s %(message)s",
-        level=logging.DEBUG if output.MANNER.verbose else logging.WARNING,
+        handlers=[handler], level=logging.DEBUG if output.MANNER.verbose else logging.WARNING
     )
     ours = logging.WARNING if output.MANNER.quiet else logging.INFO
     logging.getLogger("provisioner").setLevel(ours)

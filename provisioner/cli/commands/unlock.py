@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.session import open_session
+from provisioner.printable import shown
 
 
 @command("unlock")
@@ -21,12 +22,13 @@ def unlock(force: bool, config: str | None, target: str | None) -> int:
     backend = open_session(config, target).backend
     owner = backend.unlock(force=force)
     if owner is None and not backend.describe().locks:
-        output.result("This target has no locks.\n")
+        output.account("This target has no locks.\n")
     elif owner is None:
-        output.result("There is no lock.\n")
+        output.account("There is no lock.\n")
     else:
-        output.result(
+        text = (
             f"Unlocked. It was {owner.by}, process {owner.pid}, {owner.operation}, "
-            f"since {owner.since}.\n"
+            f"since {owner.since}."
         )
+        output.account(f"{shown(text)}\n")
     return 0
