@@ -165,8 +165,8 @@ def _read_violation(item: dict[str, Any]) -> Violation:
         tuple(Link(**{**link, "place": _read_place(link["place"])}) for link in chain)
         for chain in item["witness"]
     )
-    place = _read_place(item["place"])
-    return Violation(**{**item, "items": tuple(item["items"]), "witness": witness, "place": place})
+    places = {key: _read_place(item[key]) for key in ("place", "brought_at")}
+    return Violation(**{**item, "items": tuple(item["items"]), "witness": witness, **places})
 
 
 def _place(place: Place | None) -> dict[str, Any] | None:

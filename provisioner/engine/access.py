@@ -89,7 +89,7 @@ class AccessTable:
         in_bits = {names: sum(bits[name] for name in names) for names in own}
         self.roles: dict[str, int] = {n: in_bits[r.privileges] for n, r in state.roles.items()}
         self._names: dict[int, tuple[str, ...]] = {}
-        self._add_included(state.roles)
+        add_included(state.roles, self.roles)
         self.users: dict[str, int] = {
             login: self.union(assignment.roles) for login, assignment in state.assignments.items()
         }
@@ -112,20 +112,23 @@ class AccessTable:
             self._names[privileges] = known
         return known
 
-    def _add_included(self, roles: Mapping[str, Role]) -> None:
-        """Add what is included, innermost first, until nothing is added any more.
 
-        One round does it, unless stored includes run in circles.
-        """
-        order = _included_first(roles)
-        carried = self.roles
-        moving = bool(order)
-        while moving:
-            moving = False
-            for name in order:
-                found = carried[name] | self.union(roles[name].includes)
-                moving = moving or found != carried[name]
-                carried[name] = found
+def add_included(roles: Mapping[str, Role], carried: dict[str, int]) -> None:
+    """Add to what each role carries itself what it includes; sets are ints, a bit for each item.
+
+    Innermost first, until nothing is added any more: one round, unless stored includes run in
+    circles.
+    """
+    order = _included_first(roles)
+    moving = bool(order)
+    while moving:
+        moving = False
+        for name in order:
+            found = carried[name]
+            for included in roles[name].includes:
+                found |= carried.get(included, 0)
+            moving = moving or found != carried[name]
+            carried[name] = found
 
 
 def _included_first(roles: Mapping[str, Role]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.flatten import as_written
-from provisioner.engine.policy import Violation, check_policies, told_apart
+from provisioner.engine.policy import Violation, check_policies
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,17 +30,15 @@ def violations(
     before, after = (as_written(state, plan.flattened) for state in (before, after))
     declared = (desired.roles if desired else None) or {}
     shipped = _shipped(plan, before, after) - declared.keys()
-    found = check_policies(
+    return check_policies(
         policies,
         after,
         plan.as_of,
+        before=before,
         provenance=desired.provenance if desired else None,
         users=desired.users if desired else None,
         shipped=shipped,
     )
-    if not found:
-        return ()
-    return told_apart(found, check_policies(policies, before, plan.as_of, shipped=shipped))
 
 
 def loosened(
@@ -57,9 +55,7 @@ def loosened(
     kept = {json.dumps(policy, sort_keys=True) for policy in in_force}
     gone = [p for p in before.policies if json.dumps(p, sort_keys=True, default=str) not in kept]
     shipped = _shipped(plan, before, after)
-    found = check_policies(gone, after, plan.as_of, shipped=shipped)
-    had = check_policies(gone, before, plan.as_of, shipped=shipped)
-    for violation in told_apart(found, had):
+    for violation in check_policies(gone, after, plan.as_of, before=before, shipped=shipped):
         if violation.is_new and violation.severity == "error":
             message = f"this change loosens the policy `{violation.policy}` and uses that at once: "
             remedy = "change the policy first, in a change of its own"

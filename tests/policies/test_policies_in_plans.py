@@ -49,7 +49,7 @@ def test_a_break_is_blocked_with_its_witness(at: Path) -> None:
     done = provisioner(at, "plan", "broken.yaml", "--out", "plan.json")
     assert done.returncode == 3
     text = " ".join(done.stdout.split())
-    assert "ada: ACCOUNTS_MODIFY_TERMS through Sales at broken.yaml:6" in text
+    assert "user ada: ACCOUNTS_MODIFY_TERMS through Sales at broken.yaml:6" in text
     assert "ARDOCS_CREATE through Accountant at broken.yaml:4 (at most 1 of 2)" in text
     assert "this change brings it" in text
     saved = json.loads((at / "plan.json").read_text())
@@ -64,7 +64,7 @@ def test_validate_finds_it_without_the_state(at: Path) -> None:
     assert provisioner(at, "validate", "roles.yaml").returncode == 0
     done = provisioner(at, "validate", "broken.yaml")
     assert done.returncode == 3
-    assert done.stderr.startswith("broken.yaml:13:5: error: policy `memos and terms`: ada: ")
+    assert done.stderr.startswith("broken.yaml:13:5: error: policy `memos and terms`: user ada: ")
     assert "this change" not in done.stderr
 
 
@@ -89,7 +89,7 @@ def test_new_only_lets_pass_what_was_there_before(at: Path) -> None:
     (at / "worse.yaml").write_text(worse)
     done = provisioner(at, "plan", "worse.yaml", "--new-only")
     assert done.returncode == 3
-    assert "bob: " in done.stdout
+    assert "user bob: " in " ".join(done.stdout.split())
 
 
 def test_a_policy_can_name_only_what_exists(at: Path) -> None:
@@ -175,6 +175,6 @@ def test_a_policy_is_not_loosened_and_used_in_one_change(at: Path) -> None:
     done = provisioner(at, "plan", "sly.yaml", "--actor", "mallory")
     assert done.returncode == 3
     text = " ".join(done.stdout.split())
-    assert "loosens the policy `memos and terms` and uses that at once: ada:" in text
+    assert "loosens the policy `memos and terms` and uses that at once: user ada:" in text
     (at / "only.yaml").write_text(ROLES[: ROLES.index("policies:")])
     assert provisioner(at, "plan", "only.yaml", "--actor", "mallory").returncode == 0

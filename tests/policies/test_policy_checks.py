@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.policy import Violation, check_policies, told_apart
+from provisioner.engine.policy import Violation, check_policies
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def test_a_user_over_all_roles_breaks_separation_of_duty() -> None:
     where = state({"r": "A", "s": "B"}, {"ada": "r s", "bob": "r"})
     (found,) = broken({"separation_of_duty": ["A", "B"]}, where)
     assert found.subject == "ada"
-    assert found.message == "ada: A through r, B through s (at most 1 of 2)"
+    assert found.message == "user ada: A through r, B through s (at most 1 of 2)"
 
 
 def test_a_role_that_carries_both_is_named_once_and_not_again_for_each_holder() -> None:
@@ -78,7 +78,7 @@ def test_roles_can_be_kept_apart_too() -> None:
     """``{roles: [...]}`` means holding the roles, whatever they carry."""
     where = state({"r": "", "s": "", "t": ""}, {"ada": "t s"}, t="r")
     (found,) = broken({"separation_of_duty": {"roles": ["r", "s"]}}, where)
-    assert found.message == "ada: r through t, s (at most 1 of 2)"
+    assert found.message == "user ada: r through t, s (at most 1 of 2)"
 
 
 def test_what_arrives_only_through_an_exempted_role_is_not_counted() -> None:
@@ -140,10 +140,10 @@ def test_dated_grants_need_an_end_a_reason_and_a_bounded_time() -> None:
         user = DesiredUser("ada", (DatedRole("r", **dated), DatedRole("s")))
         return [v.message for v in broken(policy, where, users={"ada": user})]
 
-    assert given() == ["ada: r has no end date and has no reason"]
+    assert given() == ["user ada: r has no end date and has no reason"]
     assert given(until=date(2026, 7, 1), reason="x") == []
     assert given(until=date(2026, 7, 2), reason="x") == [
-        "ada: r lasts 31 more days, at most 30 are allowed"
+        "user ada: r lasts 31 more days, at most 30 are allowed"
     ]
     assert given(until=date(2026, 5, 31)) == []
 
@@ -151,10 +151,11 @@ def test_dated_grants_need_an_end_a_reason_and_a_bounded_time() -> None:
 def test_what_was_broken_before_is_told_apart_from_what_gets_worse() -> None:
     """One more holder beyond the limit is new, one less is not."""
     policy = {"restrict": {"roles": ["r"], "max_users": 0}}
-    one = broken(policy, state({"r": "A"}, {"ada": "r"}))
-    two = broken(policy, state({"r": "A"}, {"ada": "r", "bob": "r"}))
-    assert [v.is_new for v in told_apart(one, two)] == [False]
-    assert [v.is_new for v in told_apart(two, one)] == [True]
+    one, two = state({"r": "A"}, {"ada": "r"}), state({"r": "A"}, {"ada": "r", "bob": "r"})
+    assert [v.is_new for v in broken(policy, one, before=two)] == [False]
+    (found,) = broken(policy, two, before=one)
+    assert (found.is_new, found.is_worse) == (True, True)
+    assert found.message.endswith("ada, bob; of these bob by this change")
 
 
 names = st.sets(st.sampled_from(PRIVILEGES), max_size=2)
