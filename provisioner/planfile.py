@@ -247,7 +247,13 @@ def _plan(document: dict[str, Any]) -> Plan:
             for user in document["impact"]
         ),
         kept=tuple(
-            Kept(item["user"], item["role"], tuple(item["privileges"]), tuple(item["through"]))
+            Kept(
+                item["subject_kind"],
+                item["subject"],
+                item["role"],
+                tuple(item["privileges"]),
+                tuple(item["through"]),
+            )
             for item in document["kept"]
         ),
         violations=tuple(map(_read_violation, document["violations"])),

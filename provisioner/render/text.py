@@ -296,8 +296,11 @@ def _kept(plan: Plan, style: Style) -> Iterator[str]:
         yield "Taken away, but still held another way:"
     for kept in plan.kept:
         names = ", ".join(map(safe, kept.privileges))
-        through = ", ".join(map(safe, kept.through))
-        text = f"{safe(kept.user)} keeps {names} through {through} (was also {safe(kept.role)})"
+        own = kept.subject if kept.subject_kind == "role" else None
+        ways = ["its own grant" if name == own else safe(name) for name in kept.through]
+        was = "its own grant" if kept.role == own else safe(kept.role)
+        who = f"role {safe(kept.subject)}" if own else safe(kept.subject)
+        text = f"{who} keeps {names} through {', '.join(ways)} (was also {was})"
         first, *rest = _wrap_names(text, style.width - 4)
         yield f"    {first}"
         yield from _indented(rest, 6)
