@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 
 def lint_text(findings: Sequence[Diagnostic], files: Sequence[str], style: Style) -> str:
-    """Every finding with its id, and how many there are."""
+    """Every finding with its id, and how many warnings and notes there are."""
     lines = []
     for finding in findings:
         shown = replace(finding, message=f"{finding.message} [{finding.id}]")
         lines += [*diagnostic_lines(shown, style, fold=True), ""]
-    number = counted(len(findings), "finding") if findings else "No findings"
-    lines.append(f"{number} in {counted(len(files), 'file')}.")
+    notes = sum(finding.severity == "note" for finding in findings)
+    numbers = [(len(findings) - notes, "warning"), (notes, "note")]
+    number = " and ".join(counted(many, noun) for many, noun in numbers if many)
+    lines.append(f"{number or 'No findings'} in {counted(len(files), 'file')}.")
     return "\n".join(lines) + "\n"
 
 
