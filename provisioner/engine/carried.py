@@ -9,10 +9,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from provisioner.engine.access import add_included
+from provisioner.engine.access import add_included, indices
+from provisioner.engine.reachable import reachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from provisioner.model import Role, State
 
@@ -63,15 +64,6 @@ class Items:
         return sorted(self._names[index] for index in indices(items))
 
 
-def indices(bits: int) -> Iterator[int]:
-    """The positions of the bits that are set, lowest first."""
-    digits = f"{bits:b}"[::-1]
-    index = digits.find("1")
-    while index >= 0:
-        yield index
-        index = digits.find("1", index + 1)
-
-
 class Carried:
     """The items that the roles and users of one state carry, includes among them.
 
@@ -93,10 +85,11 @@ class Carried:
                 found |= get(name, 0)
             self.users[login] = found
         self._without: dict[frozenset[str], dict[str, int]] = {}
+        self._touched: dict[frozenset[str], set[str]] = {}
 
     def of_role(self, name: str, exempt: frozenset[str] = _NOBODY) -> int:
         """What a role carries."""
-        if not exempt:
+        if not exempt or name not in self._touching(exempt):
             return self.roles.get(name, 0)
         known = self._without.setdefault(exempt, {})
         if name not in known:
@@ -110,10 +103,20 @@ class Carried:
         """What a user, by case-folded login, carries over all roles."""
         if not exempt or login not in self.state.assignments:
             return self.users.get(login, 0)
+        held = self.state.assignments[login].roles
+        if held.isdisjoint(self._touching(exempt)):
+            return self.users[login]
         found = 0
-        for name in self.state.assignments[login].roles:
+        for name in held:
             found |= self.of_role(name, exempt)
         return found
+
+    def _touching(self, exempt: frozenset[str]) -> set[str]:
+        """The exempted roles, and all that include them: only these carry less than it seems."""
+        known = self._touched.get(exempt)
+        if known is None:
+            known = self._touched[exempt] = reachable(exempt, self._included_in)
+        return known
 
     def carriers(self, name: str, exempt: frozenset[str] = _NOBODY) -> tuple[set[str], set[str]]:
         """The other roles and the users (by case-folded login) that carry a role."""

@@ -37,12 +37,8 @@ class Rule:
     grouped: bool
     exempt: frozenset[str]
     limits: Mapping[str, Any]
+    at_most: int = 0
     fewest: int = 1
-
-    @property
-    def at_most(self) -> int:
-        """How many of the classes may be carried."""
-        return int(self.limits.get("at_most", 1)) if self.kind == "separation_of_duty" else 0
 
     def is_broken_by(self, carried: int) -> bool:
         """Whether a role or user that carries these items breaks separation of duty or denial."""
@@ -82,6 +78,7 @@ def _rule(policy: Mapping[str, Any], kind: RuleKind, as_of: date, items: Items) 
         whole |= items.set_of("privileges", written.get("privileges", ()))
         limits = written
     place = policy.get("place")
+    at_most = policy.get("at_most", 1) if kind == "separation_of_duty" else 0
     apart = sum(part.bit_count() for part in classes) == whole.bit_count()
     return Rule(
         policy["name"],
@@ -93,7 +90,8 @@ def _rule(policy: Mapping[str, Any], kind: RuleKind, as_of: date, items: Items) 
         grouped,
         frozenset(name for name, until in _exempt(policy) if until is None or as_of <= until),
         limits,
-        limits.get("at_most", 1) + 1 if kind == "separation_of_duty" and apart else 1,
+        at_most,
+        at_most + 1 if apart else 1,
     )
 
 

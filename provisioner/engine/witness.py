@@ -5,18 +5,17 @@ A witness is minimal: without any one of its links it no longer shows a break.
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
-from provisioner.engine.carried import indices
+from provisioner.engine.access import indices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from provisioner.engine.carried import Carried
-    from provisioner.engine.chains import Chain, Chains, Link
+    from provisioner.engine.chains import Chain, Chains, Link, Path
     from provisioner.engine.rule import Rule
     from provisioner.model import Place, State
 
@@ -35,6 +34,8 @@ class Ways:
     def __init__(self, carried: Carried, chains: Chains) -> None:
         self._carried = carried
         self._chains = chains
+        self._reached: dict[tuple[str, frozenset[str]], list[list[tuple[Path, int]]]] = {}
+        self._chain_of: dict[tuple[Path, int], Chain] = {}
 
     def of_user(self, login: str, rule: Rule, items: int, fresh: int = 0) -> list[Way]:
         """Ways to as few of the items that a user carries as break the rule.
@@ -60,10 +61,10 @@ class Ways:
         self, login: str | None, starts: list[str], rule: Rule, items: int, fresh: int
     ) -> list[Way]:
         enough = rule.at_most + 1
-        seen: list[tuple[tuple[str, ...], int]] = []
+        seen: list[tuple[Path, int]] = []
         met = 0
-        for path in self._breadth_first(starts, rule.exempt):
-            more = self._carried.own[path[-1]] & items & ~met
+        for path, own in self._nearest_first(starts, rule.exempt):
+            more = own & items & ~met
             if more:
                 met |= more
                 seen += [(path, 1 << index) for index in indices(more)]
@@ -79,34 +80,59 @@ class Ways:
             more = rule.count(taken | item)
             if more > count:
                 taken, count = taken | item, more
-                chosen.append(Way(item, self._chain(login, path, item)))
+                start = () if login is None else (self._chains.assignment(login, path[0]),)
+                chosen.append(Way(item, (*start, *self._links(path, item))))
                 if count >= enough:
                     break
         return chosen
 
-    def _chain(self, login: str | None, path: tuple[str, ...], item: int) -> Chain:
-        chains = self._chains
-        links = [] if login is None else [chains.assignment(login, path[0])]
-        links += [chains.include(*step) for step in pairwise(path)]
-        if item != self._carried.items.role(path[-1]):
-            links.append(chains.grants(path[-1], self._carried.items.name(item))[0])
-        return tuple(links)
+    def _links(self, path: Path, item: int) -> Chain:
+        """The includes along a path, and the grant at its end, unless the item is a role."""
+        known = self._chain_of.get((path, item))
+        if known is None:
+            links = [self._chains.include(*step) for step in pairwise(path)]
+            if item != self._carried.items.role(path[-1]):
+                links.append(self._chains.grants(path[-1], self._carried.items.name(item))[0])
+            known = self._chain_of[path, item] = tuple(links)
+        return known
 
-    def _breadth_first(
-        self, starts: Iterable[str], exempt: frozenset[str]
-    ) -> Iterator[tuple[str, ...]]:
-        """The shortest path to every role that can be reached and is not exempt, each role once."""
-        roles = self._carried.state.roles
-        allowed = [name for name in starts if name in roles and name not in exempt]
-        waiting: deque[tuple[str, ...]] = deque((name,) for name in allowed)
-        met = set(allowed)
-        while waiting:
-            path = waiting.popleft()
-            yield path
-            for included in sorted(roles[path[-1]].includes):
-                if included in roles and included not in exempt and included not in met:
-                    met.add(included)
-                    waiting.append((*path, included))
+    def _nearest_first(
+        self, starts: list[str], exempt: frozenset[str]
+    ) -> Iterator[tuple[Path, int]]:
+        """The roles that are or grant items, by a shortest path to each, and what those are.
+
+        As if all starts were searched breadth first together, so that the paths make one tree. A
+        role may come again by another start, later, when its items are known already.
+        """
+        found = [self._levels(start, exempt) for start in starts]
+        if len(found) == 1:
+            for level in found[0]:
+                yield from level
+        else:
+            for levels in zip_longest(*found):
+                for level in levels:
+                    yield from level or ()
+
+    def _levels(self, start: str, exempt: frozenset[str]) -> list[list[tuple[Path, int]]]:
+        """What can be reached from a role, by the number of includes on the way."""
+        known = self._reached.get((start, exempt))
+        if known is not None:
+            return known
+        roles, own = self._carried.state.roles, self._carried.own
+        found: list[list[tuple[Path, int]]] = []
+        paths: list[Path] = [(start,)] if start in roles and start not in exempt else []
+        met = {start}
+        while paths:
+            found.append([(path, own[path[-1]]) for path in paths if own[path[-1]]])
+            further: list[Path] = []
+            for path in paths:
+                for included in sorted(roles[path[-1]].includes - met):
+                    if included in roles and included not in exempt:
+                        met.add(included)
+                        further.append((*path, included))
+            paths = further
+        self._reached[start, exempt] = found
+        return found
 
     def minimal(self, ways: Iterable[Way], rule: Rule) -> tuple[Chain, ...]:
         """The chains of the ways, without what the rest of them shows as well.
@@ -118,7 +144,7 @@ class Ways:
         itself = next((way.item for way in ways if not way.chain), 0)
         if any(chain[-1].kind != "grant" for chain in chains):
             chains = self._shortened(chains, itself, rule)
-        return tuple(dict.fromkeys(chains))
+        return tuple(chains)
 
     def _shortened(self, chains: list[Chain], itself: int, rule: Rule) -> list[Chain]:
         for number in reversed(range(len(chains))):
