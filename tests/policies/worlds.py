@@ -63,7 +63,8 @@ def policies(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["separation_of_duty", "deny", "restrict"]))
     policy: dict[str, Any] = {"name": "p"}
     if kind == "restrict":
-        limit = draw(st.sampled_from([{"max_users": 0}, {"max_users": 1}, {"only_users": ["ada"]}]))
+        limits: list[dict[str, Any]] = [{"max_users": 0}, {"max_users": 1}, {"only_users": ["ada"]}]
+        limit = draw(st.sampled_from(limits))
         policy[kind] = {"roles" if of_roles else "privileges": some, **limit}
     elif kind == "separation_of_duty" and draw(st.booleans()):
         cut = draw(st.integers(1, len(some) - 1))
@@ -125,7 +126,7 @@ class Opinion:
     def breaks(self, carried: set[str]) -> bool:
         """Whether somebody who carries this breaks separation of duty or denial."""
         if self.kind == "separation_of_duty":
-            return sum(1 for part in self.classes() if part & carried) > self.at_most
+            return len([part for part in self.classes() if part & carried]) > int(self.at_most)
         return bool(carried)
 
     def guilty_roles(self) -> dict[str, set[str]]:
