@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from provisioner.diagnostics import Diagnostic, Severity
 from provisioner.engine.carried import Items
 from provisioner.engine.judged import Age, Dates, Judged
+from provisioner.engine.phrases import counted
 from provisioner.engine.rule import Rule, RuleKind, rules_of
 from provisioner.model import DatedRole
 
@@ -215,7 +216,8 @@ def _restrict(rule: Rule, view: Judged) -> Iterator[Violation]:
             message = f"user {user}: {_through(way.chain)}, which only {only} may hold"
             place = view.brought_at(age, (way.chain,))
             names = view.items.names(holders[login])
-            yield _violation(rule, ("user", user), message, names, age, (way.chain,), place)
+            chains = view.ways.minimal([way], rule)
+            yield _violation(rule, ("user", user), message, names, age, chains, place)
 
 
 def _too_many(
@@ -223,12 +225,15 @@ def _too_many(
 ) -> Violation:
     limit = rule.limits["max_users"]
     order = sorted(holders, key=lambda login: (not ages[login].fresh, login))
+    # Nearest ways alone: a further one might lead past what another user's chain shows already.
     chains = tuple(
-        view.ways.of_user(login, rule, holders[login], ages[login].fresh)[0].chain
+        chain
         for login in order[: limit + 1]
+        for chain in view.ways.minimal(view.ways.of_user(login, rule, holders[login]), rule)
     )
     users = [view.state.assignments[login].user for login in holders]
-    message = f"{len(users)} users hold {what}, at most {limit} may: {_listed(users)}"
+    hold = "holds" if len(users) == 1 else "hold"
+    message = f"{counted(len(users), 'user')} {hold} {what}, at most {limit} may: {_listed(users)}"
     fresh = sum(1 for age in ages.values() if age.fresh)
     was_broken = False
     if view.before is not None:
@@ -238,7 +243,8 @@ def _too_many(
             new = [view.state.assignments[login].user for login in order[:fresh]]
             message += f"; of these {_listed(new)} by this change"
     age = Age(fresh, was_broken)
-    place = view.brought_at(age, chains)
+    first = view.ways.of_user(order[0], rule, holders[order[0]], ages[order[0]].fresh)
+    place = view.brought_at(age, (way.chain for way in first))
     return _violation(rule, ("policy", rule.name), message, users, age, chains, place)
 
 

@@ -285,3 +285,13 @@ def test_of_three_classes_two_are_allowed_by_at_most() -> None:
     rule = {"separation_of_duty": [["A"], ["B"], ["C", "D"]], "at_most": 2}
     assert not broken(rule, state({"r": "A C D"}, {}))
     assert broken(rule, state({"r": "A B C"}, {}))
+
+
+def test_the_witness_of_a_limit_stays_minimal_where_more_is_new_to_one() -> None:
+    """A is new to ada, both to eve; B, by which both hold it, is all that has to be shown."""
+    roles = {"r": "B", "s": "A"}
+    before, where = state(roles, {"ada": "r"}), state(roles, {"ada": "r", "eve": "r"}, r="s")
+    rule = {"restrict": {"privileges": ["A", "B"], "max_users": 1}}
+    (found,) = broken(rule, where, before=before)
+    ends = [[link.object for link in chain] for chain in found.witness]
+    assert ends == [["r", "B"], ["r", "B"]]
