@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final, Literal
 if TYPE_CHECKING:
     from provisioner.model import Place
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
+_GRAVITY: tuple[Severity, ...] = ("error", "warning", "note")
 # Of how many findings a run shows every word; of the rest it says how many there are, by id.
 SHOWN_IN_FULL: Final = 50
 
@@ -34,3 +35,8 @@ def sort_key(diagnostic: Diagnostic) -> tuple[str, int, int, str, str]:
     if place is None or isinstance(place, str):
         return (place or "", 0, 0, diagnostic.id, diagnostic.message)
     return (place.file, place.line, place.column, diagnostic.id, diagnostic.message)
+
+
+def gravest_first(diagnostic: Diagnostic) -> tuple[int, tuple[str, int, int, str, str]]:
+    """Order findings by severity, then as ``sort_key`` does."""
+    return (_GRAVITY.index(diagnostic.severity), sort_key(diagnostic))

@@ -198,8 +198,8 @@ def _read_violation(item: dict[str, Any]) -> Violation:
         tuple(Link(**{**link, "place": _read_place(link["place"])}) for link in chain)
         for chain in item["witness"]
     )
-    place = _read_place(item["place"])
-    return Violation(**{**item, "items": tuple(item["items"]), "witness": witness, "place": place})
+    places = {key: _read_place(item[key]) for key in ("place", "brought_at")}
+    return Violation(**{**item, "items": tuple(item["items"]), "witness": witness, **places})
 
 
 def _place(place: Place | None) -> dict[str, Any] | None:
@@ -332,7 +332,13 @@ def _plan(document: dict[str, Any]) -> Plan:
             for user in document["impact"]
         ),
         kept=tuple(
-            Kept(item["user"], item["role"], tuple(item["privileges"]), tuple(item["through"]))
+            Kept(
+                item["subject_kind"],
+                item["subject"],
+                item["role"],
+                tuple(item["privileges"]),
+                tuple(item["through"]),
+            )
             for item in document["kept"]
         ),
         violations=tuple(map(_read_violation, document["violations"])),

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from provisioner.model import Role, State
 
@@ -89,7 +89,7 @@ class AccessTable:
         in_bits = {names: sum(bits[name] for name in names) for names in own}
         self.roles: dict[str, int] = {n: in_bits[r.privileges] for n, r in state.roles.items()}
         self._names: dict[int, tuple[str, ...]] = {}
-        self._add_included(state.roles)
+        add_included(state.roles, self.roles)
         self.users: dict[str, int] = {
             login: self.union(assignment.roles) for login, assignment in state.assignments.items()
         }
@@ -105,27 +105,63 @@ class AccessTable:
         """The names of a set of privileges, sorted."""
         known = self._names.get(privileges)
         if known is None:
-            digits = f"{privileges:b}"[::-1]
-            known = tuple(
-                n for n, digit in zip(self.privileges, digits, strict=False) if digit == "1"
-            )
+            known = tuple(self.privileges[index] for index in indices(privileges))
             self._names[privileges] = known
         return known
 
-    def _add_included(self, roles: Mapping[str, Role]) -> None:
-        """Add what is included, innermost first, until nothing is added any more.
 
-        One round does it, unless stored includes run in circles.
-        """
-        order = _included_first(roles)
-        carried = self.roles
-        moving = bool(order)
-        while moving:
-            moving = False
-            for name in order:
-                found = carried[name] | self.union(roles[name].includes)
-                moving = moving or found != carried[name]
-                carried[name] = found
+def add_included(roles: Mapping[str, Role], carried: dict[str, int]) -> None:
+    """Add to what each role carries itself what it includes; sets are ints, a bit for each item.
+
+    Innermost first, until nothing is added any more: one round, unless stored includes run in
+    circles.
+    """
+    order = _included_first(roles)
+    moving = bool(order)
+    while moving:
+        moving = False
+        for name in order:
+            found = carried[name]
+            for included in roles[name].includes:
+                found |= carried.get(included, 0)
+            moving = moving or found != carried[name]
+            carried[name] = found
+
+
+def carriers(state: State, users: Iterable[str]) -> dict[str, int]:
+    """Who carries each role, directly or through an include: a bit for each user, in their order.
+
+    ``users`` are case-folded logins, each once.
+    """
+    held: dict[str, bytearray] = {}
+    logins = list(users)
+    for index, login in enumerate(logins):
+        assignment = state.assignments.get(login)
+        for name in assignment.roles if assignment is not None else ():
+            if name not in held:
+                held[name] = bytearray(len(logins) // 8 + 1)
+            held[name][index >> 3] |= 1 << (index & 7)
+    found = dict.fromkeys(state.roles, 0)
+    found |= {name: int.from_bytes(bits, "little") for name, bits in held.items()}
+    outermost_first = _included_first(state.roles)[::-1]
+    moving = bool(outermost_first)
+    while moving:
+        moving = False
+        for name in outermost_first:
+            for included in state.roles[name].includes & found.keys():
+                more = found[included] | found[name]
+                moving = moving or more != found[included]
+                found[included] = more
+    return found
+
+
+def indices(bits: int) -> Iterator[int]:
+    """The positions of the bits that are set, lowest first."""
+    digits = f"{bits:b}"[::-1]
+    index = digits.find("1")
+    while index >= 0:
+        yield index
+        index = digits.find("1", index + 1)
 
 
 def _included_first(roles: Mapping[str, Role]) -> list[str]:
@@ -145,13 +181,15 @@ def _included_first(roles: Mapping[str, Role]) -> list[str]:
     return [name for name in order if roles[name].includes]
 
 
-def impact(before: State, after: State) -> tuple[UserImpact, ...]:
+def impact(
+    before: State, after: State, access: tuple[EffectiveAccess, EffectiveAccess] | None = None
+) -> tuple[UserImpact, ...]:
     """Return, for every user whose effective access differs, what is gained and lost.
 
     Users are compared by their effective privileges, so a role split in two with the same holders
-    has no impact. Sorted by login.
+    has no impact. Sorted by login. ``access`` is that of both states, where it is there already.
     """
-    old, new = EffectiveAccess(before), EffectiveAccess(after)
+    old, new = access or (EffectiveAccess(before), EffectiveAccess(after))
     moved = {
         name
         for name in before.roles.keys() | after.roles.keys()

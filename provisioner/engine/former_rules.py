@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access import EffectiveAccess
-from provisioner.engine.policy import check_policies, told_apart
+from provisioner.engine.policy import check_policies
 from provisioner.engine.rules_in_force import exempt_roles, in_force, in_new_names, roles_judged
 from provisioner.model import DatedRole, DesiredUser, Role, State
 
@@ -91,9 +91,10 @@ def _new_breaks(
     held: Mapping[str, DesiredUser],
 ) -> Iterator[Violation]:
     before, after = states
-    found = check_policies((policy,), after, as_of, users=users, shipped=shipped)
-    had = check_policies((policy,), before, as_of, users=held, shipped=shipped)
-    for violation in told_apart(found, had):
+    found = check_policies(
+        (policy,), after, as_of, before=before, users=users, former_users=held, shipped=shipped
+    )
+    for violation in found:
         if violation.is_new and violation.severity == "error":
             yield violation
 

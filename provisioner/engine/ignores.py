@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
 
-from provisioner.diagnostics import Diagnostic, sort_key
+from provisioner.diagnostics import Diagnostic, gravest_first
 from provisioner.model import Place
 from provisioner.names import did_you_mean
 
@@ -46,7 +46,8 @@ def without_ignored(
 ) -> tuple[Diagnostic, ...]:
     """Return the findings that nobody ignores, and one for each ignored id that hides nothing.
 
-    Findings about ignores can be ignored as well. ``known`` are all ids there are. Sorted.
+    Findings about ignores can be ignored as well. ``known`` are all ids there are. Warnings first,
+    then by place.
     """
     used: set[tuple[Ignore, str]] = set()
     kept = _kept(findings, ignores, used)
@@ -54,7 +55,7 @@ def without_ignored(
     idle += [_names_nothing(ignore) for ignore in ignores if not ignore.ids]
     kept += _kept(idle, ignores, used)
     kept += [_idle(ignore, id, known) for ignore, id in _all(ignores, used) if id == UNUSED]
-    return tuple(sorted(set(kept), key=sort_key))
+    return tuple(sorted(set(kept), key=gravest_first))
 
 
 def _all(ignores: Iterable[Ignore], used: set[tuple[Ignore, str]]) -> list[tuple[Ignore, str]]:

@@ -1,6 +1,7 @@
 """What roles and assignments say without need, or without effect: findings, none of them an error.
 
-Every check is a function, in a table by the stable id of its findings. What external roles carry is
+A *warning* is something to mend; a *note* is good to know, and may be as it should be. Every check
+is a function, in a table by the stable id of its findings. What external roles carry is
 not known here; roles that include one are never called equal, less or superfluous.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from provisioner.diagnostics import Diagnostic, sort_key
+from provisioner.diagnostics import Diagnostic, gravest_first
 from provisioner.engine import lint_roles, lint_users
 from provisioner.engine.ignores import UNUSED
 
@@ -33,13 +34,15 @@ CHECKS: Final[dict[str, Check]] = {
     "requires-unmet": lint_roles.requires_unmet,
 }
 IDS: Final = (*CHECKS, UNUSED)
+# What passes by itself, and what is a matter of taste.
+NOTES: Final = frozenset({"assignment-ends-soon", "role-subset"})
 
 
 def lint(case: Case) -> tuple[Diagnostic, ...]:
-    """Return every finding of every check, by place."""
+    """Return every finding of every check, warnings first, by place."""
     found = {
-        Diagnostic(id, message, place, remedy, "warning")
+        Diagnostic(id, message, place, remedy, "note" if id in NOTES else "warning")
         for id, check in CHECKS.items()
         for message, place, remedy in check(case)
     }
-    return tuple(sorted(found, key=sort_key))
+    return tuple(sorted(found, key=gravest_first))

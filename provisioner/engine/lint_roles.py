@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from provisioner.engine.lint_case import covering
 from provisioner.engine.phrases import counted, line_of, listed, quoted, way, word
@@ -36,8 +36,36 @@ def equal_roles(case: Case) -> Iterator[Found]:
                 yield message, case.places.role(name), remedy
 
 
+# With fewer privileges in common, or a smaller part, a role is part of another by chance.
+_SHARED: Final = 3
+_PART: Final = 2
+
+
 def role_subset(case: Case) -> Iterator[Found]:
-    """Supersets are found by bits: for each privilege, the set of roles that carry it."""
+    """Roles that carry all of others without including them, where that is much of what they carry.
+
+    Each is told of the smallest role that it is a part of, and those of one role together.
+    """
+    parts: dict[str, list[str]] = {}
+    for name, whole in _smallest_larger(case):
+        if len(case.access.of_role(whole)) <= _PART * len(case.access.of_role(name)):
+            parts.setdefault(whole, []).append(name)
+    for whole, names in sorted(parts.items()):
+        all_of = quoted(sorted(names))
+        if len(names) == 1:
+            total = counted(len(case.access.of_role(whole)), "privilege")
+            all_of += f"{line_of(case.places.role(names[0]))}"
+            all_of += f" ({len(case.access.of_role(names[0]))} of its {total})"
+        message = f"`{whole}` carries all of {all_of} without including "
+        remedy = f"have `{whole}` include {quoted(sorted(names))}, and grant the rest itself"
+        yield message + ("it" if len(names) == 1 else "them"), case.places.role(whole), remedy
+
+
+def _smallest_larger(case: Case) -> Iterator[tuple[str, str]]:
+    """For each role that is worth it, the smallest role that carries all of it and more.
+
+    Found by bits: for each privilege, the set of roles that carry it.
+    """
     candidates = [name for name in case.by_size if not case.catalogue.is_default(name)]
     carriers: dict[str, int] = {}
     includers: dict[str, int] = {}
@@ -51,20 +79,13 @@ def role_subset(case: Case) -> Iterator[Found]:
             includers[included] = includers.get(included, 0) | 1 << index
     for name in candidates:
         privileges = case.access.of_role(name)
-        if not privileges or name not in case.known:
+        if len(privileges) < _SHARED or name not in case.known:
             continue
         larger = ~(includers[name] | same[privileges])
         for privilege in privileges:
             larger &= carriers[privilege]
         if larger:
-            smallest = candidates[(larger & -larger).bit_length() - 1]
-            others = larger.bit_count() - 1
-            more = f" (and of {counted(others, 'more role')})" if others else ""
-            where = line_of(case.places.role(smallest))
-            part = f"{len(privileges)} of {len(case.access.of_role(smallest))} privileges"
-            message = f"`{name}` is a part of `{smallest}`{where}: {part}{more}"
-            remedy = f"have `{smallest}` include `{name}` instead of granting the same again"
-            yield message, case.places.role(name), remedy
+            yield name, candidates[(larger & -larger).bit_length() - 1]
 
 
 def redundant_include(case: Case) -> Iterator[Found]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine import guards
-from provisioner.engine.access import UserImpact, impact
+from provisioner.engine.access import EffectiveAccess, UserImpact, impact
 from provisioner.engine.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.compare import find_changes, recounted
@@ -223,7 +223,8 @@ def _judged(
 
     The snapshot says whom the store takes the reader for, and which roles administer it.
     """
-    effects = () if plan.is_empty else impact(before, after)
+    access = (EffectiveAccess(before), EffectiveAccess(after))
+    effects = () if plan.is_empty else impact(before, after, access)
     broken = violations(plan, before, after, desired)
     case = guards.Case(
         plan.changes,
@@ -247,7 +248,7 @@ def _judged(
     return replace(
         plan,
         impact=effects,
-        kept=find_kept(plan.changes, before, after),
+        kept=find_kept(plan.changes, before, after, access),
         violations=broken,
         blockers=(*problems, *guards.check(case), *blocking, *by_loosening),
     )

@@ -1,28 +1,35 @@
 """What roles and assignments must not amount to, and a minimal witness where they do.
 
-Separation of duty, restriction and denial are checked on any state; dated assignments on the
+Separation of duty, restriction and denial are judged on any state; dated assignments on the
 sources, since no panel stores dates. A policy's exemptions name roles: what arrives only through
 them is not counted.
 
-Separation of duty follows NIST RBAC's static constraint (ANSI INCITS 359): of n conflicting items
-nobody carries more than ``at_most``.
+Separation of duty follows NIST RBAC's static constraint (ANSI INCITS 359): of n conflicting items,
+or classes of them, nobody carries more than ``at_most``.
+
+**New or old.** Judged by what is carried, never by how. A break is old where its subject carried
+all of it before; one more holder, one more item or a longer date makes it new.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from provisioner.diagnostics import Diagnostic, Severity
-from provisioner.engine.access import EffectiveAccess
-from provisioner.engine.chains import Chain, Chains, Link
-from provisioner.model import NoProvenance, Place, State
+from provisioner.engine.carried import Items
+from provisioner.engine.judged import Age, Dates, Judged
+from provisioner.engine.phrases import counted
+from provisioner.engine.rule import Rule, RuleKind, rules_of
+from provisioner.model import DatedRole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import date
 
-    from provisioner.model import DesiredUser, Provenance
+    from provisioner.engine.chains import Chain
+    from provisioner.engine.witness import Way
+    from provisioner.model import DesiredUser, Place, Provenance, State
 
 Subject = Literal["role", "user", "policy"]
 _SHOWN = 5
@@ -32,9 +39,11 @@ _SHOWN = 5
 class Violation:
     """One break of one policy.
 
-    ``items`` are the privileges, roles or users that break it, sorted. ``witness`` has, for each
-    item, a chain that shows it: every link is in the state, and without any one of them the
-    witness no longer breaks the policy. ``is_new`` is False where the state before had it already.
+    ``items`` are the privileges, roles or users that break it, sorted. ``witness`` has the chains
+    that show it: every link is in the state, and without any one of them they no longer show a
+    break. ``place`` is the policy's own, ``brought_at`` the line by which the change brings the
+    break, where there is one. ``is_new`` is False where the state before had it already;
+    ``is_worse`` is True where it had a smaller one.
     """
 
     policy: str
@@ -46,25 +55,17 @@ class Violation:
     witness: tuple[Chain, ...] = ()
     place: Place | None = None
     is_new: bool = True
+    is_worse: bool = False
+    brought_at: Place | None = None
 
     def diagnostic(self, *, told_apart: bool = True) -> Diagnostic:
         """The violation as a finding; ``told_apart`` says whether it is new."""
-        age = ("; this change brings it" if self.is_new else "; it is there already") * told_apart
-        text = f"policy `{self.policy}`: {self.message}{age}"
-        return Diagnostic("policy-violation", text, self.place, None, self.severity)
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """A state as one policy sees it: without what its exemptions cover."""
-
-    state: State
-    access: EffectiveAccess
-    chains: Chains
-    provenance: Provenance
-    roles: tuple[str, ...]
-    users: Mapping[str, DesiredUser]
-    as_of: date
+        age = "; it is there already"
+        if self.is_new:
+            age = "; this change makes it worse" if self.is_worse else "; this change brings it"
+        text = f"policy `{self.policy}`: {self.message}{age * told_apart}"
+        place = self.brought_at or self.place
+        return Diagnostic("policy-violation", text, place, None, self.severity)
 
 
 def check_policies(
@@ -72,181 +73,119 @@ def check_policies(
     state: State,
     as_of: date,
     *,
+    before: State | None = None,
     provenance: Provenance | None = None,
     users: Mapping[str, DesiredUser] | None = None,
+    former_users: Mapping[str, DesiredUser] | None = None,
     shipped: frozenset[str] = frozenset(),
 ) -> tuple[Violation, ...]:
-    """Return every violation of the policies in a state.
+    """Return every violation of the policies in a state, new ones told from those there before.
+
+    Where a role breaks a policy, it is named, and of those who hold it only whoever breaks the
+    policy in another way too, or is new to a break that the role had before.
 
     Args:
         policies: As in the sources, with globs expanded; ``place`` may tell where one stands.
-        state: The roles and assignments to check.
+        state: The roles and assignments to judge.
         as_of: The day on which exemptions and end dates are judged.
+        before: The state before, its roles under their new names. Without it every break is new.
         provenance: Gives the witnesses their places.
         users: What the sources say of users, for ``dated`` policies; without it they are skipped.
+        former_users: What was known of users and dates before, where it is known. Else whoever
+            held a role held it without an end date.
         shipped: Default roles that nobody declares: what they carry is the panel's doing, so only
-            the users who hold them are checked.
+            the users who hold them are judged.
     """
-    found: list[Violation] = []
-    for policy in policies:
-        view = _view(policy, state, as_of, provenance, users or {}, shipped)
-        for kind, check in _CHECKS.items():
-            if kind in policy:
-                found += check(policy, view)
-    return tuple(found)
-
-
-def told_apart(after: Iterable[Violation], before: Iterable[Violation]) -> tuple[Violation, ...]:
-    """Mark those violations of the later state that the earlier one has as well, or worse."""
-    known: dict[tuple[str, str, str], list[set[str]]] = {}
-    for violation in before:
-        key = (violation.policy, violation.subject_kind, violation.subject)
-        known.setdefault(key, []).append(set(violation.items))
-    return tuple(
-        replace(
-            v,
-            is_new=not any(
-                had.issuperset(v.items)
-                for had in known.get((v.policy, v.subject_kind, v.subject), ())
-            ),
-        )
-        for v in after
-    )
-
-
-def _view(
-    policy: Mapping[str, Any],
-    state: State,
-    as_of: date,
-    provenance: Provenance | None,
-    users: Mapping[str, DesiredUser],
-    shipped: frozenset[str],
-) -> _View:
-    exempt = {name for name, until in _exemptions(policy) if until is None or as_of <= until}
-    if exempt:
-        roles = {name: role for name, role in state.roles.items() if name not in exempt}
-        state = State(roles, state.assignments)
-    checked = tuple(sorted(state.roles.keys() - shipped))
-    places = provenance or NoProvenance()
-    chains = Chains(state, places)
-    return _View(state, EffectiveAccess(state), chains, places, checked, users, as_of)
-
-
-def _exemptions(policy: Mapping[str, Any]) -> Iterator[tuple[str, date | None]]:
-    for item in policy.get("except", ()):
-        if isinstance(item, str):
-            yield item, None
-        else:
-            until = item.get("until")
-            yield item["role"], date.fromisoformat(until) if until else None
+    items = Items()
+    rules = rules_of(policies, as_of, items)
+    if not rules:
+        return ()
+    dates = Dates(as_of, users or {}, former_users)
+    view = Judged(state, before, items, dates, provenance=provenance, shipped=shipped)
+    found = (_CHECKS[rule.kind](rule, view) for rule in map(view.narrowed, rules))
+    return tuple(violation for each in found for violation in each)
 
 
 def _violation(
-    policy: Mapping[str, Any],
+    rule: Rule,
     subject: tuple[Subject, str],
     message: str,
     items: Iterable[str],
-    witness: Iterable[Chain] = (),
+    age: Age,
+    witness: tuple[Chain, ...] = (),
+    place: Place | None = None,
 ) -> Violation:
-    place = policy.get("place")
     return Violation(
-        policy["name"],
-        policy.get("severity", "error"),
+        rule.name,
+        rule.severity,
         *subject,
         message,
         tuple(sorted(items)),
-        tuple(witness),
-        Place(*place) if place else None,
+        witness,
+        rule.place,
+        bool(age.fresh),
+        age.was_broken and bool(age.fresh),
+        place,
     )
 
 
-def _separation_of_duty(policy: Mapping[str, Any], view: _View) -> Iterator[Violation]:
-    subjects = policy["separation_of_duty"]
-    at_most = policy.get("at_most", 1)
-    conflicting, of_role, of_user, why = _measures(subjects, view)
-    guilty: set[str] = set()
-    for name in view.roles:
-        carried = sorted(conflicting & of_role(name))
-        if len(carried) > at_most:
-            guilty.add(name)
-            yield _conflict(policy, ("role", name), carried, why("role", name, carried))
-    for login, held in sorted(view.state.assignments.items()):
-        carried = sorted(conflicting & of_user(login))
-        if len(carried) > at_most and guilty.isdisjoint(held.roles):
-            witness = why("user", login, carried)
-            yield _conflict(policy, ("user", held.user), carried, witness)
+def _carrying(rule: Rule, view: Judged) -> Iterator[Violation]:
+    """Separation of duty and denial: what a role or a user must not carry."""
+    guilty: dict[str, tuple[int, bool]] = {}
+    for name, carried in view.roles_with(rule):
+        age = view.age_of_role(name, carried, rule)
+        guilty[name] = (carried, bool(age.fresh))
+        ways = view.ways.of_role(name, rule, carried, age.fresh)
+        yield _burden(("role", name), carried, age, ways, rule, view)
+    for login, carried in view.users_with(rule):
+        held = view.state.assignments[login]
+        age = view.age_of_user(login, carried, rule)
+        named = [guilty[role] for role in held.roles & guilty.keys()]
+        is_told = not age.fresh or view.before is None or any(new for _, new in named)
+        if is_told and _is_covered(carried, [items for items, _ in named], rule):
+            continue
+        ways = view.ways.of_user(login, rule, carried, age.fresh)
+        yield _burden(("user", held.user), carried, age, ways, rule, view)
 
 
-def _measures(
-    subjects: Any, view: _View
-) -> tuple[
-    frozenset[str],
-    Callable[[str], frozenset[str]],
-    Callable[[str], frozenset[str]],
-    Callable[[str, str, list[str]], list[Chain]],
-]:
-    """How to measure privileges, or roles: the items, who carries which, and the chains for it."""
-    if isinstance(subjects, dict):
-        items = frozenset(subjects["roles"])
-
-        def roles_of_user(login: str) -> frozenset[str]:
-            return view.access.closure(view.state.assignments[login].roles)
-
-        def role_chains(kind: str, name: str, found: list[str]) -> list[Chain]:
-            return [chain for item in found if (chain := _to_role(view, kind, name, item))]
-
-        return items, lambda name: view.access.closure((name,)), roles_of_user, role_chains
-
-    def privilege_chains(kind: str, name: str, found: list[str]) -> list[Chain]:
-        shortest = view.chains.shortest_of_user if kind == "user" else view.chains.shortest_of_role
-        return [chain for item in found if (chain := shortest(name, item))]
-
-    return frozenset(subjects), view.access.of_role, view.access.of_user, privilege_chains
+def _is_covered(carried: int, by_roles: list[int], rule: Rule) -> bool:
+    """Whether the breaks of a user's roles are all the breaks that the user has."""
+    if rule.kind == "deny":
+        for items in by_roles:
+            carried &= ~items
+        return not carried
+    return any(not carried & ~items for items in by_roles)
 
 
-def _to_role(view: _View, kind: str, name: str, role: str) -> Chain | None:
-    """The shortest chain by which a user or a role carries a role; None for the role itself."""
-    waiting: list[tuple[str, Chain]] = [(name, ())]
-    if kind == "user":
-        held = view.state.assignments[name]
-        waiting = [
-            (
-                start,
-                (Link("assignment", held.user, start, view.provenance.assignment(name, start)),),
-            )
-            for start in sorted(held.roles & view.state.roles.keys())
-        ]
-    seen: set[str] = set()
-    while waiting:
-        current, path = waiting.pop(0)
-        if current == role:
-            return path or None
-        if current not in seen and current in view.state.roles:
-            seen.add(current)
-            for included in sorted(view.state.roles[current].includes):
-                link = Link(
-                    "include", current, included, view.provenance.include(current, included)
-                )
-                waiting.append((included, (*path, link)))
-    return None
-
-
-def _conflict(
-    policy: Mapping[str, Any],
-    subject: tuple[Subject, str],
-    carried: list[str],
-    witness: list[Chain],
+def _burden(
+    subject: tuple[Subject, str], carried: int, age: Age, ways: list[Way], rule: Rule, view: Judged
 ) -> Violation:
-    at_most = policy.get("at_most", 1)
-    shown = sorted(witness, key=len)[: at_most + 1]
-    reasons = ", ".join(sorted(_through(chain) for chain in shown))
-    message = f"{subject[1]}: {reasons} (at most {at_most} of {len(_items(policy))})"
-    return _violation(policy, subject, message, carried, shown)
+    chains = view.ways.minimal(ways, rule)
+    reasons = ", ".join(sorted(_reason(way, subject[1]) for way in ways))
+    limit = _denied if rule.kind == "deny" else _at_most
+    message = f"{subject[0]} {subject[1]}: {reasons}{limit(carried, ways, rule, view)}"
+    place = view.brought_at(age, (way.chain for way in ways))
+    return _violation(rule, subject, message, view.items.names(carried), age, chains, place)
 
 
-def _items(policy: Mapping[str, Any]) -> list[str]:
-    subjects = policy["separation_of_duty"]
-    return list(subjects["roles"] if isinstance(subjects, dict) else subjects)
+def _reason(way: Way, subject: str) -> str:
+    return _through(way.chain) if way.chain else f"{subject} itself"
+
+
+def _denied(carried: int, ways: list[Way], _rule: Rule, view: Judged) -> str:
+    for way in ways:
+        carried &= ~way.item
+    others = view.items.names(carried)
+    return ", denied" + (f" (so is what else it carries: {_listed(others)})" if others else "")
+
+
+def _at_most(carried: int, ways: list[Way], rule: Rule, view: Judged) -> str:
+    if rule.grouped:
+        classes = [f"[{_listed(view.items.names(part), 3)}]" for part in rule.classes]
+        return f" (at most {rule.at_most} of {len(classes)} classes: {_listed(classes)})"
+    total = f" (at most {rule.at_most} of {rule.items.bit_count()}"
+    count = rule.count(carried)
+    return f"{total}, it carries {count})" if count > len(ways) else f"{total})"
 
 
 def _through(chain: Chain) -> str:
@@ -259,100 +198,121 @@ def _through(chain: Chain) -> str:
     return f"{chain[-1].object}{way}" + (f" at {place.file}:{place.line}" if place else "")
 
 
-def _restrict(policy: Mapping[str, Any], view: _View) -> Iterator[Violation]:
-    rule = policy["restrict"]
-    holders = _holders(rule, view)
-    what = _listed([*rule.get("roles", ()), *rule.get("privileges", ())])
-    limit = rule.get("max_users")
+def _restrict(rule: Rule, view: Judged) -> Iterator[Violation]:
+    """How many, or who, may hold something."""
+    limits = rule.limits
+    holders = dict(view.users_with(rule))
+    ages = {login: view.age_of_user(login, held, rule) for login, held in holders.items()}
+    what = _listed([*limits.get("roles", ()), *limits.get("privileges", ())])
+    limit = limits.get("max_users")
     if limit is not None and len(holders) > limit:
-        users = [user for user, _ in holders]
-        message = f"{len(users)} users hold {what}, at most {limit} may: {_listed(users)}"
-        chains = [chain for _, chain in holders[: limit + 1]]
-        yield _violation(policy, ("policy", policy["name"]), message, users, chains)
-    if "only_users" in rule:
-        allowed = {login.casefold() for login in rule["only_users"]}
-        for user, chain in holders:
-            if user.casefold() not in allowed:
-                only = _listed(rule["only_users"]) or "nobody"
-                message = f"{user}: {_through(chain)}, which only {only} may hold"
-                yield _violation(policy, ("user", user), message, [chain[-1].object], [chain])
+        yield _too_many(rule, view, holders, ages, what)
+    if "only_users" in limits:
+        allowed = {login.casefold() for login in limits["only_users"]}
+        only = _listed(limits["only_users"]) or "nobody"
+        for login in [login for login in holders if login not in allowed]:
+            age, user = ages[login], view.state.assignments[login].user
+            (way,) = view.ways.of_user(login, rule, holders[login], age.fresh)
+            message = f"user {user}: {_through(way.chain)}, which only {only} may hold"
+            place = view.brought_at(age, (way.chain,))
+            names = view.items.names(holders[login])
+            chains = view.ways.minimal([way], rule)
+            yield _violation(rule, ("user", user), message, names, age, chains, place)
 
 
-def _holders(rule: Mapping[str, Any], view: _View) -> list[tuple[str, Chain]]:
-    """The users who hold one of the roles or privileges, each with a chain that shows it."""
-    roles, privileges = frozenset(rule.get("roles", ())), frozenset(rule.get("privileges", ()))
-    found = []
-    for login, held in sorted(view.state.assignments.items()):
-        chain = None
-        for role in sorted(roles & view.access.closure(held.roles)) if roles else ():
-            chain = chain or _to_role(view, "user", login, role)
-        for privilege in sorted(privileges & view.access.of_user(login)) if privileges else ():
-            chain = chain or view.chains.shortest_of_user(login, privilege)
-        if chain:
-            found.append((held.user, chain))
-    return found
-
-
-def _deny(policy: Mapping[str, Any], view: _View) -> Iterator[Violation]:
-    denied, of_role, of_user, why = _measures(policy["deny"], view)
-    roles_denied = isinstance(policy["deny"], dict)
-    guilty: set[str] = set()
-    for name in view.roles:
-        carried = sorted(denied & of_role(name) - ({name} if roles_denied else set()))
-        if carried:
-            guilty.add(name)
-            yield _denied(policy, ("role", name), carried, why("role", name, carried))
-    for login, held in sorted(view.state.assignments.items()):
-        carried = sorted(denied & of_user(login))
-        if carried and guilty.isdisjoint(held.roles):
-            yield _denied(policy, ("user", held.user), carried, why("user", login, carried))
-
-
-def _denied(
-    policy: Mapping[str, Any],
-    subject: tuple[Subject, str],
-    carried: list[str],
-    witness: list[Chain],
+def _too_many(
+    rule: Rule, view: Judged, holders: dict[str, int], ages: dict[str, Age], what: str
 ) -> Violation:
-    reasons = ", ".join(_through(chain) for chain in witness[:_SHOWN])
-    return _violation(policy, subject, f"{subject[1]}: {reasons}, denied", carried, witness)
+    limit = rule.limits["max_users"]
+    order = sorted(holders, key=lambda login: (not ages[login].fresh, login))
+    # Nearest ways alone: a further one might lead past what another user's chain shows already.
+    chains = tuple(
+        chain
+        for login in order[: limit + 1]
+        for chain in view.ways.minimal(view.ways.of_user(login, rule, holders[login]), rule)
+    )
+    users = [view.state.assignments[login].user for login in holders]
+    hold = "holds" if len(users) == 1 else "hold"
+    message = f"{counted(len(users), 'user')} {hold} {what}, at most {limit} may: {_listed(users)}"
+    fresh = sum(1 for age in ages.values() if age.fresh)
+    was_broken = False
+    if view.before is not None:
+        had = [n for n in view.before.users if view.before.of_user(n, rule.exempt) & rule.items]
+        was_broken = len(had) > limit
+        if 0 < fresh < len(users):
+            new = [view.state.assignments[login].user for login in order[:fresh]]
+            message += f"; of these {_listed(new)} by this change"
+    age = Age(fresh, was_broken)
+    first = view.ways.of_user(order[0], rule, holders[order[0]], ages[order[0]].fresh)
+    place = view.brought_at(age, (way.chain for way in first))
+    return _violation(rule, ("policy", rule.name), message, users, age, chains, place)
 
 
-def _dated(policy: Mapping[str, Any], view: _View) -> Iterator[Violation]:
-    rule = policy["dated"]
-    roles, privileges = frozenset(rule.get("roles", ())), frozenset(rule.get("privileges", ()))
-    for _, user in sorted(view.users.items()):
+def _listed(names: Iterable[str], limit: int = _SHOWN) -> str:
+    names = list(names)
+    shown = ", ".join(names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+
+
+def _dated(rule: Rule, view: Judged) -> Iterator[Violation]:
+    """What is given to users only until a day, and for a reason."""
+    for login, user in sorted(view.dates.users.items()):
         for given in user.roles:
-            if given.role not in view.state.roles or not given.is_active(view.as_of):
+            carried = view.now.of_role(given.role, rule.exempt) & rule.items
+            if not carried or not given.is_active(view.dates.as_of):
                 continue
-            closure = view.access.closure((given.role,))
-            if roles.isdisjoint(closure) and privileges.isdisjoint(view.access.of_role(given.role)):
-                continue
-            lacks = list(_undated(given, rule, view.as_of))
+            lacks = list(_undated(given, rule.limits, view.dates.as_of))
             if lacks:
-                message = f"{user.user}: {given.role} {' and '.join(lacks)}"
-                yield _violation(policy, ("user", user.user), message, [given.role])
+                message = f"user {user.user}: {given.role} {' and '.join(lacks)}"
+                age = _age_of_dates(login, given, carried, rule, view)
+                (way,) = view.ways.of_role(given.role, rule, carried, age.fresh)
+                start = view.ways.assignment(login, given.role)
+                chain = (start, *way.chain)
+                # A later date changes no link, but its line.
+                place = view.brought_at(age, (chain,)) or (start.place if age.fresh else None)
+                subject: tuple[Subject, str] = ("user", user.user)
+                place = None if view.before is None else place
+                yield _violation(rule, subject, message, [given.role], age, (chain,), place)
 
 
-def _undated(given: Any, rule: Mapping[str, Any], as_of: date) -> Iterator[str]:
+def _age_of_dates(login: str, given: DatedRole, carried: int, rule: Rule, view: Judged) -> Age:
+    """What was not carried before for as long, in breach of the same rule."""
+    before = view.before
+    if before is None:
+        return Age(carried)
+    lasting = had = 0
+    for former in _former(login, view):
+        if former.is_active(view.dates.as_of) and list(
+            _undated(former, rule.limits, view.dates.as_of)
+        ):
+            found = before.of_role(former.role, rule.exempt) & rule.items
+            had |= found
+            if former.until is None or (given.until is not None and given.until <= former.until):
+                lasting |= found
+    return Age(carried & ~lasting, bool(had))
+
+
+def _former(login: str, view: Judged) -> Iterable[DatedRole]:
+    if view.dates.former_users is not None:
+        user = view.dates.former_users.get(login)
+        return user.roles if user is not None else ()
+    held = view.before.state.assignments.get(login) if view.before is not None else None
+    return [DatedRole(name) for name in sorted(held.roles)] if held is not None else ()
+
+
+def _undated(given: DatedRole, limits: Mapping[str, Any], as_of: date) -> Iterator[str]:
     if given.until is None:
         yield "has no end date"
-    elif "max_days" in rule and (given.until - as_of).days > rule["max_days"]:
+    elif "max_days" in limits and (given.until - as_of).days > limits["max_days"]:
         days = (given.until - as_of).days
-        yield f"lasts {days} more days, at most {rule['max_days']} are allowed"
-    if rule.get("require_reason") and not given.reason:
+        yield f"lasts {days} more days, at most {limits['max_days']} are allowed"
+    if limits.get("require_reason") and not given.reason:
         yield "has no reason"
 
 
-def _listed(names: Iterable[str]) -> str:
-    names = list(names)
-    shown = ", ".join(names[:_SHOWN])
-    return shown if len(names) <= _SHOWN else f"{shown} and {len(names) - _SHOWN} more"
-
-
-_CHECKS: dict[str, Callable[[Mapping[str, Any], _View], Iterator[Violation]]] = {
-    "separation_of_duty": _separation_of_duty,
+_CHECKS: dict[RuleKind, Callable[[Rule, Judged], Iterator[Violation]]] = {
+    "separation_of_duty": _carrying,
     "restrict": _restrict,
-    "deny": _deny,
+    "deny": _carrying,
     "dated": _dated,
 }

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from provisioner import globs
-from provisioner.engine.access import AccessTable, EffectiveAccess
+from provisioner.engine.access import AccessTable, carriers, indices
 from provisioner.engine.chains import Chain, Chains
 
 if TYPE_CHECKING:
@@ -161,17 +161,10 @@ class Review:
                 yield Row(name, tuple(sorted(roles)), (), self._table.names(held))
 
     def _by_role(self) -> Iterator[Row]:
-        access = EffectiveAccess(self._state)
-        carriers: dict[str, list[str]] = {}
-        closures: dict[frozenset[str], frozenset[str]] = {}
-        for login in self._assigned:
-            held = self._state.assignments[login]
-            if held.roles not in closures:
-                closures[held.roles] = access.closure(held.roles)
-            for name in closures[held.roles]:
-                carriers.setdefault(name, []).append(held.user)
+        held_by = carriers(self._state, self._assigned)
+        shown = [self._state.assignments[login].user for login in self._assigned]
         for name in self._roles:
-            users = tuple(carriers.get(name, ()))
+            users = tuple(shown[index] for index in indices(held_by[name]))
             carried = self._table.roles[name] & self._mask
             unwanted = self._selection.users and not users
             if not unwanted and (carried or not self._selection.privileges):

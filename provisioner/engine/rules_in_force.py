@@ -66,7 +66,13 @@ def roles_judged(policy: Policy) -> Iterator[str]:
     for key in _SUBJECTS:
         rule = policy.get(key)
         if isinstance(rule, dict):
-            yield from rule.get("roles", ())
+            yield from _flat(rule.get("roles", ()))
+
+
+def _flat(names: Iterable[Any]) -> Iterator[str]:
+    """Names, and those in the classes that some separate."""
+    for name in names:
+        yield from (name,) if isinstance(name, str) else name
 
 
 def named_roles(policy: Policy) -> Iterator[str]:
@@ -90,14 +96,14 @@ def exempt_roles(policy: Policy, as_of: date) -> frozenset[str]:
 def in_new_names(policy: Policy, renames: Mapping[str, str]) -> dict[str, Any]:
     """The policy with roles called by their new names."""
 
-    def new(name: str) -> str:
-        return renames.get(name, name)
+    def new(name: Any) -> Any:
+        return renames.get(name, name) if isinstance(name, str) else list(map(new, name))
 
     found = dict(policy)
     for key in _SUBJECTS:
         rule = policy.get(key)
         if isinstance(rule, dict) and "roles" in rule:
-            found[key] = {**rule, "roles": sorted(map(new, rule["roles"]))}
+            found[key] = {**rule, "roles": list(map(new, rule["roles"]))}
     if "except" in policy:
         found["except"] = [
             new(item) if isinstance(item, str) else {**item, "role": new(item["role"])}

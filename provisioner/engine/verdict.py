@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.engine import former_rules
 from provisioner.engine.flatten import as_written
-from provisioner.engine.policy import Violation, check_policies, told_apart
+from provisioner.engine.policy import Violation, check_policies
 from provisioner.engine.rules_in_force import in_force
 
 if TYPE_CHECKING:
@@ -30,17 +30,15 @@ def violations(
         return ()
     before, after = (as_written(state, plan.flattened) for state in (before, after))
     shipped = _shipped(plan, before, after)
-    found = check_policies(
+    return check_policies(
         policies,
         after,
         plan.as_of,
+        before=before,
         provenance=desired.provenance if desired else None,
         users=desired.users if desired else None,
         shipped=shipped,
     )
-    if not found:
-        return ()
-    return told_apart(found, check_policies(policies, before, plan.as_of, shipped=shipped))
 
 
 def loosened(

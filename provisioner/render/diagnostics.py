@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 
 _MARGIN: Final = "    "
+_COLORS: Final = {"error": "red", "warning": "yellow", "note": "cyan"}
 _LONGEST: Final = 2000
 _LONGEST_END: Final = 400
 
@@ -84,7 +85,7 @@ def diagnostic_lines(found: Diagnostic, style: Style, *, fold: bool = False) -> 
     ``fold`` breaks the message into lines of the style's width; without it a finding is one
     line for whoever searches or jumps to places.
     """
-    color = "red" if found.severity == "error" else "yellow"
+    color = _COLORS[found.severity]
     shown = whole if fold else safe
     place = f"{shown(str(found.place))}: " if found.place is not None else ""
     start, message = f"{place}{found.severity}: ", safe(found.message)

@@ -19,11 +19,13 @@ if TYPE_CHECKING:
 
 
 def lint_text(findings: Sequence[Diagnostic], files: Sequence[str], style: Style) -> str:
-    """The findings with their ids, and how many there are."""
+    """The findings with their ids, and how many warnings and notes there are."""
     named = (replace(found, message=f"{found.message} [{found.id}]") for found in findings)
     lines = list(folded(named, style, apart=True))
-    number = counted(len(findings), "finding") if findings else "No findings"
-    lines.append(f"{number} in {counted(len(files), 'file')}.")
+    notes = sum(finding.severity == "note" for finding in findings)
+    numbers = [(len(findings) - notes, "warning"), (notes, "note")]
+    number = " and ".join(counted(many, noun) for many, noun in numbers if many)
+    lines.append(f"{number or 'No findings'} in {counted(len(files), 'file')}.")
     return page(lines)
 
 

@@ -415,8 +415,12 @@ def _kept(plan: Plan, style: Style) -> Iterator[str]:
 
 
 def _kept_by(kept: Kept, style: Style) -> Iterator[str]:
-    text = f"{whole(kept.user)} keeps {style.names(kept.privileges)} through "
-    text += f"{style.names(kept.through)} (was also {whole(kept.role)})"
+    own = kept.subject if kept.subject_kind == "role" else None
+    ways = ["its own grant" if name == own else whole(name) for name in kept.through]
+    was = "its own grant" if kept.role == own else whole(kept.role)
+    who = f"role {whole(kept.subject)}" if own else whole(kept.subject)
+    text = f"{who} keeps {style.names(kept.privileges)} through "
+    text += f"{', '.join(ways)} (was also {was})"
     first, *rest = _at_blanks(text, style.width - 4)
     yield f"    {first}"
     yield from _indented(rest, 6)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.access import AccessTable, EffectiveAccess
+from provisioner.engine.access import AccessTable, EffectiveAccess, carriers, indices
 from provisioner.engine.review import Review, Selection, by_privilege, differences
 from provisioner.errors import InvalidInput
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
@@ -125,3 +125,14 @@ def test_a_sheet_is_harmless_and_reads_back(name: str, privilege: str) -> None:
 def test_a_sheet_that_is_none_is_refused(data: bytes, message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         read_holdings(data, "x.csv", "user")
+
+
+@PROPERTY
+@given(small_states())
+def test_who_carries_a_role_is_what_walking_from_each_user_finds(state: State) -> None:
+    """Over includes, circles among them; a bit for each user, in the order that was asked for."""
+    access, logins = EffectiveAccess(state), sorted(state.assignments)
+    found = carriers(state, logins)
+    for name in state.roles:
+        walked = [u for u in logins if name in access.closure(state.assignments[u].roles)]
+        assert [logins[index] for index in indices(found[name])] == walked

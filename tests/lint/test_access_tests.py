@@ -342,6 +342,19 @@ def test_strict_lint_exits_with_1(folder) -> None:
     assert folder.run("lint", "--source", "roles.yml", "--strict")[0] == 1
 
 
+def test_strict_lint_lets_pass_what_is_only_good_to_know(folder) -> None:
+    """An end date that comes near must not fail every change for thirty days."""
+    text = "version: 1\nroles: {A: {privileges: [ARDOCS_VIEW]}}\nusers:\n"
+    text += "  ada: {roles: [{role: A, until: 2026-07-01}]}\n"
+    (folder.folder / "roles.yaml").write_text(text)
+    words = ("lint", "--source", "roles.yaml", "--strict", "--as-of", "2026-06-15")
+    code, out, _ = folder.run(*words)
+    assert (code, out.splitlines()[-1]) == (0, "1 note in 1 file.")
+    assert out.startswith("roles.yaml:4:17: note: ada holds `A` until 2026-07-01")
+    code, document = folder.json(*words)
+    assert (code, [f["severity"] for f in document["findings"]]) == (0, ["note"])
+
+
 def test_the_examples_pass(sources) -> None:
     from pathlib import Path
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from datetime import date
 from pathlib import Path
+from textwrap import dedent
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,9 +27,10 @@ FOUND = {
         """,
     "role-subset": """
         roles:
-          Clerk:  # here
-            privileges: [DOCS_VIEW]
-          Editor: {privileges: [DOCS_VIEW, DOCS_EDIT]}
+          Clerk: {privileges: [DOCS_VIEW, DOCS_EDIT, TERMS_EDIT]}
+          Teller: {privileges: [ACCOUNTS_VIEW, DOCS_VIEW, DOCS_EDIT]}
+          Editor:  # here
+            privileges: [DOCS_VIEW, DOCS_EDIT, TERMS_EDIT, ACCOUNTS_VIEW]
         """,
     "redundant-include": """
         roles:
@@ -130,8 +132,9 @@ NOT_FOUND = {
         """,
     "role-subset": """
         roles:
-          Clerk: {privileges: [DOCS_VIEW]}
+          Clerk: {privileges: [DOCS_VIEW, ACCOUNTS_VIEW, TERMS_EDIT]}
           Editor: {includes: [Clerk], privileges: [DOCS_EDIT]}
+          Viewer: {privileges: [DOCS_VIEW, ACCOUNTS_VIEW]}
           Other: {privileges: [TERMS_EDIT]}
           Empty: {}
         """,
@@ -215,7 +218,8 @@ def test_the_finding_stands_on_the_marked_lines(sources, id) -> None:
     marked = [n for n, line in enumerate(text.splitlines(), start=2) if line.endswith("# here")]
     found = [finding for finding in sources.findings(text) if finding.id == id]
     assert [line(finding) for finding in found] == marked
-    assert all(f.severity == "warning" and f.remedy for f in found)
+    severity = "note" if id in {"role-subset", "assignment-ends-soon"} else "warning"
+    assert all(f.severity == severity and f.remedy for f in found)
 
 
 @pytest.mark.parametrize("id", IDS)
@@ -317,6 +321,19 @@ def test_unlisted_holders_may_exist_unless_everything_is_managed(sources) -> Non
     assert "unheld-role" not in [
         f.id for f in sources.findings(text.split("users:", maxsplit=1)[0])
     ]
+
+
+def test_parts_of_one_role_are_told_once(sources) -> None:
+    found = one(sources, FOUND["role-subset"], "role-subset")
+    assert found.message == "`Editor` carries all of `Clerk` and `Teller` without including them"
+    assert found.remedy == "have `Editor` include `Clerk` and `Teller`, and grant the rest itself"
+
+
+def test_what_must_be_mended_comes_before_what_is_good_to_know(sources) -> None:
+    text = "\nprivilege_sets: {x: [DOCS_VIEW]}" + dedent(FOUND["assignment-ends-soon"])
+    severities = [f.severity for f in sources.findings(text)]
+    assert severities == sorted(severities, key=["warning", "note"].index)
+    assert set(severities) == {"warning", "note"}
 
 
 def test_soon_can_be_later(sources) -> None:

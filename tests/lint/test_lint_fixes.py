@@ -148,11 +148,17 @@ def test_equal_and_lesser_roles_are_those_of_brute_force(sources, spec) -> None:
     spec["users"] = {name: {"roles": [name]} for name in spec["roles"]}
     carried = access(spec, "2026-06-15")
     case = sources.case(written(spec))
-    found = {(f.id, re.findall(r"`([^`]+)`", f.message)[0]) for f in lint(case)}
+    named = [(f.id, re.findall(r"`([^`]+)`", f.message)) for f in lint(case)]
+    found = {(id, names[0]) for id, names in named}
+    parts = [(names[0], part) for id, names in named if id == "role-subset" for part in names[1:]]
+    assert len(parts) == len({part for _, part in parts})
     closures = case.closures
     for name, has in carried.items():
         greater = [n for n, other in carried.items() if has < other and name not in closures[n]]
-        assert (("role-subset", name) in found) == bool(has and greater)
+        least = min((len(carried[n]) for n in greater), default=0)
+        told = [whole for whole, part in parts if part == name]
+        assert bool(told) == bool(len(has) >= 3 and 0 < least <= 2 * len(has))
+        assert all(whole in greater and len(carried[whole]) == least for whole in told)
         twins = {n for n, other in carried.items() if has and other == has and n != name}
         twins |= {"Full Access"} if has == frozenset(PRIVILEGES) else set()
         if ("equal-roles", name) in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
@@ -9,32 +10,14 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.policy import Violation, check_policies, told_apart
+from provisioner.engine.policy import Violation, check_policies
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
+from tests.policies.worlds import PRIVILEGES, ROLES, Opinion, policies, state, states
 
 if TYPE_CHECKING:
-    from provisioner.engine.chains import Chain
+    from provisioner.engine.chains import Chain, Link
 
 TODAY = date(2026, 6, 1)
-PRIVILEGES = ["A", "B", "C", "D"]
-ROLES = ["r0", "r1", "r2", "r3", "r4"]
-USERS = ["ada", "bob", "eve"]
-
-
-def state(roles: dict[str, str], users: dict[str, str], **includes: str) -> State:
-    """Roles by their privileges, users by their roles, includes by the including role."""
-    return State(
-        {
-            name: Role(
-                name,
-                "",
-                frozenset(privileges.split()),
-                frozenset(includes.get(name, "").split()),
-            )
-            for name, privileges in roles.items()
-        },
-        {user: Assignment(user, frozenset(held.split())) for user, held in users.items()},
-    )
 
 
 def broken(policy: dict[str, Any], where: State, **more: Any) -> list[Violation]:
@@ -51,7 +34,7 @@ def test_a_user_over_all_roles_breaks_separation_of_duty() -> None:
     where = state({"r": "A", "s": "B"}, {"ada": "r s", "bob": "r"})
     (found,) = broken({"separation_of_duty": ["A", "B"]}, where)
     assert found.subject == "ada"
-    assert found.message == "ada: A through r, B through s (at most 1 of 2)"
+    assert found.message == "user ada: A through r, B through s (at most 1 of 2)"
 
 
 def test_a_role_that_carries_both_is_named_once_and_not_again_for_each_holder() -> None:
@@ -78,7 +61,7 @@ def test_roles_can_be_kept_apart_too() -> None:
     """``{roles: [...]}`` means holding the roles, whatever they carry."""
     where = state({"r": "", "s": "", "t": ""}, {"ada": "t s"}, t="r")
     (found,) = broken({"separation_of_duty": {"roles": ["r", "s"]}}, where)
-    assert found.message == "ada: r through t, s (at most 1 of 2)"
+    assert found.message == "user ada: r through t, s (at most 1 of 2)"
 
 
 def test_what_arrives_only_through_an_exempted_role_is_not_counted() -> None:
@@ -140,10 +123,10 @@ def test_dated_grants_need_an_end_a_reason_and_a_bounded_time() -> None:
         user = DesiredUser("ada", (DatedRole("r", **dated), DatedRole("s")))
         return [v.message for v in broken(policy, where, users={"ada": user})]
 
-    assert given() == ["ada: r has no end date and has no reason"]
+    assert given() == ["user ada: r has no end date and has no reason"]
     assert given(until=date(2026, 7, 1), reason="x") == []
     assert given(until=date(2026, 7, 2), reason="x") == [
-        "ada: r lasts 31 more days, at most 30 are allowed"
+        "user ada: r lasts 31 more days, at most 30 are allowed"
     ]
     assert given(until=date(2026, 5, 31)) == []
 
@@ -151,25 +134,11 @@ def test_dated_grants_need_an_end_a_reason_and_a_bounded_time() -> None:
 def test_what_was_broken_before_is_told_apart_from_what_gets_worse() -> None:
     """One more holder beyond the limit is new, one less is not."""
     policy = {"restrict": {"roles": ["r"], "max_users": 0}}
-    one = broken(policy, state({"r": "A"}, {"ada": "r"}))
-    two = broken(policy, state({"r": "A"}, {"ada": "r", "bob": "r"}))
-    assert [v.is_new for v in told_apart(one, two)] == [False]
-    assert [v.is_new for v in told_apart(two, one)] == [True]
-
-
-names = st.sets(st.sampled_from(PRIVILEGES), max_size=2)
-
-
-@st.composite
-def states(draw: st.DrawFn) -> State:
-    """Up to five roles that include later ones, three users with up to three roles."""
-    roles = {}
-    for index, name in enumerate(ROLES):
-        later = ROLES[index + 1 :]
-        includes = draw(st.sets(st.sampled_from(later), max_size=2)) if later else set()
-        roles[name] = Role(name, "", frozenset(draw(names)), frozenset(includes))
-    users = {u: frozenset(draw(st.sets(st.sampled_from(ROLES), max_size=3))) for u in USERS}
-    return State(roles, {u: Assignment(u, held) for u, held in users.items() if held})
+    one, two = state({"r": "A"}, {"ada": "r"}), state({"r": "A"}, {"ada": "r", "bob": "r"})
+    assert [v.is_new for v in broken(policy, one, before=two)] == [False]
+    (found,) = broken(policy, two, before=one)
+    assert (found.is_new, found.is_worse) == (True, True)
+    assert found.message.endswith("ada, bob; of these bob by this change")
 
 
 def carried(where: State, role: str, without: set[str]) -> set[str]:
@@ -204,7 +173,10 @@ def leads_to(where: State, chain: Chain) -> str:
 def test_separation_of_duty_finds_exactly_what_all_subsets_find(
     where: State, conflicting: set[str], at_most: int, exempt: set[str]
 ) -> None:
-    """Over all subsets of more than ``at_most`` items: a subject is named iff it holds one."""
+    """Over all subsets of more than ``at_most`` items: a subject is named iff it holds one.
+
+    A user is not named where one of the user's roles carries all of it already.
+    """
     policy = {
         "separation_of_duty": sorted(conflicting),
         "at_most": at_most,
@@ -216,21 +188,110 @@ def test_separation_of_duty_finds_exactly_what_all_subsets_find(
     def guilty(holds: set[str]) -> bool:
         return any(holds.issuperset(subset) for subset in forbidden)
 
-    roles = {name for name in where.roles if guilty(carried(where, name, exempt))}
+    held_by = {name: carried(where, name, exempt) & conflicting for name in where.roles}
+    roles = {name for name, holds in held_by.items() if guilty(holds)}
     assert {v.subject for v in found if v.subject_kind == "role"} == roles
     users = set()
     for user, held in where.assignments.items():
-        holds = set().union(*(carried(where, role, exempt) for role in held.roles))
-        if guilty(holds) and not held.roles & roles:
+        holds = set().union(*(held_by[role] for role in held.roles))
+        if guilty(holds) and not any(holds <= held_by[role] for role in held.roles & roles):
             users.add(user)
     assert {v.subject for v in found if v.subject_kind == "user"} == users
 
 
-@given(states(), st.integers(1, 2))
-def test_every_witness_replays_and_is_minimal(where: State, at_most: int) -> None:
-    """One chain for each of ``at_most`` + 1 items: without any link of it one item is gone."""
-    for violation in broken({"separation_of_duty": PRIVILEGES, "at_most": at_most}, where):
-        ends = [leads_to(where, chain) for chain in violation.witness]
-        assert len(ends) == len(set(ends)) == at_most + 1
-        starts = {chain[0].subject for chain in violation.witness}
-        assert starts == {violation.subject}
+@given(st.one_of(st.none(), states()), states(), policies())
+def test_every_witness_replays_and_is_minimal(
+    before: State | None, where: State, policy: dict[str, Any]
+) -> None:
+    """Every link is in the state; without any one of them the rest breaks nothing."""
+    shown = Opinion(policy, where)
+    for violation in check_policies([policy], where, TODAY, before=before):
+        links = {link for chain in violation.witness for link in chain}
+        for chain in violation.witness:
+            leads_to(where, chain)
+        if violation.subject_kind != "policy":
+            assert {chain[0].subject for chain in violation.witness} == {violation.subject}
+        assert _breaks(shown, violation, links)
+        for link in links:
+            assert not _breaks(shown, violation, links - {link})
+
+
+def _breaks(policy: Opinion, violation: Violation, links: set[Link]) -> bool:
+    """Whether the subject still breaks the policy in a state of these links alone."""
+    roles = dict.fromkeys(ROLES, Role(""))
+    held: dict[str, Assignment] = {}
+    for link in links:
+        if link.kind == "assignment":
+            had = held[link.subject].roles if link.subject in held else frozenset()
+            held[link.subject] = Assignment(link.subject, had | {link.object})
+            continue
+        role, more = roles[link.subject], frozenset({link.object})
+        if link.kind == "include":
+            roles[link.subject] = replace(role, includes=role.includes | more)
+        else:
+            roles[link.subject] = replace(role, privileges=role.privileges | more)
+    rest = policy.on(State({n: replace(r, name=n) for n, r in roles.items()}, held))
+    if violation.subject_kind == "role":
+        return violation.subject in rest.guilty_roles()
+    users = rest.guilty_users()
+    return bool(users) if violation.subject_kind == "policy" else violation.subject in users
+
+
+def test_one_of_two_denied_privileges_is_shown_and_the_other_named() -> None:
+    """Either suffices, so one chain is the witness."""
+    (found,) = broken({"deny": ["A", "B"]}, state({"r": "A B"}, {}))
+    assert len(found.witness) == 1
+    assert found.message == "role r: A through r, denied (so is what else it carries: B)"
+
+
+def test_two_of_three_nested_roles_are_shown() -> None:
+    """Top includes Mid includes Leaf: Top and Mid suffice, and one chain shows both."""
+    where = state({"Top": "", "Mid": "", "Leaf": ""}, {"ada": "Top"}, Top="Mid", Mid="Leaf")
+    rule = {"separation_of_duty": {"roles": ["Top", "Mid", "Leaf"]}}
+    top, mid = sorted(broken(rule, where), key=lambda v: v.subject, reverse=True)
+    assert [[link.object for link in chain] for chain in top.witness] == [["Mid"]]
+    assert top.message == "role Top: Mid, Top itself (at most 1 of 3, it carries 3)"
+    assert [[link.object for link in chain] for chain in mid.witness] == [["Leaf"]]
+    (found,) = broken(rule, where, shipped=frozenset({"Top", "Mid", "Leaf"}))
+    assert [[link.object for link in chain] for chain in found.witness] == [["Top", "Mid"]]
+
+
+def test_a_user_is_named_for_a_break_beside_the_one_of_a_role() -> None:
+    """Both is guilty of A and B; with C, of another role, ada breaks it a second way."""
+    where = state({"Both": "A B", "Third": "C"}, {"ada": "Both Third", "bob": "Both"})
+    found = broken({"separation_of_duty": ["A", "B", "C"]}, where)
+    assert subjects(found) == {"Both", "ada"}
+    denied = state({"r": "A", "Shipped": "B"}, {"ada": "r Shipped", "bob": "r"})
+    found = broken({"deny": ["A", "B"]}, denied, shipped=frozenset({"Shipped"}))
+    assert subjects(found) == {"r", "ada"}
+
+
+def test_of_classes_at_most_one_is_carried() -> None:
+    """Two of one class are no break, one of each is, and the message names the classes."""
+    rule = {"separation_of_duty": [["A", "B"], ["C", "D"]]}
+    assert not broken(rule, state({"r": "A B"}, {}))
+    (found,) = broken(rule, state({"r": "A B", "s": "D"}, {"ada": "r s"}))
+    assert found.message == (
+        "user ada: A through r, D through s (at most 1 of 2 classes: [A, B], [C, D])"
+    )
+    assert found.items == ("A", "B", "D")
+    roles = {"separation_of_duty": {"roles": [["r", "t"], ["s"]]}}
+    assert not broken(roles, state({"r": "", "s": "", "t": ""}, {"ada": "r t"}))
+    assert subjects(broken(roles, state({"r": "", "s": "", "t": ""}, {"ada": "t s"}))) == {"ada"}
+
+
+def test_of_three_classes_two_are_allowed_by_at_most() -> None:
+    """``at_most`` counts classes."""
+    rule = {"separation_of_duty": [["A"], ["B"], ["C", "D"]], "at_most": 2}
+    assert not broken(rule, state({"r": "A C D"}, {}))
+    assert broken(rule, state({"r": "A B C"}, {}))
+
+
+def test_the_witness_of_a_limit_stays_minimal_where_more_is_new_to_one() -> None:
+    """A is new to ada, both to eve; B, by which both hold it, is all that has to be shown."""
+    roles = {"r": "B", "s": "A"}
+    before, where = state(roles, {"ada": "r"}), state(roles, {"ada": "r", "eve": "r"}, r="s")
+    rule = {"restrict": {"privileges": ["A", "B"], "max_users": 1}}
+    (found,) = broken(rule, where, before=before)
+    ends = [[link.object for link in chain] for chain in found.witness]
+    assert ends == [["r", "B"], ["r", "B"]]

@@ -33,7 +33,7 @@ FOUND = 1
     metavar="DAYS",
     help="Tell of assignments that end within these days. Default: 30.",
 )
-@options.option("--strict", is_flag=True, help="Exit with 1 if anything is found.")
+@options.option("--strict", is_flag=True, help="Exit with 1 if there is a warning.")
 @options.config
 @options.target
 @options.formats
@@ -48,6 +48,8 @@ def lint(
     as_of: date | None,
 ) -> int:
     """Look for roles and assignments without need or effect. Nothing that is found is an error.
+
+    Warnings are something to mend; notes are good to know, and never fail `--strict`.
 
     A comment at the end of a line, `# provisioner: ignore[ID, ID]`, hides findings on that line; on
     a line of its own above `version:`, those of the file. `lint: {ignore: [ID]}` in the project
@@ -74,4 +76,4 @@ def lint(
         output.result_json(lint_document(shown, files, day))
     else:
         output.result(lint_text(shown, files, output.style_of(sys.stdout)))
-    return FOUND if strict and shown else 0
+    return FOUND if strict and any(found.severity != "note" for found in shown) else 0
