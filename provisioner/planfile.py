@@ -23,7 +23,7 @@ from provisioner.engine.claims import worked_out
 from provisioner.engine.kept import Kept
 from provisioner.engine.plan import Coverage, Plan, TargetIdentity
 from provisioner.engine.policy import Violation
-from provisioner.engine.rules_in_force import RuleChange
+from provisioner.engine.rules_in_force import RuleChange, in_force
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.summary import summarise
 from provisioner.errors import InvalidInput
@@ -32,7 +32,7 @@ from provisioner.render.diagnostics import diagnostic_document
 from provisioner.render.style import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
 FORMAT: Final = "provisioner-plan"
 FORMAT_VERSION: Final = 1
@@ -76,7 +76,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "default_roles": sorted(plan.default_roles),
         "declared_defaults": sorted(plan.declared_defaults),
         "admin_privileges": sorted(plan.admin_privileges),
-        "rules": {kind: list(items) for kind, items in plan.rules.items()},
+        "rules": {kind: list(map(_rule, items)) for kind, items in plan.rules.items()},
         "changes": [_change(change) for change in plan.changes],
         "rule_changes": [_rule_change(change) for change in plan.rule_changes],
         "impact": [asdict(user) for user in plan.impact],
@@ -112,6 +112,12 @@ def to_document(plan: Plan) -> dict[str, Any]:
 
 def _ending(end: Ending) -> dict[str, str]:
     return {"user": end.user, "role": end.role, "until": end.until.isoformat()}
+
+
+def _rule(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """A rule with its place; the order in which it lists things means nothing, so there is one."""
+    (plain,) = in_force((rule,))
+    return {**plain, "place": rule["place"]} if "place" in rule else plain
 
 
 def _rule_change(change: RuleChange) -> dict[str, Any]:

@@ -233,7 +233,7 @@ def _partial(what: str, left_out: list[str]) -> Diagnostic:
     return Diagnostic(
         "partial-sources",
         f"this would {what}, which the rest of the project's sources declares: "
-        f"{left_out[0]}{more} was not read",
+        f"`{left_out[0]}`{more} was not read",
         None,
         "name no SOURCE, so that all are read; if only these are meant, repeat with --only-these",
     )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from provisioner.diagnostics import Diagnostic, Severity
 from provisioner.engine.carried import Items
 from provisioner.engine.judged import Age, Dates, Judged
-from provisioner.engine.phrases import counted
+from provisioner.engine.phrases import counted, line_of, word
 from provisioner.engine.rule import Rule, RuleKind, rules_of
 from provisioner.model import DatedRole
 
@@ -163,13 +163,13 @@ def _burden(
     chains = view.ways.minimal(ways, rule)
     reasons = ", ".join(sorted(_reason(way, subject[1]) for way in ways))
     limit = _denied if rule.kind == "deny" else _at_most
-    message = f"{subject[0]} {subject[1]}: {reasons}{limit(carried, ways, rule, view)}"
+    message = f"{subject[0]} {word(subject[1])}: {reasons}{limit(carried, ways, rule, view)}"
     place = view.brought_at(age, (way.chain for way in ways))
     return _violation(rule, subject, message, view.items.names(carried), age, chains, place)
 
 
 def _reason(way: Way, subject: str) -> str:
-    return _through(way.chain) if way.chain else f"{subject} itself"
+    return _through(way.chain) if way.chain else f"{word(subject)} itself"
 
 
 def _denied(carried: int, ways: list[Way], _rule: Rule, view: Judged) -> str:
@@ -182,7 +182,8 @@ def _denied(carried: int, ways: list[Way], _rule: Rule, view: Judged) -> str:
 def _at_most(carried: int, ways: list[Way], rule: Rule, view: Judged) -> str:
     if rule.grouped:
         classes = [f"[{_listed(view.items.names(part), 3)}]" for part in rule.classes]
-        return f" (at most {rule.at_most} of {len(classes)} classes: {_listed(classes)})"
+        shown = _cut(classes, _SHOWN)
+        return f" (at most {rule.at_most} of {len(classes)} classes: {shown})"
     total = f" (at most {rule.at_most} of {rule.items.bit_count()}"
     count = rule.count(carried)
     return f"{total}, it carries {count})" if count > len(ways) else f"{total})"
@@ -190,12 +191,11 @@ def _at_most(carried: int, ways: list[Way], rule: Rule, view: Judged) -> str:
 
 def _through(chain: Chain) -> str:
     """``ARDOCS_CREATE through Accountant at roles.yaml:14``, for a chain's last object."""
-    roles = [link.subject for link in chain if link.kind != "assignment"]
-    if chain[-1].kind != "grant":
-        roles = [link.subject for link in chain[1:]]
+    links = [link for link in chain if link.kind != "assignment"]
+    roles = [word(link.subject) for link in (links if chain[-1].kind == "grant" else chain[1:])]
     way = f" through {' → '.join(roles)}" if roles else ""
     place = next((link.place for link in reversed(chain) if link.place is not None), None)
-    return f"{chain[-1].object}{way}" + (f" at {place.file}:{place.line}" if place else "")
+    return f"{word(chain[-1].object)}{way}{line_of(place)}"
 
 
 def _restrict(rule: Rule, view: Judged) -> Iterator[Violation]:
@@ -213,7 +213,7 @@ def _restrict(rule: Rule, view: Judged) -> Iterator[Violation]:
         for login in [login for login in holders if login not in allowed]:
             age, user = ages[login], view.state.assignments[login].user
             (way,) = view.ways.of_user(login, rule, holders[login], age.fresh)
-            message = f"user {user}: {_through(way.chain)}, which only {only} may hold"
+            message = f"user {word(user)}: {_through(way.chain)}, which only {only} may hold"
             place = view.brought_at(age, (way.chain,))
             names = view.items.names(holders[login])
             chains = view.ways.minimal([way], rule)
@@ -249,9 +249,12 @@ def _too_many(
 
 
 def _listed(names: Iterable[str], limit: int = _SHOWN) -> str:
-    names = list(names)
-    shown = ", ".join(names[:limit])
-    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"
+    return _cut(list(map(word, names)), limit)
+
+
+def _cut(parts: list[str], limit: int) -> str:
+    shown = ", ".join(parts[:limit])
+    return shown if len(parts) <= limit else f"{shown} and {len(parts) - limit} more"
 
 
 def _dated(rule: Rule, view: Judged) -> Iterator[Violation]:
@@ -263,7 +266,7 @@ def _dated(rule: Rule, view: Judged) -> Iterator[Violation]:
                 continue
             lacks = list(_undated(given, rule.limits, view.dates.as_of))
             if lacks:
-                message = f"user {user.user}: {given.role} {' and '.join(lacks)}"
+                message = f"user {word(user.user)}: {word(given.role)} {' and '.join(lacks)}"
                 age = _age_of_dates(login, given, carried, rule, view)
                 (way,) = view.ways.of_role(given.role, rule, carried, age.fresh)
                 start = view.ways.assignment(login, given.role)

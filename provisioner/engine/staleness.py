@@ -90,7 +90,7 @@ def _without_texts(
     """Violations without messages and places, and only those that a state alone shows."""
     by_sources = {policy["name"] for policy in rules.get("policies", ()) if "dated" in policy}
     return [
-        replace(violation, message="", witness=(), place=None)
+        replace(violation, message="", witness=(), place=None, brought_at=None)
         for violation in violations
         if violation.policy not in by_sources
     ]

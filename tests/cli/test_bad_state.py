@@ -209,7 +209,7 @@ def test_a_full_disk_on_the_first_run(shell: Shell) -> None:
 
 def test_a_full_disk_leaves_no_half_plan(first_run: Shell) -> None:
     """A plan is saved whole, or not at all; the one from before stays."""
-    first_run.write("plan.json", "the former one")
+    first_run("plan", "examples/roles.yaml", "--out", "plan.json")
     (error,) = first_run.refused("plan", SECOND, "--out", "plan.json", largest_file=100)
     assert (error.id, error.place) == ("unwritable", "plan.json")
 

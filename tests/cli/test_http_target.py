@@ -193,7 +193,7 @@ def test_what_only_the_panel_knows_is_asked_of_it(panel: Shell, counted: Counted
     panel.write("roles.yaml", DESK.replace(", ARDOCS_VIEW", "") + TESTS)
     tested = panel("test", env=ENV)
     assert (tested.code, tested.last_line) == (1, "2 access tests, 1 failed")
-    assert "eve@example.com: CONFIG_SECURITY through Full Access" in tested.out
+    assert "user eve@example.com: CONFIG_SECURITY through\n    `Full Access`" in tested.out
     held = panel("access", "--by", "privilege", "--format", "csv", env=ENV).out
     assert "\nCONFIG_SECURITY,yes,eve@example.com,Full Access,roles.yaml:5,,\n" in held
     why = panel("explain", "user", "eve@example.com", "CONFIG_SECURITY", env=ENV)

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -70,7 +71,7 @@ def test_changes_are_made_whoever_listens(
         ended = run(store.shell, *words, env=ENV, **lost)
         assert ended.code == 0, ended
         assert "error" not in ended.out + ended.err
-        assert (ended.out + ended.err).count("Apply complete: ") == (len(lost) == 1)
+        assert (ended.out + ended.err).count(" complete: ") == (len(lost) == 1)
     assert [each.partition(";")[0] for each in store.runs()] == [
         "apply: 2 added, 4 reassigned",
         "apply: 4 reassigned",
@@ -205,7 +206,7 @@ def test_a_closed_standard_input_is_an_error_of_its_own(read: Store) -> None:
     """Not an empty file, by which everything would be deleted."""
     done = run_by_shell(read.shell, '"$0" plan - <&-')
     assert done.returncode == 1
-    assert done.stderr == "-: error: can't read it: standard input is closed\n"
+    assert done.stderr == "-: error: standard input is closed\n"
 
 
 def test_what_is_opened_never_takes_the_place_of_a_closed_stream(
@@ -383,8 +384,9 @@ def test_a_terminal_that_is_stopped_holds_nothing_up(begun: tuple[Store, Gate]) 
         wait_for_runs(store, 2)
         assert store.held() == everybody("B")
         os.write(ours, b"\x11")
-        while process.poll() is None and is_readable(ours, 0.2):
-            os.read(ours, 65536)
+        with suppress(OSError):  # the other end goes with the process
+            while process.poll() is None and is_readable(ours, 0.2):
+                os.read(ours, 65536)
         assert ended().code == 0
     os.close(ours)
 

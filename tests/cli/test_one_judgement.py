@@ -440,7 +440,7 @@ def test_a_longer_date_uses_a_dropped_rule(shell: Shell, later: str) -> None:
     assert plan(shell, short, *ANY, *day).code == 0
     answer = plan(shell, soon.replace("DATED", later), *ANY, *day)
     assert answer.code == 3
-    assert "policy `d` and uses that at once: bob@example.com: Accountant" in text(answer)
+    assert "policy `d` and uses that at once: user bob@example.com: Accountant" in text(answer)
 
 
 def test_a_narrower_role_does_not_make_holders_of_whoever_is_given_more(shell: Shell) -> None:
@@ -458,7 +458,7 @@ def test_a_narrower_role_does_not_make_holders_of_whoever_is_given_more(shell: S
     sly = emptied + USERS.replace(MALLORY, "mallory@example.com: {roles: [Helpdesk, Wrapped]}")
     answer = plan(shell, sly + RULE, *ANY)
     assert answer.code == 3
-    assert "policy `p` and uses that at once: mallory@example.com" in text(answer)
+    assert "policy `p` and uses that at once: user mallory@example.com" in text(answer)
 
 
 def test_an_exempt_role_stays_exempt_while_others_are_narrowed(shell: Shell) -> None:
@@ -673,7 +673,7 @@ def test_a_role_that_only_the_branch_has_counts_by_what_it_carries_there(checkou
     assert plan(checkout, hidden + USERS, "--rules-from", "main").code == 0
     answer = plan(checkout, hidden + used, "--rules-from", "main")
     assert answer.code == 3
-    assert "policy `s` and uses that at once: mallory@example.com: Vault" in text(answer)
+    assert "policy `s` and uses that at once: user mallory@example.com: Vault" in text(answer)
 
 
 TARGET = "{backend: file, path: .provisioner/state.json%s}"
@@ -812,7 +812,7 @@ def test_a_part_of_the_sources_takes_nothing_of_the_rest_away(parts: Shell) -> N
     told = text(answer)
     assert "would delete the role `Other`, which the rest of the project's sources" in told
     assert "would drop the policy `p`" in told
-    assert "roles/b.yaml was not read" in told
+    assert "`roles/b.yaml` was not read" in told
     assert parts("apply", "roles/a.yaml", "--auto-approve").code == 3
     assert parts("plan", "roles/a.yaml", "--only-these").code == 0
 

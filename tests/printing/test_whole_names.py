@@ -96,13 +96,7 @@ def broken(text: str) -> list[str]:
     ]
 
 
-# Messages of policies name without backquotes; `phrases.word` puts them where there are blanks.
-RULES = pytest.param(
-    ("plan", "rules.yaml"), marks=pytest.mark.xfail(reason="engine/policy does not use word()")
-)
-
-
-@pytest.mark.parametrize("words", [*COMMANDS, RULES], ids=" ".join)
+@pytest.mark.parametrize("words", [*COMMANDS, ("plan", "rules.yaml")], ids=" ".join)
 @pytest.mark.usefixtures("house")
 def test_no_name_is_broken_at_a_blank(words: tuple[str, ...]) -> None:
     text = run(list(words), "utf-8").out.decode()

@@ -194,6 +194,7 @@ def test_a_server_sends_nobody_on_past_what_is_listed(branch: Branch) -> None:
 PROFILE = """\
 version: 1
 login: {path: "%s", body: {name: "{username}", secret: "{password}"}, token: token}
+paging: {style: none}
 roles:
   list: {path: /roles}
   id: id
