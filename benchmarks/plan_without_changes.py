@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 from yaml._yaml import CParser
 
 from provisioner.cli.options import today
-from provisioner.cli.session import open_session, plan_sources
+from provisioner.cli.session import NO_GUARDS, open_session, plan_sources
 from provisioner.render.style import Style
 from provisioner.render.text import plan_text
 
@@ -33,14 +33,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 ROLES, PRIVILEGES, OF = 10_000, 12, 200
-GUARDS = {
-    "max_deletes": None,
-    "max_change_percent": None,
-    "adopt": False,
-    "allow_lockout": False,
-    "new_only": False,
-    "actor": None,
-}
 
 
 def write_project(folder: Path) -> bytes:
@@ -86,7 +78,7 @@ def plan_process() -> None:
 def plan_in_process() -> None:
     """The same work without starting Python and importing."""
     session = open_session(None, None)
-    plan = plan_sources(session, (), dict(GUARDS), today())
+    plan = plan_sources(session, (), dict(NO_GUARDS), today())
     assert "No changes." in plan_text(plan, Style())
 
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from provisioner.model import Catalogue, DesiredState, Snapshot
 
 
-_NO_GUARDS: Final[dict[str, Any]] = {
+NO_GUARDS: Final[dict[str, Any]] = {
     "max_deletes": None,
     "max_change_percent": None,
     "adopt": False,
@@ -103,7 +103,7 @@ class Session:
 
     def settings(self, guards: dict[str, Any] | None = None) -> Settings:
         """The project's settings, with the limits given as options in place of its own."""
-        project, guards = self.project, _NO_GUARDS | (guards or {})
+        project, guards = self.project, NO_GUARDS | (guards or {})
         limits = {
             name: guards[name]
             for name in ("max_deletes", "max_change_percent")
