@@ -20,9 +20,18 @@ from yaml._yaml import CParser
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-# Where a token may start, and what may end one that a comment can't directly follow.
-_SUSPECT: Final = re.compile(
-    rb"""(?:\A|[\s\[{,:?])(?:\?\S|!\s|![\[{"'|>]|[&*][\w-]+[?:%@`])|[\]}"',\[{>|+\-0-9:?]\#"""
+# Where a token may start, and what may end one that a comment can't directly follow. Each pattern
+# begins with the character that makes it suspect, so that a large file without it costs nothing.
+_START: Final = rb"(?<![^\s\[{,:?]%b)"
+_SUSPECT: Final = tuple(
+    (character, re.compile(re.escape(character) + behind + rest))
+    for character, behind, rest in (
+        (b"?", _START % rb"\?", rb"\S"),
+        (b"!", _START % rb"!", rb"""[\s\[{"'|>]"""),
+        (b"&", _START % rb"&", rb"[\w-]+[?:%@`]"),
+        (b"*", _START % rb"\*", rb"[\w-]+[?:%@`]"),
+        (b"#", rb"""(?<=[\]}"',\[{>|+\-0-9:?]\#)""", b""),
+    )
 )
 _HEADER_WITH_COMMENT: Final = re.compile(r"[|>][-+0-9]*#")
 _NO_BLANK_NEEDED: Final = frozenset(" \t\r\n")
@@ -41,7 +50,7 @@ def misread(data: bytes) -> Iterator[Misread]:
     """Yield what is read otherwise in a file that is sound YAML for libyaml, and UTF-8."""
     last = data.rpartition(b"\n")[2]
     ends_in_blanks = bool(last) and not last.strip(b" ")
-    if not ends_in_blanks and not _SUSPECT.search(data):
+    if not ends_in_blanks and not any(c in data and found.search(data) for c, found in _SUSPECT):
         return
     text = data.decode("utf-8") + "\0"
     parser: Any = CParser(data)
