@@ -7,11 +7,12 @@ external roles), and assignments that have come to their end.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from provisioner import globs
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.rules_in_force import in_new_names
+from provisioner.engine.changes import Action
+from provisioner.engine.rules_in_force import in_new_names, rule_changes
 from provisioner.model import DatedRole, DesiredRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
@@ -59,6 +60,14 @@ def way_back(
     return _Way(then, now, settings, dates, as_of).found(default_roles)
 
 
+# What has become of a policy since, and so what a rollback does not undo.
+_SINCE_THEN: Final = {
+    Action.CREATE: "came later: it stays in force",
+    Action.UPDATE: "was changed since: it stays as it is now",
+    Action.DELETE: "was in force then: it does not come back",
+}
+
+
 class _Way:
     def __init__(
         self, then: State, now: State, settings: Settings, dates: Dates, as_of: date
@@ -98,7 +107,10 @@ class _Way:
             for name, called in self.called.items()
             if name != called and name not in self.others
         }
-        rules = {"policies": tuple(in_new_names(p, renames) for p in self.now.policies)}
+        policies = tuple(in_new_names(p, renames) for p in self.now.policies)
+        for change in rule_changes(self.then.policies, policies):
+            self._leave_out(f"policy `{change.name}` {_SINCE_THEN[change.action]}")
+        rules = {"policies": policies}
         return WayBack(DesiredState(roles, users, rules=rules), tuple(self.left_out), renames)
 
     def _leave_out(self, message: str) -> None:

@@ -157,7 +157,7 @@ def test_a_rollback_judges_roles_that_had_other_names(
     applied(shell, (later + RULE).replace("[Accountant]", "[Books]"))
     answer = shell("rollback", "1", "--auto-approve")
     assert answer.code == code, answer.out
-    assert ("policy `p`" in text(answer)) == (code == 3)
+    assert ("error: " in text(answer) and "policy `p`" in text(answer)) == (code == 3)
     state = json.loads((shell.folder / ".provisioner/state.json").read_text())
     if code == 0 and "renamed_from" in now:
         assert state["policies"][0]["restrict"]["roles"] == ["Accountant"]
@@ -185,6 +185,16 @@ def test_a_rollback_leaves_the_rules_in_force(shell: Shell) -> None:
     assert "Rollback complete" in answer.out
     state = json.loads((shell.folder / ".provisioner/state.json").read_text())
     assert [policy["name"] for policy in state["policies"]] == ["p"]
+
+
+def test_a_rollback_names_the_rules_that_it_does_not_undo(shell: Shell) -> None:
+    """The newest run changed nothing but a rule, so there is nothing to bring back."""
+    applied(shell, WORLD, WORLD + RULE)
+    answer = shell("rollback", "last", "--auto-approve")
+    assert answer.code == 0
+    assert "policy `p` came later: it stays in force" in text(answer)
+    assert answer.last_line == "No changes. Roles and assignments are as they were then."
+    assert "matches the sources" not in answer.out
 
 
 def test_a_rollback_is_judged_by_the_projects_sources_as_well(shell: Shell) -> None:
