@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -267,6 +268,24 @@ def test_a_rollback_says_what_the_sources_would_change_back(shell: Shell) -> Non
     ]
 
 
+def test_what_the_sources_would_change_back_is_said_once(shell: Shell) -> None:
+    """Where nobody is asked, the report has it."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    applied(shell, WORLD, GIVEN)
+    assert shell("rollback", "1", "--auto-approve").err.count("The sources say otherwise") == 1
+
+
+def test_a_rollback_without_changes_says_nothing_of_the_sources(shell: Shell) -> None:
+    """It asked for a former state, and the sources may well say otherwise."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    applied(shell, WORLD, WORLD + RULE)
+    shell.write("roles.yaml", GIVEN)
+    answer = shell("rollback", "1", "--auto-approve")
+    assert answer.code == 0
+    assert "No changes. There is nothing to bring back." in answer.out
+    assert "matches the sources" not in answer.out
+
+
 def test_rollback_last_takes_the_newest_run_back(shell: Shell) -> None:
     """A name for what is wanted most often."""
     applied(shell, WORLD, GIVEN)
@@ -280,6 +299,27 @@ def test_a_rollback_to_nowhere_gives_the_real_reason(shell: Shell, run: str, why
     applied(shell, WORLD)
     (error,) = shell.refused("rollback", run)
     assert why in error.message
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("gone.yaml", "there is no such file"), ("plan.json", "this is a saved plan")],
+)
+def test_an_apply_that_can_not_be_gives_the_real_reason(
+    shell: Shell, source: str, why: str
+) -> None:
+    """Not that there is no terminal to ask on."""
+    plan(shell, WORLD, "--out", "plan.json")
+    (error,) = shell.refused("apply", source)
+    assert why in error.message
+
+
+def test_where_nothing_is_to_be_asked_no_terminal_is_needed(shell: Shell) -> None:
+    """A blocked plan is 3, and one without changes 0, as with --auto-approve."""
+    applied(shell, WORLD)
+    assert shell("apply", "roles.yaml").code == 0
+    shell.write("roles.yaml", GIVEN + RULE)
+    assert shell("apply", "roles.yaml").code == 3
 
 
 # Who asks
@@ -301,6 +341,16 @@ def test_an_actor_that_nobody_knows_is_an_error(
     (error,) = shell.refused("plan", "roles.yaml", *options, env=env)
     assert error.id == "unknown-actor"
     assert "actors:" in error.remedy
+
+
+@pytest.mark.parametrize("actor", ["@mallory", " mallory", "a, b", "x: y"])
+def test_the_remedy_for_an_unknown_actor_is_yaml_that_means_it(shell: Shell, actor: str) -> None:
+    """Whatever the name looks like, the line can be pasted."""
+    applied(shell, WORLD)
+    (error,) = shell.refused("plan", "roles.yaml", "--actor", actor)
+    assert error.remedy is not None
+    line = error.remedy.split("`")[1]
+    assert yaml.safe_load(line) == {"actors": {actor: "LOGIN"}}
 
 
 @pytest.mark.parametrize(
