@@ -227,7 +227,10 @@ def _too_short(_violation: Any, path: tuple[str | int, ...]) -> _Explained:
 
 def _pattern(violation: Any, path: tuple[str | int, ...]) -> _Explained:
     wanted = violation.schema.get("description", f"pattern {violation.validator_value}")
-    yield None, f"{_where(path)} can't be {_shown(violation.instance)}", f"write it as {wanted}"
+    message = f"{_where(path)} can't be {_shown(violation.instance)}"
+    if "propertyNames" in violation.absolute_schema_path:
+        message = f"{_shown(violation.instance)} can't be a name in {_where(path[:-1])}"
+    yield None, message, f"write it as {wanted}"
 
 
 def _range(violation: Any, path: tuple[str | int, ...]) -> _Explained:

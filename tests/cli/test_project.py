@@ -353,3 +353,11 @@ def test_a_lock_that_is_a_link_is_named(shell: Shell) -> None:
         (error,) = shell.errors("apply", "--auto-approve", "a.yaml")
         assert "is a symbolic link, and a lock must be a file of its own" in error.message
         link.unlink()
+
+
+def test_a_wrong_name_of_a_target_is_told_in_words(shell: Shell) -> None:
+    """Not as a pattern."""
+    shell.write("provisioner.yaml", 'version: 1\ntargets: {"e u": {backend: file, path: x.json}}\n')
+    (error,) = shell.refused("plan")
+    assert error.message == "`e u` can't be a name in `targets`"
+    assert "letters, digits" in (error.remedy or "")
