@@ -220,11 +220,11 @@ guards = _chain(
         empty_is_given=True,
         help="Judge by the rules there as well: in CI, those of the target branch.",
     ),
-    option(
-        "--only-these",
-        is_flag=True,
-        help="Mean the given SOURCEs alone, though the project has others.",
-    ),
+)
+only_these = option(
+    "--only-these",
+    is_flag=True,
+    help="Mean the given SOURCEs alone, though the project has others.",
 )
 sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 source = option(

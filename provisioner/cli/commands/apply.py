@@ -46,6 +46,7 @@ _WITH_A_PLAN: Final = frozenset(
 @options.formats
 @options.as_of
 @options.guards
+@options.only_these
 @options.manner
 def apply(
     sources: tuple[str, ...],
