@@ -361,3 +361,10 @@ def test_a_wrong_name_of_a_target_is_told_in_words(shell: Shell) -> None:
     (error,) = shell.refused("plan")
     assert error.message == "`e u` can't be a name in `targets`"
     assert "letters, digits" in (error.remedy or "")
+
+
+def test_an_empty_name_is_said_to_be_one(shell: Shell) -> None:
+    """Not as a pair of empty quotes."""
+    shell.write("provisioner.yaml", 'version: 1\nactors: {"": null}\n')
+    (error,) = shell.refused("plan")
+    assert error.message == "a name in `actors` is empty"
