@@ -58,6 +58,16 @@ def plan(shell: Shell, source: str, *options: str) -> Answer:
 # Rules are state
 
 
+def test_a_break_that_was_there_names_the_option_that_lets_it_pass(shell: Shell) -> None:
+    """Once; and one that this change brings can't be let pass."""
+    rule = RULE.replace("only_users: [bob@example.com]", "only_users: [zoe@example.com]")
+    applied(shell, WORLD)
+    old = text(plan(shell, WORLD + rule))
+    assert old.count("to let pass what was there already, repeat with --new-only") == 1
+    assert plan(shell, WORLD + rule, "--new-only").code == 0
+    assert "--new-only" not in text(plan(shell, GIVEN + RULE))
+
+
 def test_a_policy_that_comes_changes_or_goes_is_a_change(shell: Shell) -> None:
     """Shown under "Rules", counted, pending until it is applied, then recorded."""
     applied(shell, WORLD)
@@ -560,7 +570,7 @@ def test_rules_of_the_target_branch_judge_as_well(checkout: Shell) -> None:
     answer = plan(checkout, GIVEN, "--rules-from", "main")
     assert answer.code == 3
     assert "policy `p`" in text(answer)
-    assert "1 users gaining access, at most 0 allowed" in text(answer)
+    assert "1 user gaining access, at most 0 allowed" in text(answer)
 
 
 def test_names_of_who_asks_come_from_the_target_branch(checkout: Shell) -> None:
@@ -655,8 +665,8 @@ def test_the_stricter_of_two_settings_counts(checkout: Shell) -> None:
         "version: 1\nsources: [roles.yaml]\nsafety: {max_users_gaining: 5, max_changes: 0}\n",
     )
     answer = plan(checkout, GIVEN + RULE, "--rules-from", "main")
-    assert "1 users gaining access, at most 0 allowed" in text(answer)
-    assert "1 changes, at most 0 allowed" in text(answer)
+    assert "1 user gaining access, at most 0 allowed" in text(answer)
+    assert "1 change, at most 0 allowed" in text(answer)
 
 
 PLAIN = "version: 1\nsources: [roles.yaml]\n"
@@ -685,7 +695,7 @@ def test_a_change_does_not_hide_the_project_file_that_judges_it(
     answer = plan(checkout, GIVEN, "--rules-from", "main", "--only-these")
     assert answer.code == 3, answer.err
     assert "policy `p`" in text(answer)
-    assert "1 users gaining access, at most 0 allowed" in text(answer)
+    assert "1 user gaining access, at most 0 allowed" in text(answer)
 
 
 def test_a_change_does_not_hide_the_rules_behind_a_link(checkout: Shell) -> None:

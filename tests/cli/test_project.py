@@ -184,8 +184,8 @@ def test_an_external_role_is_never_deleted(managed: Shell) -> None:
 @pytest.mark.parametrize(
     ("safety", "words", "way_round"),
     [
-        ("max_deletes: 0", "1 roles deleted, at most 0 allowed", ("--max-deletes", "1")),
-        ("max_users_losing: 0", "1 users losing access, at most 0 allowed", None),
+        ("max_deletes: 0", "1 role deleted, at most 0 allowed", ("--max-deletes", "1")),
+        ("max_users_losing: 0", "1 user losing access, at most 0 allowed", None),
         ("max_changes: 1", "2 changes, at most 1 allowed", None),
     ],
 )
