@@ -106,7 +106,9 @@ def _require_fit(
             raise Blocked(found)
         reasons += outdated(plan, snapshot, judge)
     if reasons:
-        raise StalePlan([_stale(reason) for reason in dict.fromkeys(reasons)])
+        *others, last = sorted(set(reasons))
+        # One remedy for all, below the last.
+        raise StalePlan([*(replace(_stale(each), remedy=None) for each in others), _stale(last)])
 
 
 def _used_up(plan: Plan, backend: Backend, snapshot: Snapshot, digest: str | None) -> Iterator[str]:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import date
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import schemas, strict_json
-from provisioner.diagnostics import Diagnostic
+from provisioner.diagnostics import Diagnostic, sort_key
 from provisioner.engine.access import UserImpact
 from provisioner.engine.chains import Link
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
@@ -248,7 +248,10 @@ def decode(data: bytes, file: str) -> Plan:
     wrong = list(islice(differences(document, follows), MOST_SHOWN))
     if wrong:
         told = [found for found in wrong if found[0] != "/digest"] or wrong
-        raise InvalidInput([_contradicted(file, *found) for found in told])
+        contradictions = (_contradicted(file, *found) for found in told)
+        *others, last = sorted(contradictions, key=sort_key)
+        # One remedy for all, below the last.
+        raise InvalidInput([*(replace(each, remedy=None) for each in others), last])
     return plan
 
 
@@ -286,9 +289,13 @@ def differences(said: Any, follows: Any, at: str = "") -> Iterator[tuple[str, An
 
 
 def _contradicted(file: str, at: str, said: Any, follows: Any) -> Diagnostic:
-    told, right = (json_text(value)[:MOST_TEXT] for value in (said, follows))
+    told, right = (_cut(json_text(value)) for value in (said, follows))
     what = f"the plan contradicts itself: {at} says {told}; from the rest of it follows {right}"
     return Diagnostic("invalid-plan", what, file, "make the plan again")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MOST_TEXT else f"{text[:MOST_TEXT]}…"
 
 
 def _document(data: bytes, file: str) -> dict[str, Any]:

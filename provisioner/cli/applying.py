@@ -33,7 +33,9 @@ if TYPE_CHECKING:
 
 
 def require_approval(*, auto_approve: bool, saved_plans: bool = True) -> None:
-    """Make sure that somebody can be asked, before any work is done.
+    """Make sure that somebody can be asked, before anything is shown or changed.
+
+    Where the plan fails, is blocked or changes nothing, nobody has to be: that is said instead.
 
     ``saved_plans`` says whether a saved plan is another way.
 
@@ -245,10 +247,16 @@ def _report(plan: Plan, outcome: Outcome, digest: str, operation: str) -> None:
         lines[0] += f" Of {len(outcome.unknown):,} it is not known."
     lines += report_lines(groups, output.style_of(sys.stdout))
     if not outcome.is_complete:
-        lines.append("Plan again to go on: what is done is not repeated.")
+        lines.append(f"{_way_on(operation)} to go on: what is done is not repeated.")
     told = outcome.error.diagnostics if outcome.error else ()
     stopped = [Diagnostic("interrupted", "interrupted")] if outcome.interrupted else []
     output.account("\n".join(lines) + "\n", [*told, *stopped])
+
+
+def _way_on(operation: str) -> str:
+    """A plan from the sources leads forth, and ``last`` would be this run: a rollback is named."""
+    is_back = operation.startswith("rollback ")
+    return f"Repeat `provisioner {operation}`" if is_back else "Plan again"
 
 
 def _document(outcome: Outcome, digest: str) -> dict[str, Any]:

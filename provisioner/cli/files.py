@@ -213,8 +213,10 @@ def _replace(path: str, data: bytes) -> None:
 
 
 def _unwritable(path: str, error: Exception) -> InvalidInput:
-    reason = getattr(error, "strerror", None) or error
-    return InvalidInput(Diagnostic("unwritable", f"can't write it: {reason}", path))
+    reason, remedy = getattr(error, "strerror", None) or error, None
+    if isinstance(error, FileNotFoundError):
+        reason, remedy = "its folder is not there", "make the folder first, or name another file"
+    return InvalidInput(Diagnostic("unwritable", f"can't write it: {reason}", path, remedy))
 
 
 def _exists(path: str, what: str) -> InvalidInput:

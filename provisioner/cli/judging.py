@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.cli.baseline import Baseline, load_baseline, stricter
 from provisioner.diagnostics import Diagnostic
@@ -12,6 +13,7 @@ from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.rules_in_force import roles_judged
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
+from provisioner.render.style import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     from provisioner.engine.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.model import Catalogue, DesiredState, DesiredUser, Snapshot
+
+# What can't stand plain as a key of a flow mapping.
+_NOT_PLAIN: Final = re.compile(r"^[^\w]|[^\w.@+-]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +168,11 @@ def login_of(actor: str, actors: Mapping[str, str | None], snapshot: Snapshot) -
     message = f"--actor `{actor}` is no login that this target knows, and no name under `actors:`"
     if not actor:
         message = "--actor is empty: it names nobody"
+    name = json_text(actor) if _NOT_PLAIN.search(actor) else actor or "NAME"
+    remedy = f"say who it is in the project file: `actors: {{{name}: LOGIN}}`, or null"
     near = did_you_mean(actor.strip().lstrip("@"), [*(a.user for a in held.values()), *actors])
-    remedy = f"say who it is in the project file: `actors: {{{actor or 'NAME'}: LOGIN}}`, or null"
     if near:
-        remedy = f"{near}; or {remedy}"
+        remedy = f"{near} Or {remedy}"
     raise InvalidInput(Diagnostic("unknown-actor", message, None, remedy))
 
 

@@ -34,7 +34,7 @@ class Option(click.Option):
     """An option with its environment variable: PROVISIONER_LOCK_TIMEOUT for ``--lock-timeout``.
 
     A variable that is empty is not set, unless ``empty_is_given``: for guards, where nothing in
-    place of a name must not switch them off.
+    place of a name must not switch them off. An option that is empty names nothing, and is refused.
     """
 
     def __init__(
@@ -51,6 +51,14 @@ class Option(click.Option):
         found = super().resolve_envvar_value(ctx)
         if found is None and self._empty_is_given and isinstance(self.envvar, str):
             return os.environ.get(self.envvar)
+        return found
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        """The value as the command gets it."""
+        found = super().process_value(ctx, value)
+        is_empty = found == "" or (isinstance(found, tuple) and "" in found)
+        if is_empty and not self._empty_is_given:
+            raise click.BadParameter("it is empty; give it a value, or leave it out", ctx, self)
         return found
 
 
@@ -220,11 +228,11 @@ guards = _chain(
         empty_is_given=True,
         help="Judge by the rules there as well: in CI, those of the target branch.",
     ),
-    option(
-        "--only-these",
-        is_flag=True,
-        help="Mean the given SOURCEs alone, though the project has others.",
-    ),
+)
+only_these = option(
+    "--only-these",
+    is_flag=True,
+    help="Mean the given SOURCEs alone, though the project has others.",
 )
 sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 source = option(

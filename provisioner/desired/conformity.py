@@ -221,13 +221,18 @@ def _max_length(violation: Any, path: tuple[str | int, ...]) -> _Explained:
     yield None, f"{_where(path)} has {length} characters", f"use at most {limit:,}"
 
 
-def _too_short(_violation: Any, path: tuple[str | int, ...]) -> _Explained:
-    yield None, f"{_where(path)} is empty", "give it a value, or remove it"
+def _too_short(violation: Any, path: tuple[str | int, ...]) -> _Explained:
+    is_name = "propertyNames" in violation.absolute_schema_path
+    what = f"a name in {_where(path[:-1])}" if is_name else _where(path)
+    yield None, f"{what} is empty", "give it a value, or remove it"
 
 
 def _pattern(violation: Any, path: tuple[str | int, ...]) -> _Explained:
     wanted = violation.schema.get("description", f"pattern {violation.validator_value}")
-    yield None, f"{_where(path)} can't be {_shown(violation.instance)}", f"write it as {wanted}"
+    message = f"{_where(path)} can't be {_shown(violation.instance)}"
+    if "propertyNames" in violation.absolute_schema_path:
+        message = f"{_shown(violation.instance)} can't be a name in {_where(path[:-1])}"
+    yield None, message, f"write it as {wanted}"
 
 
 def _range(violation: Any, path: tuple[str | int, ...]) -> _Explained:

@@ -68,6 +68,7 @@ def find(sources: Iterable[str], *, without: Path | None = None, named: bool = T
     are. A link that the project file names must stay in its tree, like one below a source.
     """
     files = Files()
+    sources = tuple(sources)
     seen = {os.path.realpath(without)} if without else set()
     for source in sources:
         if source == STANDARD_INPUT:
@@ -88,6 +89,9 @@ def find(sources: Iterable[str], *, without: Path | None = None, named: bool = T
             _extend(files, found, seen)
         else:
             _extend(files, [source], seen)
+    if sources and without and not (files.paths or files.diagnostics):
+        what = "nothing but the project file is there, which is no roles file"
+        _add(files, "no-yaml", what, sources[0], "name a roles file, or a folder that has some")
     return files
 
 

@@ -33,8 +33,9 @@ KEYS: Final = {
 # Any of these keys gives a kind away, unless the file has one that belongs to the kind asked for.
 _SIGNS: Final = {
     "profile": frozenset({"contract", "paging"}),
-    "project": KEYS["project"] - {"ignore", "ignore_users", "catalogue"},
+    # A catalogue names its `sources` as a project does, but no project has its other keys.
     "catalogue": frozenset({"privileges", "default_roles"}),
+    "project": KEYS["project"] - {"ignore", "ignore_users", "catalogue"},
     "roles": KEYS["roles"] - {"ignore", "ignore_users"},
 }
 _BELONGS: Final = _SIGNS | {"profile": KEYS["profile"] - {"privileges"}}

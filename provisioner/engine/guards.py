@@ -298,7 +298,7 @@ def _too_much(case: Case) -> Iterator[Diagnostic]:
         absolute.append(("users gaining access", gaining, safety.max_users_gaining, setting))
     for what, count, limit, setting in absolute:
         if limit is not None and count > limit:
-            yield _over(f"{count} {what}, at most {limit} allowed", setting, count)
+            yield _over(f"{_counted(count, what)}, at most {limit} allowed", setting, count)
     percent = safety.max_change_percent
     roles = sum(not _is_others(name, case.settings) for name in case.before.roles)
     shares = [
@@ -322,6 +322,11 @@ def _too_much(case: Case) -> Iterator[Diagnostic]:
             allowed = f"{max(SMALL_TEAM_ALLOWANCE, percent * total // 100)}"
         message = f"{count} of {total} {what} ({needed}%), at most {allowed} allowed"
         yield _over(message, "max_change_percent", needed)
+
+
+def _counted(count: int, what: str) -> str:
+    noun, *rest = what.split()
+    return " ".join([str(count), noun.removesuffix("s") if count == 1 else noun, *rest])
 
 
 def _is_first(change: Change) -> bool:

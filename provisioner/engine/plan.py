@@ -48,6 +48,7 @@ if TYPE_CHECKING:
 
 
 SOON: Final = timedelta(days=30)
+_OLD_BREAKS: Final = "to let pass what was there already, repeat with --new-only"
 _NO_ADMINISTRATOR_KNOWN: Final = Diagnostic(
     "no-administrator-known",
     f"nothing tells who administers this target: its catalogue has no {guards.ADMIN_PRIVILEGE}, so "
@@ -239,11 +240,15 @@ def _judged(
         admin_privileges=plan.admin_privileges,
         administrators=_in_new_names(plan, snapshot.administrators),
     )
-    blocking = (
-        violation.diagnostic()
+    forbidding = [
+        violation
         for violation in broken
         if violation.severity == "error" and (violation.is_new or not plan.settings.new_only)
-    )
+    ]
+    blocking = [violation.diagnostic() for violation in forbidding]
+    first_old = next((n for n, violation in enumerate(forbidding) if not violation.is_new), None)
+    if first_old is not None:
+        blocking[first_old] = replace(blocking[first_old], remedy=_OLD_BREAKS)
     by_loosening = loosened(plan, before, after, desired)
     return replace(
         plan,

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _MOST_NAMED = 3
 _MOST_CHANGED_BACK = 20
 _NO_CHANGES = "No changes. The target matches the sources."
-# A rollback is the plan that reads no sources.
-_NOTHING_TO_BRING_BACK = "No changes. Roles and assignments are as they were then."
+# What has read no sources is a way back.
+_NOTHING_BACK = "No changes. There is nothing to bring back."
 
 
 def plan_text(plan: Plan, style: Style, *, brief: bool = False, places: bool = False) -> str:
@@ -78,7 +78,7 @@ def question(plan: Plan, style: Style, *, brief: bool = False, places: bool = Fa
 def summary_line(plan: Plan) -> str:
     """The plan in numbers: the changes in the manner of Terraform's last line, then the people."""
     if plan.is_empty:
-        return _NO_CHANGES if plan.coverage.files else _NOTHING_TO_BRING_BACK
+        return _NO_CHANGES if plan.coverage.files else _NOTHING_BACK
     s = summarise(plan)
     line = (
         f"Plan: {s.create:,} to add, {s.update:,} to change, {s.rename:,} to rename, "

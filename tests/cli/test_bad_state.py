@@ -257,3 +257,12 @@ def test_a_state_below_a_file(shell: Shell) -> None:
     (error,) = shell.refused("apply", "--auto-approve", "roles.yaml")
     assert (error.id, error.place) == ("state-io", "roles.yaml/state.json")
     assert "lead through folders" in error.remedy
+
+
+def test_a_damaged_entry_of_the_history_does_not_ask_for_the_state_file(first_run: Shell) -> None:
+    """That one is sound: nothing has to take its place."""
+    entry = first_run.folder / ".provisioner/state.json.history/000000.json"
+    entry.write_bytes(entry.read_bytes()[:-9])
+    (error,) = first_run.refused("rollback", "0")
+    assert "go back to another run" in (error.remedy or "")
+    assert "--replace-broken" not in (error.remedy or "")

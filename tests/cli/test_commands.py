@@ -338,3 +338,29 @@ def test_policies_are_part_of_validate(shell: Shell) -> None:
         "policies: [{name: nobody rebuilds, deny: [ARDOCS_REBUILD]}]\n",
     )
     assert shell("validate", "roles.yaml").code == 3
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("plan", "--config", ""),
+        ("plan", "--out", ""),
+        ("apply", "--plan", ""),
+        ("access", "--source", ""),
+        ("import", "--out="),
+        ("serve", "--database", ""),
+    ],
+    ids=" ".join,
+)
+def test_an_option_that_is_empty_is_an_error(shell: Shell, words: tuple[str, ...]) -> None:
+    """A script's unset variable must not mean another file, or a defect."""
+    answer = shell(*words)
+    assert answer.code == 1
+    assert "it is empty; give it a value, or leave it out" in answer.err
+
+
+def test_a_variable_that_is_empty_is_not_set(shell: Shell) -> None:
+    """Those of guards excepted."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    shell.write("roles.yaml", "version: 1\nroles: {}\n")
+    assert shell("plan", env={"PROVISIONER_CONFIG": "", "PROVISIONER_OUT": ""}).code == 0

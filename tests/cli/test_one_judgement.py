@@ -9,6 +9,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,6 +56,16 @@ def plan(shell: Shell, source: str, *options: str) -> Answer:
 
 
 # Rules are state
+
+
+def test_a_break_that_was_there_names_the_option_that_lets_it_pass(shell: Shell) -> None:
+    """Once; and one that this change brings can't be let pass."""
+    rule = RULE.replace("only_users: [bob@example.com]", "only_users: [zoe@example.com]")
+    applied(shell, WORLD)
+    old = text(plan(shell, WORLD + rule))
+    assert old.count("to let pass what was there already, repeat with --new-only") == 1
+    assert plan(shell, WORLD + rule, "--new-only").code == 0
+    assert "--new-only" not in text(plan(shell, GIVEN + RULE))
 
 
 def test_a_policy_that_comes_changes_or_goes_is_a_change(shell: Shell) -> None:
@@ -193,7 +204,7 @@ def test_a_rollback_names_the_rules_that_it_does_not_undo(shell: Shell) -> None:
     answer = shell("rollback", "last", "--auto-approve")
     assert answer.code == 0
     assert "policy `p` came later: it stays in force" in text(answer)
-    assert answer.last_line == "No changes. Roles and assignments are as they were then."
+    assert answer.last_line == "No changes. There is nothing to bring back."
     assert "matches the sources" not in answer.out
 
 
@@ -277,6 +288,24 @@ def test_a_rollback_says_what_the_sources_would_change_back(shell: Shell) -> Non
     ]
 
 
+def test_what_the_sources_would_change_back_is_said_once(shell: Shell) -> None:
+    """Where nobody is asked, the report has it."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    applied(shell, WORLD, GIVEN)
+    assert shell("rollback", "1", "--auto-approve").err.count("The sources say otherwise") == 1
+
+
+def test_a_rollback_without_changes_says_nothing_of_the_sources(shell: Shell) -> None:
+    """It asked for a former state, and the sources may well say otherwise."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    applied(shell, WORLD, WORLD + RULE)
+    shell.write("roles.yaml", GIVEN)
+    answer = shell("rollback", "1", "--auto-approve")
+    assert answer.code == 0
+    assert "No changes. There is nothing to bring back." in answer.out
+    assert "matches the sources" not in answer.out
+
+
 def test_rollback_last_takes_the_newest_run_back(shell: Shell) -> None:
     """A name for what is wanted most often."""
     applied(shell, WORLD, GIVEN)
@@ -290,6 +319,27 @@ def test_a_rollback_to_nowhere_gives_the_real_reason(shell: Shell, run: str, why
     applied(shell, WORLD)
     (error,) = shell.refused("rollback", run)
     assert why in error.message
+
+
+@pytest.mark.parametrize(
+    ("source", "why"),
+    [("gone.yaml", "there is no such file"), ("plan.json", "this is a saved plan")],
+)
+def test_an_apply_that_can_not_be_gives_the_real_reason(
+    shell: Shell, source: str, why: str
+) -> None:
+    """Not that there is no terminal to ask on."""
+    plan(shell, WORLD, "--out", "plan.json")
+    (error,) = shell.refused("apply", source)
+    assert why in error.message
+
+
+def test_where_nothing_is_to_be_asked_no_terminal_is_needed(shell: Shell) -> None:
+    """A blocked plan is 3, and one without changes 0, as with --auto-approve."""
+    applied(shell, WORLD)
+    assert shell("apply", "roles.yaml").code == 0
+    shell.write("roles.yaml", GIVEN + RULE)
+    assert shell("apply", "roles.yaml").code == 3
 
 
 # Who asks
@@ -311,6 +361,16 @@ def test_an_actor_that_nobody_knows_is_an_error(
     (error,) = shell.refused("plan", "roles.yaml", *options, env=env)
     assert error.id == "unknown-actor"
     assert "actors:" in error.remedy
+
+
+@pytest.mark.parametrize("actor", ["@mallory", " mallory", "a, b", "x: y"])
+def test_the_remedy_for_an_unknown_actor_is_yaml_that_means_it(shell: Shell, actor: str) -> None:
+    """Whatever the name looks like, the line can be pasted."""
+    applied(shell, WORLD)
+    (error,) = shell.refused("plan", "roles.yaml", "--actor", actor)
+    assert error.remedy is not None
+    line = error.remedy.split("`")[1]
+    assert yaml.safe_load(line) == {"actors": {actor: "LOGIN"}}
 
 
 @pytest.mark.parametrize(
@@ -520,7 +580,7 @@ def test_rules_of_the_target_branch_judge_as_well(checkout: Shell) -> None:
     answer = plan(checkout, GIVEN, "--rules-from", "main")
     assert answer.code == 3
     assert "policy `p`" in text(answer)
-    assert "1 users gaining access, at most 0 allowed" in text(answer)
+    assert "1 user gaining access, at most 0 allowed" in text(answer)
 
 
 def test_names_of_who_asks_come_from_the_target_branch(checkout: Shell) -> None:
@@ -615,8 +675,8 @@ def test_the_stricter_of_two_settings_counts(checkout: Shell) -> None:
         "version: 1\nsources: [roles.yaml]\nsafety: {max_users_gaining: 5, max_changes: 0}\n",
     )
     answer = plan(checkout, GIVEN + RULE, "--rules-from", "main")
-    assert "1 users gaining access, at most 0 allowed" in text(answer)
-    assert "1 changes, at most 0 allowed" in text(answer)
+    assert "1 user gaining access, at most 0 allowed" in text(answer)
+    assert "1 change, at most 0 allowed" in text(answer)
 
 
 PLAIN = "version: 1\nsources: [roles.yaml]\n"
@@ -645,7 +705,7 @@ def test_a_change_does_not_hide_the_project_file_that_judges_it(
     answer = plan(checkout, GIVEN, "--rules-from", "main", "--only-these")
     assert answer.code == 3, answer.err
     assert "policy `p`" in text(answer)
-    assert "1 users gaining access, at most 0 allowed" in text(answer)
+    assert "1 user gaining access, at most 0 allowed" in text(answer)
 
 
 def test_a_change_does_not_hide_the_rules_behind_a_link(checkout: Shell) -> None:

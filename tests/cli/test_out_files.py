@@ -136,8 +136,7 @@ def test_what_is_no_file_is_refused() -> None:
     """A folder, a path below a file, a folder that is not there."""
     assert "a folder" in refusal("state")
     assert "Not a directory" in refusal("named.yaml/plan.json")
-    assert "No such file or directory" in refusal("gone/plan.json")
-    assert "No such file or directory" in refusal("")
+    assert "its folder is not there" in refusal("gone/plan.json")
 
 
 @pytest.mark.usefixtures("here")
@@ -202,3 +201,13 @@ def test_the_hint_of_a_saved_plan_works_when_pasted(shell: Shell) -> None:
     answer = shell("plan", "roles.yaml", "--out", "my plan.json")
     hint = answer.err.splitlines()[-1].partition("this: ")[2]
     assert hint == "provisioner apply --plan 'my plan.json'"
+
+
+def test_a_folder_that_is_not_there_is_named_as_what_is_missing(here: Path) -> None:
+    """The file itself is to be new, so "no such file" would be no news."""
+    assert not (here / "gone").exists()
+    with pytest.raises(InvalidInput) as refused:
+        write("gone/plan.json")
+    (told,) = refused.value.diagnostics
+    assert "its folder is not there" in told.message
+    assert "make the folder first" in (told.remedy or "")

@@ -184,8 +184,8 @@ def test_an_external_role_is_never_deleted(managed: Shell) -> None:
 @pytest.mark.parametrize(
     ("safety", "words", "way_round"),
     [
-        ("max_deletes: 0", "1 roles deleted, at most 0 allowed", ("--max-deletes", "1")),
-        ("max_users_losing: 0", "1 users losing access, at most 0 allowed", None),
+        ("max_deletes: 0", "1 role deleted, at most 0 allowed", ("--max-deletes", "1")),
+        ("max_users_losing: 0", "1 user losing access, at most 0 allowed", None),
         ("max_changes: 1", "2 changes, at most 1 allowed", None),
     ],
 )
@@ -353,3 +353,18 @@ def test_a_lock_that_is_a_link_is_named(shell: Shell) -> None:
         (error,) = shell.errors("apply", "--auto-approve", "a.yaml")
         assert "is a symbolic link, and a lock must be a file of its own" in error.message
         link.unlink()
+
+
+def test_a_wrong_name_of_a_target_is_told_in_words(shell: Shell) -> None:
+    """Not as a pattern."""
+    shell.write("provisioner.yaml", 'version: 1\ntargets: {"e u": {backend: file, path: x.json}}\n')
+    (error,) = shell.refused("plan")
+    assert error.message == "`e u` can't be a name in `targets`"
+    assert "letters, digits" in (error.remedy or "")
+
+
+def test_an_empty_name_is_said_to_be_one(shell: Shell) -> None:
+    """Not as a pair of empty quotes."""
+    shell.write("provisioner.yaml", 'version: 1\nactors: {"": null}\n')
+    (error,) = shell.refused("plan")
+    assert error.message == "a name in `actors` is empty"

@@ -68,6 +68,14 @@ def test_a_plan_that_was_applied_is_stale(planned: Shell) -> None:
     assert any("role Credit Controller no longer exists" in error.message for error in errors)
 
 
+def test_the_remedy_of_a_stale_plan_is_said_once(planned: Shell) -> None:
+    """Below the last of the reasons: it is one for all of them."""
+    assert planned("apply", "--plan", "plan.json").code == 0
+    answer = planned("apply", "--plan", "plan.json")
+    assert answer.err.count("the plan is stale") > 1
+    assert answer.err.count("make the plan again") == 1
+
+
 def test_an_unrelated_change_does_not_make_a_plan_stale(planned: Shell) -> None:
     """Only the objects that it touches, and the access that it gives, count."""
     planned.edit(FIRST, "Opens accounts and agrees", "Opens accounts, agrees")

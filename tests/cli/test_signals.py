@@ -85,6 +85,24 @@ def test_a_signal_before_anything_is_written_changes_nothing(
     assert store.held() == everybody("A")
 
 
+def test_a_rollback_that_broke_off_says_how_to_go_on(begun: tuple[Store, Gate]) -> None:
+    """By its number: a plan from the sources leads forth, and `last` would be the broken run."""
+    store, gate = begun
+    assert store(*APPLY).code == 0
+    gate.hold("PUT /users/", 3)
+    back = ("rollback", "last", "--auto-approve", "--max-change-percent", "100")
+    with started(store.shell, *back, env=ENV) as (process, ended):
+        gate.reached()
+        process.send_signal(signal.SIGTERM)
+        time.sleep(0.2)
+        gate.open()
+        stopped = ended()
+    assert stopped.code == 130
+    assert "Repeat `provisioner rollback 1` to go on" in stopped.out
+    assert store("rollback", "1", *back[2:]).code == 0
+    assert store.held() == everybody("A")
+
+
 def test_two_hangups_are_one(begun: tuple[Store, Gate]) -> None:
     """A shell that is hung up passes it on to what it started, which was told already."""
     store, gate = begun

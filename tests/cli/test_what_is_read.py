@@ -249,3 +249,29 @@ def test_roles_that_are_stored_already_may_look_alike(tmp_path: Path) -> None:
     loaded = load([str(file)], Surroundings(shipped(), stored=frozenset(names)))
     stored_state = State({name: Role(name) for name in names})
     assert not list(conflicts(loaded.desired.roles or {}, stored_state, {}, Settings()))
+
+
+@pytest.mark.parametrize(
+    ("listed", "words"), [("roles.yaml", ("provisioner.yaml",)), (".", ()), (".", (".",))]
+)
+def test_the_project_file_alone_is_no_source(
+    shell: Shell, listed: str, words: tuple[str, ...]
+) -> None:
+    """Or "no changes" would be said of nothing."""
+    shell.write("provisioner.yaml", f"version: 1\nsources: [{listed}]\n")
+    (error,) = shell.refused("plan", *words)
+    assert "nothing but the project file is there" in error.message
+
+
+def test_the_project_file_beside_others_is_left_out(shell: Shell) -> None:
+    """A shell gives `*.yaml` as all of them."""
+    shell.write("provisioner.yaml", "version: 1\nsources: [roles.yaml]\n")
+    shell.write("roles.yaml", VIEWER)
+    assert shell("plan", "provisioner.yaml", "roles.yaml").code == 0
+
+
+def test_a_catalogue_as_a_source_is_called_one(shell: Shell) -> None:
+    """It lists where it is from as `sources`, and is no project file for that."""
+    shell.write("catalogue.yaml", "version: 1\nsources: [here]\nprivileges: [A]\n")
+    (error,) = shell.refused("plan", "catalogue.yaml")
+    assert "this is a catalogue" in error.message

@@ -10,10 +10,11 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.backends.base import HistoryEntry
-from provisioner.backends.file import document, store
+from provisioner.backends.file import damage, document, store
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, StateDamaged
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 KEPT = 50
 _ENTRY = re.compile(r"(\d{6,18})\.json")
 _UNCHANGED = "nothing was changed"
+_OTHER_RUN = "restore it from a backup, or go back to another run: `provisioner history` lists them"
 
 
 class History:
@@ -54,8 +56,11 @@ class History:
         data = self._data(number)
         if data is None:
             raise self.not_kept(number)
-        kept = document.decode(data, self._shown(number))
-        self._require_fit(kept.header, number, lineage)
+        try:
+            kept = document.decode(data, self._shown(number))
+            self._require_fit(kept.header, number, lineage)
+        except StateDamaged as error:
+            raise StateDamaged(map(_of_entry, error.diagnostics)) from error
         return kept
 
     def header(self, number: int, lineage: str | None = None) -> Header | None:
@@ -89,7 +94,7 @@ class History:
             with suppress(StateDamaged):
                 return self.document(number)
         message = f"{self.shown} holds no sound state to go back to; {_UNCHANGED}"
-        remedy = "restore the state file from version control or a backup"
+        remedy = "restore the state file from a backup"
         raise BackendError(Diagnostic("history-empty", message, self.shown, remedy))
 
     def keep(self, number: int, data: bytes) -> None:
@@ -143,3 +148,8 @@ class History:
 
     def _shown(self, number: int) -> str:
         return f"{self.shown}/{number:06d}.json"
+
+
+def _of_entry(found: Diagnostic) -> Diagnostic:
+    """What is wrong with an entry: nothing has to take the place of the state file for it."""
+    return replace(found, remedy=_OTHER_RUN) if found.remedy == damage.RECOVER else found

@@ -30,6 +30,7 @@ CHANGES_PENDING = 2
 @options.formats
 @options.as_of
 @options.guards
+@options.only_these
 @options.manner
 def plan(
     sources: tuple[str, ...],

@@ -103,7 +103,8 @@ def rollback(
     if made.is_empty and not replace_broken:
         return nothing_to_do(made)
     back = _brought_back(session, made, snapshot, sources, grounds.settings)
-    _say(back)
+    if not auto_approve:
+        _say(back)
     question = "Replace the damaged state file?" if made.is_empty else question_about(made)
     if not auto_approve and not ask(question):
         output.note("Not applied.")
