@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RECOVER = (
-    "restore the file from version control or a backup, or choose one of the states that "
+    "restore the file from a backup, or choose one of the states that "
     "`provisioner history` lists and put it in place with "
     "`provisioner rollback N --replace-broken`"
 )

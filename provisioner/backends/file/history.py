@@ -89,7 +89,7 @@ class History:
             with suppress(StateDamaged):
                 return self.document(number)
         message = f"{self.shown} holds no sound state to go back to; {_UNCHANGED}"
-        remedy = "restore the state file from version control or a backup"
+        remedy = "restore the state file from a backup"
         raise BackendError(Diagnostic("history-empty", message, self.shown, remedy))
 
     def keep(self, number: int, data: bytes) -> None:
