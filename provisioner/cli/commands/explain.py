@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from provisioner.catalogue import where_listed
 from provisioner.cli import options, output
 from provisioner.cli.app import COMMANDS
 from provisioner.cli.views import open_view
@@ -65,10 +65,7 @@ def check_privilege(explainer: Explainer, name: str) -> None:
     granted = (role.privileges for role in explainer.state.roles.values())
     known = frozenset(explainer.catalogue.privileges).union(*granted)
     if name not in known:
-        remedy = (
-            did_you_mean(name, known)
-            or f"`provisioner privileges --search {shlex.quote(name)}` looks"
-        )
+        remedy = did_you_mean(name, known) or where_listed(explainer.catalogue, name)
         raise _unknown("privilege", name, remedy)
 
 
