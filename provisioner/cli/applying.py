@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 def require_approval(*, auto_approve: bool, saved_plans: bool = True) -> None:
-    """Make sure that somebody can be asked, before any work is done.
+    """Make sure that somebody can be asked, before anything is changed.
 
     ``saved_plans`` says whether a saved plan is another way.
 

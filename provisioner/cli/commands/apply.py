@@ -67,13 +67,14 @@ def apply(
         _require_no_options()
         named = target if _is_given("target") else None
         return _apply_saved(plan_file, config, named, lock_timeout)
-    require_approval(auto_approve=auto_approve)
     if STANDARD_INPUT in sources and not auto_approve:
         remedy = "repeat with --auto-approve"
         why = "standard input can't be both a source and the answer"
         raise InvalidInput(Diagnostic("no-approval", why, None, remedy))
     session = open_session(config, target)
     made = plan_sources(session, sources, guards, as_of or options.today())
+    if not (made.blockers or made.is_empty):
+        require_approval(auto_approve=auto_approve)
     show(made)
     if made.blockers:
         return Blocked.exit_code
