@@ -6,6 +6,7 @@ pages are listed in the data file, by privilege.
 
 from __future__ import annotations
 
+import shlex
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,20 @@ _SHIPPED = Path(__file__).parent / "data" / "catalogue.json"
 def shipped() -> Catalogue:
     """The catalogue that comes with provisioner, the panel's three default roles included."""
     return from_document(strict_json.parse(_SHIPPED.read_bytes()))
+
+
+def where_listed(catalogue: Catalogue, text: str = "") -> str:
+    """Return the remedy for an unknown privilege: the command that lists them.
+
+    It searches for the text where that finds something.
+    """
+    folded = text.casefold()
+    is_found = folded and any(
+        folded in f"{name}\n{privilege.summary}\n{privilege.group}".casefold()
+        for name, privilege in catalogue.privileges.items()
+    )
+    search = f" --search {shlex.quote(text)}" if is_found else ""
+    return f"`provisioner privileges{search}` lists what there is"
 
 
 def unknown(stored: Mapping[str, Role] | None = None) -> Catalogue:

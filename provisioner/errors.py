@@ -5,7 +5,8 @@
     ProvisionerError            exit 1
     ├── InvalidInput            sources, project file, saved plan or options are wrong
     ├── BackendError            the backend failed, or holds something that can't be trusted
-    │   └── StateDamaged        the stored state is cut off, edited by hand, or from a newer version
+    │   ├── StateDamaged        the stored state is cut off, edited by hand, or from a newer version
+    │   └── OthersChanged       a write changed, or may have changed, more than it was about
     ├── Blocked                 exit 3: a policy or a guard forbids it
     ├── Conflict                exit 4: somebody else was faster
     │   ├── LockHeld            another run holds the lock
@@ -54,6 +55,13 @@ class BackendError(ProvisionerError):
 
 class StateDamaged(BackendError):
     """The stored state can't be trusted as it is."""
+
+
+class OthersChanged(BackendError):
+    """A write changed, or may have changed, something that it was not about.
+
+    Whatever became of the write itself, this has to be told.
+    """
 
 
 class Blocked(ProvisionerError):

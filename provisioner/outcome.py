@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 class Outcome:
     """What an apply did. ``error`` says why it broke off, ``failed`` are the writes it broke at.
 
+    An error without such writes is about what happened besides them.
     ``unknown`` are writes that may have taken place, in a store that can't be read to find out. The
     four groups together are exactly the plan's writes.
     """

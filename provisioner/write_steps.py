@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal, Protocol
 
-from provisioner.errors import Conflict, ProvisionerError
+from provisioner.errors import Conflict, OthersChanged, ProvisionerError
 from provisioner.outcome import Outcome, defects_told, happened, read_again, with_unknown_outcome
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def write_steps(
             runner = None if step.ordered else threads
             ended = _write_step(step.writes, _Writer(backend, stopped, runner, count), progress)
             applied += ended.applied
-            if not ended.is_complete:
+            if ended.error is not None or not ended.is_complete:
                 rest = (*ended.not_tried, *later)
                 return replace(ended, applied=tuple(applied), not_tried=rest)
     return Outcome(tuple(applied))
@@ -79,7 +79,10 @@ def _write_step(writes: tuple[Write, ...], writer: _Writer, progress: Progress) 
     applied: set[Write] = set()
     failed: dict[Write, ProvisionerError] = {}
     unknown: dict[Write, ProvisionerError] = {}
-    while not (failed or unknown) and (pending := [w for w in writes if w not in applied]):
+    astray: dict[Write, ProvisionerError] = {}
+    while not (failed or unknown or astray) and (
+        pending := [w for w in writes if w not in applied]
+    ):
         if writer.stopped():
             break
         made, errors = writer.run(pending, progress)
@@ -88,13 +91,16 @@ def _write_step(writes: tuple[Write, ...], writer: _Writer, progress: Progress) 
         for write in errors.keys() - failed.keys() - unknown.keys():
             applied.add(write)
             progress.wrote(write)
+            if isinstance(errors[write], OthersChanged):
+                astray[write] = errors[write]
     errors = failed | unknown
+    told = errors | astray
     return Outcome(
         tuple(write for write in writes if write in applied),
         tuple(write for write in writes if write in failed),
         tuple(write for write in writes if write in unknown),
         tuple(write for write in writes if write not in applied and write not in errors),
-        _together([errors[write] for write in writes if write in errors]),
+        _together([told[write] for write in writes if write in told]),
         interrupted=writer.stopped() and len(applied) < len(writes),
     )
 

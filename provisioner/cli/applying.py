@@ -15,7 +15,7 @@ from provisioner.backends.base import Abortable, Run
 from provisioner.backends.stamp import now, this_user
 from provisioner.cli import output, streams
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import Interrupted, InvalidInput
+from provisioner.errors import Interrupted, InvalidInput, OthersChanged
 from provisioner.outcome import Outcome
 from provisioner.planfile import to_document
 from provisioner.render.diagnostics import diagnostic_document
@@ -240,9 +240,10 @@ def _report(plan: Plan, outcome: Outcome, digest: str, operation: str) -> None:
         f"The {operation.split(maxsplit=1)[0]} broke off. {made:,} of {total:,} writes were made."
     ]
     if outcome.is_complete:
-        lines = [
-            f"All {total:,} writes were made, but the target could not be told to remember the run."
-        ]
+        but = "the target could not be told to remember the run"
+        if isinstance(outcome.error, OthersChanged):
+            but = "something else changed with them, or may have"
+        lines = [f"All {total:,} writes were made, but {but}."]
     elif outcome.unknown:
         lines[0] += f" Of {len(outcome.unknown):,} it is not known."
     lines += report_lines(groups, output.style_of(sys.stdout))

@@ -13,21 +13,27 @@ from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic, sort_key
 from provisioner.names import did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
 
 class Hints:
     """Remembers which known names an unknown one is to be compared with."""
 
     def __init__(self) -> None:
-        self._asked: dict[Diagnostic, tuple[str, Iterable[str]]] = {}
+        self._asked: dict[Diagnostic, tuple[str, Iterable[str], Callable[[], str] | None]] = {}
 
-    def expect(self, found: Diagnostic, name: str, known: Iterable[str]) -> Diagnostic:
+    def expect(
+        self,
+        found: Diagnostic,
+        name: str,
+        known: Iterable[str],
+        otherwise: Callable[[], str] | None = None,
+    ) -> Diagnostic:
         """Note that the finding is about a name that may be one of the known ones; return it.
 
-        Its own remedy is for the case that nothing is near.
+        Where nothing is near, the remedy is what ``otherwise`` gives, else the finding's own.
         """
-        self._asked[found] = (name, known)
+        self._asked[found] = (name, known, otherwise)
         return found
 
     def given(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
@@ -36,6 +42,8 @@ class Hints:
         return [*map(self._hinted, ordered[:SHOWN_IN_FULL]), *ordered[SHOWN_IN_FULL:]]
 
     def _hinted(self, found: Diagnostic) -> Diagnostic:
-        asked = self._asked.get(found)
-        hint = did_you_mean(*asked) if asked else None
-        return replace(found, remedy=hint) if hint else found
+        if found not in self._asked:
+            return found
+        name, known, otherwise = self._asked[found]
+        hint = did_you_mean(name, known) or (otherwise() if otherwise else found.remedy)
+        return replace(found, remedy=hint)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import globs
+from provisioner.catalogue import where_listed
 from provisioner.desired.hints import Hints
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
@@ -137,12 +138,13 @@ class Resolver:
             self._report("unknown-privilege", message, place, name, self._grantable)
 
     def _report(self, id: str, message: str, place: Place, name: str, known: Any) -> None:
-        remedy = "declare it under `privilege_sets`"
-        if id != "unknown-set":
-            text = shlex.quote(name.strip("*")[:40])
-            remedy = f"`provisioner privileges --search {text}` lists what there is"
-        found = Diagnostic(id, message, place, remedy)
-        self._report_once(self._hints.expect(found, name, known))
+        if id == "unknown-set":
+            found = Diagnostic(id, message, place, "declare it under `privilege_sets`")
+            self._report_once(self._hints.expect(found, name, known))
+            return
+        found = Diagnostic(id, message, place, where_listed(self._catalogue))
+        listed = partial(where_listed, self._catalogue, name.strip("*"))
+        self._report_once(self._hints.expect(found, name, known, listed))
 
     def _report_once(self, diagnostic: Diagnostic) -> None:
         if diagnostic not in self._reported:

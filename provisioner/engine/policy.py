@@ -144,7 +144,11 @@ def _carrying(rule: Rule, view: Judged) -> Iterator[Violation]:
         is_told = not age.fresh or view.before is None or any(new for _, new in named)
         if is_told and _is_covered(carried, [items for items, _ in named], rule):
             continue
-        ways = view.ways.of_user(login, rule, carried, age.fresh)
+        # What none of the named roles shows is what there is to tell of the user.
+        own = carried
+        for items, _ in named:
+            own &= ~items
+        ways = view.ways.of_user(login, rule, carried, age.fresh & own or age.fresh or own)
         yield _burden(("user", held.user), carried, age, ways, rule, view)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.diagnostics import SHOWN_IN_FULL
@@ -70,6 +71,9 @@ def folded(findings: Iterable[Diagnostic], style: Style, *, apart: bool = False)
         return [*diagnostic_lines(found, style, fold=True), *[""] * apart]
 
     lines, count = fitting(findings, lines_of, style.most(FINDINGS))
+    if not apart:
+        once = _with_each_remedy_once(findings[:count])
+        lines = [line for found in once for line in lines_of(found)]
     yield from lines
     if count < len(findings):
         kinds = Counter(found.id for found in findings[count:])
@@ -77,6 +81,13 @@ def folded(findings: Iterable[Diagnostic], style: Style, *, apart: bool = False)
         text = f"and {len(findings) - count:,} more: {each} ({WHOLE_OR_JSON})"
         yield from wrapped(text, style.width, rest=_MARGIN)
         yield from [""] * apart
+
+
+def _with_each_remedy_once(findings: Sequence[Diagnostic]) -> Iterator[Diagnostic]:
+    """The findings; where one remedy is for several in a row, it stands below the last."""
+    for found, following in zip_longest(findings, findings[1:]):
+        is_same = following is not None and following.remedy == found.remedy
+        yield replace(found, remedy=None) if is_same else found
 
 
 def diagnostic_lines(found: Diagnostic, style: Style, *, fold: bool = False) -> Iterator[str]:

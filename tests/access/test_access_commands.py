@@ -37,6 +37,17 @@ def sources(shell):
     return shell
 
 
+@pytest.mark.parametrize("kind", ["user", "role"])
+def test_who_is_unknown_is_looked_up_where_the_question_was_asked(sources, kind: str) -> None:
+    """The sources' own are no stored ones."""
+    asked = sources.run("explain", kind, "Nobody at all", *ON)
+    assert (asked.code, asked.out) == (1, "")
+    assert f"`provisioner access --by {kind}` lists those of the sources" in asked.err
+    assert sources.run("access", "--by", kind, *ON).code == 0
+    now = sources.run("explain", kind, "Nobody at all", "--current")
+    assert f"`provisioner {kind}s` lists the stored ones" in now.err
+
+
 def test_explain_prints_every_chain_with_its_places(sources) -> None:
     answer = sources.run("explain", "user", "ADA@example.com", "ARDOCS_VIEW", *ON)
     assert (answer.code, answer.err) == (0, "")

@@ -57,7 +57,7 @@ UNKNOWN_NAMES = [
         "5:9",
         "unknown-privilege",
         "no privilege `ZZZ`",
-        "provisioner privileges --search ZZZ",
+        "`provisioner privileges` lists what there is",
     ),
     Mistake(
         "an internal privilege",

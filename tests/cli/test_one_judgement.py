@@ -887,6 +887,12 @@ def test_a_part_of_the_sources_takes_nothing_of_the_rest_away(parts: Shell) -> N
     assert parts("plan", "roles/a.yaml", "--only-these").code == 0
 
 
+def test_what_is_right_for_several_findings_in_a_row_is_said_once(parts: Shell) -> None:
+    told = text(parts("plan", "roles/a.yaml"))
+    assert told.count("this would ") == 2
+    assert told.count("repeat with --only-these") == 1
+
+
 def test_a_part_does_not_delete_what_the_rest_renames(parts: Shell) -> None:
     """It is the same role, under the name that the rest gives it."""
     renamed = "version: 1\nroles: {Another: {renamed_from: Other}}\n"

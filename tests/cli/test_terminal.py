@@ -86,6 +86,20 @@ def test_without_a_terminal_nobody_is_asked(first_run: Shell, words: tuple[str, 
     assert first_run.files() == before
 
 
+def test_what_is_wrong_comes_before_that_nobody_can_be_asked(first_run: Shell) -> None:
+    """A saved plan in the place of a source is the reason, not the terminal."""
+    assert first_run("plan", SECOND, "--out", "plan.json").code == 0
+    answer = first_run("apply", "plan.json")
+    assert answer.code == 1
+    assert "provisioner apply --plan plan.json" in answer.err
+    assert "terminal" not in answer.err
+
+
+def test_without_a_terminal_there_is_nothing_to_ask_about_no_changes(first_run: Shell) -> None:
+    answer = first_run("apply", FIRST)
+    assert (answer.code, answer.last_line) == (0, "No changes. The target matches the sources.")
+
+
 def test_a_closed_standard_input_is_no_terminal(first_run: Shell) -> None:
     """As some schedulers start their jobs."""
     answer = run_by_shell(first_run, f'"$0" apply {SECOND} <&-')

@@ -52,9 +52,19 @@ def refused(
             "name it under `sets` of a role",
         ),
         (
+            "roles: {A: {privileges: [customer accounts]}}\n",
+            "there is no privilege",
+            "`provisioner privileges --search 'customer accounts'` lists what there is",
+        ),
+        (
             "roles: {A: {privileges: [access entity usage]}}\n",
             "there is no privilege",
-            "`provisioner privileges --search 'access entity usage'` lists what there is",
+            "`provisioner privileges` lists what there is",
+        ),
+        (
+            "roles: {A: {privileges: ['*no such thing*']}}\n",
+            "matches no privilege",
+            "`provisioner privileges` lists what there is",
         ),
         (
             "users: {strasse@x: {roles: []}, straße@x: {roles: []}}\n",

@@ -94,7 +94,7 @@ WRONG = {
     "no name": (
         ("/roles", "data", 1, "title"),
         None,
-        "data[1].title: is missing; it should be a text",
+        "data[1].title: is missing or null; it should be a text",
     ),
     "a name that is a number": (("/roles", "data", 1, "title"), 7, "data[1].title: is a number"),
     "an empty name": (("/roles", "data", 0, "title"), "", "data[0].title: is empty"),
@@ -103,7 +103,7 @@ WRONG = {
         "BASE",
         "data[1].title: BASE differs from Base only in case",
     ),
-    "no id": (("/roles", "data", 1, "id"), None, "data[1].id: is missing"),
+    "no id": (("/roles", "data", 1, "id"), None, "data[1].id: is missing or null"),
     "an id that is none": (("/roles", "data", 1, "id"), True, "data[1].id: is true or false"),
     "an id twice, once as text": (("/roles", "data", 1, "id"), "1", "data[1]: 1 is there twice"),
     "a user's id twice": (("/people", "data", 1, "id"), "1", "data[1]: 1 is there twice"),
@@ -130,7 +130,7 @@ WRONG = {
         [9],
         "data[1].inner: no role has the id 9",
     ),
-    "an item that is no object": (("/roles", "data", 1), "Wide", "data[1].id: is missing"),
+    "an item that is no object": (("/roles", "data", 1), "Wide", "data[1].id: is missing or null"),
     "a user's role that nobody knows": (
         ("/people", "data", 1, "roles"),
         [9],

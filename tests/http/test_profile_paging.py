@@ -304,9 +304,13 @@ def test_a_part_of_an_answer_is_an_error(status: int, number: int) -> None:
 BAD = {
     "a page that fails": (BY_PAGE, Answer(404, {"detail": "no such page"}), "no such page"),
     "no list": (BY_PAGE, Answer(200, {"items": {}, "total": 7}), "items is an object, not a list"),
-    "no items": (BY_PAGE, Answer(200, {"total": 7}), "items is missing, not a list"),
-    "an answer of another kind": (BY_PAGE, Answer(200, [1]), "items is missing, not a list"),
-    "no total": (BY_PAGE, Answer(200, {"items": []}), "total is missing, not a number"),
+    "no items": (BY_PAGE, Answer(200, {"total": 7}), "items is missing or null, not a list"),
+    "an answer of another kind": (
+        BY_PAGE,
+        Answer(200, [1]),
+        "items is missing or null, not a list",
+    ),
+    "no total": (BY_PAGE, Answer(200, {"items": []}), "total is missing or null, not a number"),
     "a total in words": (
         BY_PAGE,
         Answer(200, {"items": [], "total": "7"}),

@@ -180,5 +180,14 @@ def test_items_in_another_place_come_with_the_places_there_are(
     with JsonServer(panel) as server, pytest.raises(BackendError) as caught:
         opened(server, PROFILE, tmp_path).read()
     found = caught.value.diagnostics[0]
-    assert "data is missing, not a list" in found.message
+    assert "data is missing or null, not a list" in found.message
     assert "it holds results, count: say in `items:` where the list stands" in str(found.remedy)
+
+
+def test_a_list_that_is_null_is_not_sought_where_it_was(panel: SmallPanel, tmp_path: Path) -> None:
+    panel.meddle = lambda asked, _: Answer(200, {"data": None}) if asked.path == "/roles" else None
+    with JsonServer(panel) as server, pytest.raises(BackendError) as caught:
+        opened(server, PROFILE, tmp_path).read()
+    found = caught.value.diagnostics[0]
+    assert "data is missing or null, not a list" in found.message
+    assert "say in `items:`" not in str(found.remedy)

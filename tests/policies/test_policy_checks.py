@@ -266,6 +266,14 @@ def test_a_user_is_named_for_a_break_beside_the_one_of_a_role() -> None:
     assert subjects(found) == {"r", "ada"}
 
 
+def test_the_break_of_a_user_beside_the_one_of_a_role_is_shown_by_what_is_their_own() -> None:
+    """The two of the role stand at the role; with it alone the user would not be named."""
+    where = state({"r": "A B", "s": "C"}, {"ada": "r s"})
+    of_role, of_user = broken({"separation_of_duty": ["A", "B", "C"]}, where)
+    assert of_role.message.startswith("role r: A through r, B through r")
+    assert of_user.message.startswith("user ada: A through r, C through s")
+
+
 def test_of_classes_at_most_one_is_carried() -> None:
     """Two of one class are no break, one of each is, and the message names the classes."""
     rule = {"separation_of_duty": [["A", "B"], ["C", "D"]]}

@@ -12,7 +12,7 @@ from provisioner.backends.http.held import HeldRole, HeldUser
 from provisioner.backends.http.steps import Runner, Step, compared, moved, not_found
 from provisioner.backends.http.subjects import UserSubject
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import BackendError
+from provisioner.errors import BackendError, OthersChanged
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +126,7 @@ class Assigner:
         """Make sure that who held a role beside the user still does, after it was rewritten.
 
         Raises:
-            BackendError: Somebody does not, who is named.
+            OthersChanged: Somebody does not, who is named.
         """
         lost = []
         for name, id in self._known.names_and_ids(taken):
@@ -142,7 +142,7 @@ class Assigner:
                 f"these do not hold them any more: {'; '.join(lost)}"
             )
             remedy = "see in the panel whether somebody else took them away; give them back if not"
-            raise BackendError(Diagnostic("others-affected", message, None, remedy))
+            raise OthersChanged(Diagnostic("others-affected", message, None, remedy))
 
     def _of_one(
         self, call: Call, held: HeldUser, role: HeldRole

@@ -17,7 +17,7 @@ from provisioner.backends.http.held import HeldRole
 from provisioner.backends.http.steps import Runner, Step, not_kept
 from provisioner.backends.http.subjects import UserSubject, role_values
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import BackendError, ProvisionerError
+from provisioner.errors import OthersChanged, ProvisionerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,8 @@ class Detour:
 
         Raises:
             StateMoved: The user does not hold what was expected; nothing was changed.
-            BackendError: It failed; a temporary role that is left behind is named.
+            BackendError: It failed.
+            OthersChanged: A temporary role is left behind, which is named.
         """
         reader, known = self.maker.reader, self.maker.reader.known
         about = _ABOUT if reader.profile.roles.description else ""
@@ -73,5 +74,5 @@ class Detour:
             message = f"the temporary role {stand_in.name} is left behind; it has no privileges"
             left = Diagnostic("left-behind", message, None, "delete it in the panel")
             earlier = before.diagnostics if before else ()
-            raise BackendError([*earlier, left, *error.diagnostics]) from error
+            raise OthersChanged([*earlier, left, *error.diagnostics]) from error
         reader.known.drop_role(stand_in)

@@ -167,7 +167,7 @@ _KINDS: Final = {
 
 def described(found: object) -> str:
     """Say what an expression found instead of what was due."""
-    return "is missing" if found is None else f"is {_KINDS[type(found)]}"
+    return "is missing or null" if found is None else f"is {_KINDS[type(found)]}"
 
 
 def _calls(node: Any, depth: int = 0, *, argument: bool = False) -> Iterator[tuple[str, int]]:

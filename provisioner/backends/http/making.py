@@ -11,7 +11,7 @@ from provisioner.backends.http.held import identity, text
 from provisioner.backends.http.paging import Item
 from provisioner.backends.http.session import bad_reply, request_of, where
 from provisioner.backends.http.steps import Runner, broken_off, not_kept
-from provisioner.backends.http.subjects import role_values
+from provisioner.backends.http.subjects import may_have_changed_another, role_values
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
@@ -124,7 +124,8 @@ class Maker:
             made = self.reader.role_in(item)
             if made and (other := self.reader.known.role(made.key, "")):
                 shown = f"shows role {other.name} (id {made.id}), which was there before"
-                bad_reply(item.where, shown)
+                with may_have_changed_another():
+                    bad_reply(item.where, shown)
             if made is None or self.reader.profile.replies_are_true:
                 return made
             return self.reader.role(made.id, bare.name)

@@ -348,6 +348,9 @@ def _members(body: Any) -> str | None:
     """What an answer holds instead of the items, as advice."""
     if not isinstance(body, dict) or not body:
         return None
-    names = [on_one_line(name)[:_LONGEST] for name in list(body)[:_SHOWN]]
-    more = f" and {len(body) - _SHOWN} more" if len(body) > _SHOWN else ""
+    held = [name for name, value in body.items() if value is not None]
+    if not held:
+        return None
+    names = [on_one_line(name)[:_LONGEST] for name in held[:_SHOWN]]
+    more = f" and {len(held) - _SHOWN} more" if len(held) > _SHOWN else ""
     return f"it holds {', '.join(names)}{more}: say in `items:` where the list stands"

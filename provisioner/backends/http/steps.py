@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, Generic, NoReturn, Protocol, TypeVar
 from provisioner.backends.http.client import LostReply, refusal
 from provisioner.backends.http.session import request_of
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import BackendError, ProvisionerError, StateMoved
+from provisioner.errors import BackendError, OthersChanged, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -58,7 +58,7 @@ class Subject(Protocol[HeldT]):
         """Return the object as an answer shows it; None if it does not, or can't be believed.
 
         Raises:
-            BackendError: The answer shows another than the one that the call was about.
+            OthersChanged: The answer shows another than the one that the call was about.
         """
         ...
 
@@ -182,7 +182,8 @@ def broken_off(made: Sequence[str], rest: Sequence[str], error: ProvisionerError
     """Return the error for a write that did some of its requests and not the others."""
     message = f"broke off in the middle. Done: {', '.join(made)}. Not done: {', '.join(rest)}"
     remedy = "plan again: the plan shows what is missing"
-    return BackendError([Diagnostic("broken-off", message, None, remedy), *error.diagnostics])
+    kind = OthersChanged if isinstance(error, OthersChanged) else BackendError
+    return kind([Diagnostic("broken-off", message, None, remedy), *error.diagnostics])
 
 
 def not_kept(what: str, difference: str) -> NoReturn:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.backends.http.held import text
 from provisioner.backends.http.reading import UNKNOWN
+from provisioner.errors import BackendError, OthersChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
     from provisioner.backends.http.client import Reply
@@ -35,7 +36,8 @@ class RoleSubject:
         item = self.reader.item_in(reply, call)
         if item is None:
             return None
-        self.reader.require_about_role(item, held.id)
+        with may_have_changed_another():
+            self.reader.require_about_role(item, held.id)
         return self.reader.role_in(item) if self.reader.profile.replies_are_true else None
 
     def changing(self) -> AbstractContextManager[None]:
@@ -78,7 +80,8 @@ class UserSubject:
         item = self.reader.item_in(reply, call)
         if item is None:
             return None
-        self.reader.require_about_user(item, held.id, held.login)
+        with may_have_changed_another():
+            self.reader.require_about_user(item, held.id, held.login)
         return self.reader.user_in(item) if self.reader.profile.replies_are_true else None
 
     def changing(self) -> AbstractContextManager[None]:
@@ -102,6 +105,15 @@ class UserSubject:
             _set("roles", _names(known, found.roles), _names(known, wanted.roles)),
         ]
         return "; ".join(filter(None, told)) or None
+
+
+@contextmanager
+def may_have_changed_another() -> Iterator[None]:
+    """An answer to a change that shows another object: the API may have changed that one."""
+    try:
+        yield
+    except BackendError as error:
+        raise OthersChanged(error.diagnostics) from error
 
 
 def _compared(role: HeldRole) -> tuple[object, ...]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
 import click
 
+from provisioner.catalogue import where_listed
 from provisioner.cli import options, output
 from provisioner.cli.app import COMMANDS
 from provisioner.cli.views import open_view
@@ -44,7 +44,7 @@ def known_user(explainer: Explainer, login: str) -> str:
     Raises:
         InvalidInput: There is no such user; with near logins.
     """
-    return _known("user", login, explainer.logins())
+    return _known("user", login, explainer.logins(), explainer)
 
 
 def known_role(explainer: Explainer, name: str) -> str:
@@ -53,7 +53,7 @@ def known_role(explainer: Explainer, name: str) -> str:
     Raises:
         InvalidInput: There is no such role; with near names.
     """
-    return _known("role", name, explainer.state.roles)
+    return _known("role", name, explainer.state.roles, explainer)
 
 
 def check_privilege(explainer: Explainer, name: str) -> None:
@@ -65,14 +65,11 @@ def check_privilege(explainer: Explainer, name: str) -> None:
     granted = (role.privileges for role in explainer.state.roles.values())
     known = frozenset(explainer.catalogue.privileges).union(*granted)
     if name not in known:
-        remedy = (
-            did_you_mean(name, known)
-            or f"`provisioner privileges --search {shlex.quote(name)}` looks"
-        )
+        remedy = did_you_mean(name, known) or where_listed(explainer.catalogue, name)
         raise _unknown("privilege", name, remedy)
 
 
-def _known(kind: str, name: str, known: Iterable[str]) -> str:
+def _known(kind: str, name: str, known: Iterable[str], explainer: Explainer) -> str:
     known = sorted(known)
     by_folded = {other.casefold(): other for other in known}
     if name in known:
@@ -82,8 +79,14 @@ def _known(kind: str, name: str, known: Iterable[str]) -> str:
     # People write the first part of a login, and mean the rest.
     starts = [other for other in known if other.casefold().startswith(name.casefold())]
     remedy = f"did you mean {', '.join(starts[:_NEAR])}?" if name and starts else None
-    remedy = remedy or did_you_mean(name, known) or f"`provisioner {kind}s` lists the stored ones"
+    remedy = remedy or did_you_mean(name, known) or _listed(kind, explainer)
     raise _unknown(kind, name, remedy)
+
+
+def _listed(kind: str, explainer: Explainer) -> str:
+    if explainer.provenance is None:
+        return f"`provisioner {kind}s` lists the stored ones"
+    return f"`provisioner access --by {kind}` lists those of the sources"
 
 
 def _unknown(kind: str, name: str, remedy: str) -> InvalidInput:
