@@ -198,11 +198,12 @@ def test_the_digest_tells_plans_apart() -> None:
 
 
 def refuses(data: bytes) -> bool:
-    """Whether a plan is refused, with a sentence that names the file and what to do."""
+    """Whether a plan is refused, with sentences that name the file, the last what to do."""
     try:
         planfile.decode(data, "plan.json")
     except InvalidInput as error:
-        return all(found.remedy and found.place == "plan.json" for found in error.diagnostics)
+        found = error.diagnostics
+        return bool(found[-1].remedy) and all(each.place == "plan.json" for each in found)
     return False
 
 
