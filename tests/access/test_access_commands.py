@@ -234,6 +234,14 @@ def test_a_revision_is_never_an_option(sources, revision) -> None:
     assert sorted(path.name for path in sources.folder.iterdir()) == [".git", "roles.yaml"]
 
 
+def test_an_empty_revision_is_refused(sources) -> None:
+    """Nothing is compared, and nothing is written."""
+    answer = sources.run("access", "--against=", *ON)
+    assert (answer.code, answer.out) == (1, "")
+    assert "'--against': it is empty" in answer.err
+    assert sorted(path.name for path in sources.folder.iterdir()) == ["roles.yaml"]
+
+
 def test_outside_of_a_repository_a_revision_is_refused(sources) -> None:
     answer = sources.run("access", "--against", "main", *ON)
     assert answer.code == 1

@@ -143,11 +143,13 @@ def test_nobody_gets_further_than_the_token_allows(case: Any, running: Any):
     url, reader = running
     if case.path in OPEN:
         return
-    # A name with a control character is no path of ours, so it is told apart before anybody asks.
+    # A name with a control character is no path of ours; that may be said before anybody is known.
     named = "".join(map(str, (case.path_parameters or {}).values()))
-    hypothesis.assume(not re.search(r"%[01][0-9A-F]|%7F|%C2%[89]", named, re.IGNORECASE))
+    is_no_path = re.search(r"%[01][0-9A-F]|%7F|%C2%[89]", named, re.IGNORECASE) is not None
     for header in ({}, bearer("unknown"), {"Authorization": "Basic bm9ib2R5OnBhc3M="}):
         reply = case.call(base_url=url, headers=header)
+        if is_no_path and reply.status_code == 404:
+            return
         assert reply.status_code == 401
         case.validate_response(reply)
     reply = case.call(base_url=url, headers=bearer(reader))
