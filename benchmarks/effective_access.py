@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from provisioner.engine.access import AccessTable, impact
+from provisioner.engine.access.effective import AccessTable, impact
 from provisioner.model import Assignment, Role, State
 
 if TYPE_CHECKING:

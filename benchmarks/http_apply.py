@@ -17,12 +17,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from provisioner.apply import apply_plan
+from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Backend, Run
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli.options import today
 from provisioner.desired.load import read_document
-from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings
 from provisioner.model import DesiredRole, DesiredState, State
 

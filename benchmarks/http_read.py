@@ -26,7 +26,7 @@ from provisioner.backends.base import Run
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli.options import today
 from provisioner.desired.load import read_document
-from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings
 from provisioner.engine.writes import CreateRole, replay
 from provisioner.model import DesiredRole, DesiredState, Role, State

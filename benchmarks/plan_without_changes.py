@@ -24,10 +24,10 @@ from typing import TYPE_CHECKING
 
 from yaml._yaml import CParser
 
+from provisioner.cli.opening import NO_GUARDS, open_session, plan_sources
 from provisioner.cli.options import today
-from provisioner.cli.session import NO_GUARDS, open_session, plan_sources
-from provisioner.render.style import Style
-from provisioner.render.text import plan_text
+from provisioner.reports.text.plan import plan_text
+from provisioner.reports.text.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Callable

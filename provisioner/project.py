@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner import catalogue as catalogues
 from provisioner.desired.load import read_document
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.ignores import Ignore
+from provisioner.engine.rules.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
@@ -24,7 +24,7 @@ from provisioner.trust.reading import read_trust
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from provisioner.desired.reader import Document
+    from provisioner.desired.yaml.reader import Document
     from provisioner.model import Catalogue, Kind, Place
     from provisioner.trust.reading import Trust
 

@@ -28,11 +28,11 @@ VOCABULARY = (
     "import provisioner.diagnostics",
     "import provisioner.errors",
     "import provisioner.globs",
-    "import provisioner.json_flaws",
+    "import provisioner.documents.json_flaws",
     "import provisioner.model",
     "import provisioner.names",
     "import provisioner.printable",
-    "import provisioner.strict_json",
+    "import provisioner.documents.strict_json",
 )
 HEAVY = (
     "load confusable_homoglyphs",
@@ -70,16 +70,16 @@ RULES = (
         within=("provisioner.engine",),
         forbids=("import provisioner",),
         allows=(*VOCABULARY, "import provisioner.engine"),
-        planted=("provisioner.engine.plan", "from provisioner import backends"),
+        planted=("provisioner.engine.planning.plan", "from provisioner import backends"),
     ),
     Rule(
         "reading the desired state knows no backend, no apply, no output",
         within=("provisioner.desired",),
         forbids=(
-            "import provisioner.apply",
+            "import provisioner.apply.run",
             "import provisioner.backends",
             "import provisioner.cli",
-            "import provisioner.render",
+            "import provisioner.reports",
             "import provisioner.server",
             "import provisioner.testing",
         ),
@@ -89,39 +89,39 @@ RULES = (
         "backends know no sources, no apply, no output",
         within=("provisioner.backends",),
         forbids=(
-            "import provisioner.apply",
+            "import provisioner.apply.run",
             "import provisioner.cli",
             "import provisioner.desired",
-            "import provisioner.render",
+            "import provisioner.reports",
             "import provisioner.server",
             "import provisioner.testing",
         ),
-        planted=("provisioner.backends.file", "from provisioner.desired.reader import read"),
+        planted=("provisioner.backends.file", "from provisioner.desired.yaml.reader import read"),
     ),
     Rule(
         "apply knows backends, but no sources and no output",
-        within=("provisioner.apply", "provisioner.outcome", "provisioner.write_steps"),
+        within=("provisioner.apply",),
         forbids=(
             "import provisioner.cli",
             "import provisioner.desired",
-            "import provisioner.render",
+            "import provisioner.reports",
             "import provisioner.server",
             "import provisioner.testing",
         ),
-        planted=("provisioner.apply", "from provisioner.render import text"),
+        planted=("provisioner.apply.run", "from provisioner.reports import text"),
     ),
     Rule(
         "renderers turn values into text: they may name the types of other parts, not load them",
-        within=("provisioner.render",),
+        within=("provisioner.reports",),
         forbids=(
             "import provisioner.cli",
-            "load provisioner.apply",
+            "load provisioner.apply.run",
             "load provisioner.backends",
             "load provisioner.desired",
             "load provisioner.server",
             "load provisioner.testing",
         ),
-        planted=("provisioner.render.text", "from provisioner.apply import run"),
+        planted=("provisioner.reports.text.plan", "from provisioner.apply.run import run"),
     ),
     Rule(
         "nobody imports the command line",
@@ -170,11 +170,11 @@ RULES = (
         "click only in the command line",
         outside=("provisioner.cli",),
         forbids=("import click",),
-        planted=("provisioner.render.text", "def f():\n    from click import style"),
+        planted=("provisioner.reports.text.plan", "def f():\n    from click import style"),
     ),
     Rule(
         "yaml only where sources are read and written, and where the contract is",
-        outside=("provisioner.desired", "provisioner.wire.shapes"),
+        outside=("provisioner.desired", "provisioner.documents.gateway.shapes"),
         forbids=("import yaml", "import _yaml"),
         planted=("provisioner.cli.app", "import yaml"),
     ),
@@ -182,7 +182,7 @@ RULES = (
         "deepdiff only in the diff",
         outside=("provisioner.engine.diff",),
         forbids=("import deepdiff",),
-        planted=("provisioner.engine.plan", "def f():\n    from deepdiff import DeepDiff"),
+        planted=("provisioner.engine.planning.plan", "def f():\n    from deepdiff import DeepDiff"),
     ),
     Rule(
         "heavy libraries load where they are used, not when a module is imported",
@@ -219,19 +219,22 @@ RULES = (
         "the gateway knows no sources, no apply, no output",
         within=("provisioner.server",),
         forbids=(
-            "import provisioner.apply",
+            "import provisioner.apply.run",
             "import provisioner.backends.file",
             "import provisioner.backends.http",
             "import provisioner.desired",
             "import provisioner.project",
-            "import provisioner.render",
+            "import provisioner.reports",
             "import provisioner.testing",
         ),
-        planted=("provisioner.server.store", "from provisioner.desired.reader import read"),
+        planted=(
+            "provisioner.server.database.store",
+            "from provisioner.desired.yaml.reader import read",
+        ),
     ),
     Rule(
         "JSON is read by the strict reader alone",
-        outside=("provisioner.json_flaws", "provisioner.strict_json"),
+        outside=("provisioner.documents.json_flaws", "provisioner.documents.strict_json"),
         forbids=(
             "call json.load",
             "call json.loads",
@@ -243,7 +246,10 @@ RULES = (
             "import simplejson",
             "import ujson",
         ),
-        planted=("provisioner.planfile", "import json\ndef f(data):\n    return json.loads(data)"),
+        planted=(
+            "provisioner.documents.plan",
+            "import json\ndef f(data):\n    return json.loads(data)",
+        ),
     ),
     Rule(
         "nothing prints",
@@ -260,15 +266,15 @@ RULES = (
         "only the command line exits",
         outside=("provisioner.cli",),
         forbids=("call sys.exit", "call exit", "call quit", "call os._exit", "raise SystemExit"),
-        planted=("provisioner.apply", "def f():\n    raise SystemExit(1)"),
+        planted=("provisioner.apply.run", "def f():\n    raise SystemExit(1)"),
     ),
     Rule(
         "only the outermost edges, and what must not lose a report, catch everything",
         outside=(
             "provisioner.cli.__init__",
             "provisioner.cli.app",
-            "provisioner.outcome",
-            "provisioner.server.edge",
+            "provisioner.apply.outcome",
+            "provisioner.server.http.edge",
         ),
         forbids=("except Exception", "except everything"),
         planted=("provisioner.cli.plan", "try: f()\nexcept (ValueError, Exception): ..."),
@@ -290,12 +296,15 @@ def test_a_planted_violation_is_found(rule: Rule) -> None:
 
 def test_imports_for_type_checkers_load_nothing() -> None:
     source = "if TYPE_CHECKING:\n  import rich\nelse:\n  import yaml\ndef f():\n  import click"
-    facts = {fact for fact, _ in facts_of("provisioner.render.text", source)}
+    facts = {fact for fact, _ in facts_of("provisioner.reports.text.plan", source)}
     assert facts == {"import rich", "import yaml", "load yaml", "import click"}
 
 
 def test_relative_imports_count_as_what_they_mean() -> None:
-    facts = {fact for fact, _ in facts_of("provisioner.engine.plan", "from ..backends import base")}
+    facts = {
+        fact
+        for fact, _ in facts_of("provisioner.engine.planning.plan", "from ...backends import base")
+    }
     assert "import provisioner.backends.base" in facts
 
 

@@ -10,26 +10,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from provisioner import signals
-from provisioner.apply import apply_plan
+from provisioner.apply.outcome import Outcome
+from provisioner.apply.run import apply_plan
+from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Abortable, Run
-from provisioner.backends.stamp import now, this_user
 from provisioner.cli import output, streams
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents.plan import to_document
 from provisioner.errors import Interrupted, InvalidInput, OthersChanged
-from provisioner.outcome import Outcome
-from provisioner.planfile import to_document
-from provisioner.render.diagnostics import diagnostic_document
-from provisioner.render.text import done_line, history_line, question, report_lines, write_line
+from provisioner.reports.text.diagnostics import diagnostic_document
+from provisioner.reports.text.plan import (
+    done_line,
+    history_line,
+    question,
+    report_lines,
+    write_line,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
+    from provisioner.apply.steps import Progress
     from provisioner.backends.base import Backend
-    from provisioner.engine.plan import Plan
-    from provisioner.engine.saved import Judge
+    from provisioner.engine.planning.plan import Plan
+    from provisioner.engine.planning.saved import Judge
     from provisioner.engine.writes import Write
-    from provisioner.write_steps import Progress
 
 
 def require_approval(*, auto_approve: bool, saved_plans: bool = True) -> None:

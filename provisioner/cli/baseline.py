@@ -15,7 +15,6 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.desired import conformity, reader
 from provisioner.desired.files import read_bytes
 from provisioner.desired.load import Surroundings, load, read_document
 from provisioner.desired.revisions import (
@@ -24,8 +23,9 @@ from provisioner.desired.revisions import (
     read_at_revision,
     repository_of,
 )
+from provisioner.desired.yaml import conformity, reader
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access import EffectiveAccess
+from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.settings import Safety
 from provisioner.errors import InvalidInput
 from provisioner.model import State
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provisioner.desired.load import Loaded
-    from provisioner.desired.reader import Document
+    from provisioner.desired.yaml.reader import Document
     from provisioner.model import Catalogue, DesiredUser
 
 _PATH_STARTS: Final = ("./", "../", "/", ".\\", "..\\")

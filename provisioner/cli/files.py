@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from provisioner import strict_json
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents import strict_json
 from provisioner.errors import InvalidInput
 from provisioner.plain_files import read_plain
 from provisioner.project import FILE_NAME

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner.cli.baseline import Baseline, load_baseline, stricter
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
-from provisioner.engine.rules_in_force import roles_judged
+from provisioner.engine.rules.in_force import roles_judged
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
-from provisioner.render.style import json_text
+from provisioner.reports.text.style import json_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.cli.session import Session
-    from provisioner.engine.plan import Plan
+    from provisioner.cli.opening import Session
+    from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.model import Catalogue, DesiredState, DesiredUser, Snapshot
 

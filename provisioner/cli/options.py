@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from provisioner.cli import output
-from provisioner.desired.scalars import iso_date
+from provisioner.desired.yaml.scalars import iso_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,13 +20,13 @@ import click
 from provisioner.cli import streams
 from provisioner.diagnostics import Diagnostic
 from provisioner.printable import harmless, is_utf8, shown, spelled
-from provisioner.render.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
-from provisioner.render.style import Style, ascii_json, json_text
+from provisioner.reports.text.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
+from provisioner.reports.text.style import Style, ascii_json, json_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
 
 
 @dataclass
@@ -141,11 +141,11 @@ def _lines(found: Iterable[Diagnostic]) -> str:
 def show_plan(plan: Plan) -> None:
     """Print a plan as the result of a command."""
     if MANNER.as_json:
-        from provisioner.planfile import encode
+        from provisioner.documents.plan import encode
 
         _leave(encode(plan).decode(), _json)
     else:
-        from provisioner.render.text import plan_text
+        from provisioner.reports.text.plan import plan_text
 
         result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet, places=MANNER.verbose))
 

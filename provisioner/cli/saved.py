@@ -8,19 +8,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.cli import options, output
-from provisioner.cli.session import load_project, open_project
+from provisioner.cli.opening import load_project, open_project
 from provisioner.desired.files import read_bytes
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.saved import Judge, moved_on
+from provisioner.documents.plan import decode
+from provisioner.engine.planning.saved import Judge, moved_on
 from provisioner.errors import InvalidInput
-from provisioner.planfile import decode
 from provisioner.project import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.cli.session import Session
-    from provisioner.engine.plan import Plan
+    from provisioner.cli.opening import Session
+    from provisioner.engine.planning.plan import Plan
     from provisioner.model import DesiredState, Snapshot
 
 

@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.cli import output
-from provisioner.cli.session import (
+from provisioner.cli.opening import (
     catalogue_of,
     load_project,
     load_sources,
     open_session,
     tell_if_new,
 )
-from provisioner.engine.chains import declared_state
-from provisioner.engine.explain import Exclusions
-from provisioner.render.style import safe
+from provisioner.engine.access.chains import declared_state
+from provisioner.engine.access.explain import Exclusions
+from provisioner.reports.text.style import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

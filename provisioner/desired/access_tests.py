@@ -9,8 +9,8 @@ from provisioner.diagnostics import Diagnostic
 if TYPE_CHECKING:
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
-    from provisioner.desired.reader import YamlMapping
     from provisioner.desired.references import Scope
+    from provisioner.desired.yaml.reader import YamlMapping
 
 
 def resolve_tests(

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired import comments, conformity, files, merge, reader, resolve, strangers
+from provisioner.desired import files, merge, resolve, strangers
 from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 from provisioner.desired.references import ROLES_NOT_CHECKED
+from provisioner.desired.yaml import comments, conformity, reader
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from provisioner.engine.ignores import Ignore
+    from provisioner.engine.rules.ignores import Ignore
     from provisioner.model import Catalogue, DesiredState
 
 

@@ -11,7 +11,7 @@ from provisioner.names import is_same_in_other_letters
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from provisioner.desired.reader import Document, YamlMapping
+    from provisioner.desired.yaml.reader import Document, YamlMapping
     from provisioner.model import Place
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired.scalars import iso_date
+from provisioner.desired.yaml.scalars import iso_date
 from provisioner.engine.phrases import quoted
 
 if TYPE_CHECKING:
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
-    from provisioner.desired.reader import YamlSequence
     from provisioner.desired.references import Scope
+    from provisioner.desired.yaml.reader import YamlSequence
 
 _RULES = ("restrict", "dated")
 

@@ -15,7 +15,7 @@ from provisioner.model import Grant
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.desired.reader import YamlMapping, YamlSequence
+    from provisioner.desired.yaml.reader import YamlMapping, YamlSequence
     from provisioner.model import Catalogue, Place
 
 

@@ -15,7 +15,7 @@ from provisioner.desired.access_tests import resolve_tests
 from provisioner.desired.hints import Hints
 from provisioner.desired.policies import resolve_policies
 from provisioner.desired.privileges import Resolver
-from provisioner.desired.scalars import iso_date
+from provisioner.desired.yaml.scalars import iso_date
 from provisioner.diagnostics import Diagnostic
 from provisioner.model import (
     DatedRole,
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from provisioner.desired.load import Surroundings
     from provisioner.desired.merge import Declarations
-    from provisioner.desired.reader import YamlMapping, YamlSequence
+    from provisioner.desired.yaml.reader import YamlMapping, YamlSequence
     from provisioner.model import Catalogue
 
 

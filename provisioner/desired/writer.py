@@ -9,10 +9,10 @@ import yaml
 
 from provisioner import globs, names
 from provisioner.desired.privileges import is_well_formed
-from provisioner.desired.scalars import needs_quotes
+from provisioner.desired.yaml.scalars import needs_quotes
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import listed
-from provisioner.engine.rules_in_force import named_roles
+from provisioner.engine.rules.in_force import named_roles
 from provisioner.printable import disarmed, is_obeyed, is_safe, is_unsafe
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from provisioner.engine.chains import Chain
+    from provisioner.engine.access.chains import Chain
     from provisioner.model import Place
 
 SHOWN: Final = 5

@@ -14,12 +14,13 @@ from starlette.middleware import Middleware
 from starlette.responses import Response
 from starlette.routing import Route
 
-from provisioner.server import paging, reads, requests, writes
-from provisioner.server.edge import TRACE, Edge
-from provisioner.server.gateway import Gateway
-from provisioner.server.places import Places, Room
-from provisioner.server.problems import Problem, unavailable
-from provisioner.wire import shapes
+from provisioner.documents.gateway import shapes
+from provisioner.server.http import paging, requests
+from provisioner.server.http.edge import TRACE, Edge
+from provisioner.server.http.limits import Places, Room
+from provisioner.server.http.problems import Problem, unavailable
+from provisioner.server.panel import reads, writes
+from provisioner.server.panel.gateway import Gateway
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
-    from provisioner.server.answers import Answer
+    from provisioner.server.http.answers import Answer
     from provisioner.server.settings import Settings
 
 

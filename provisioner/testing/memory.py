@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from provisioner.backends.after_commit import next_state, with_ids, with_initial_ids
+from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Description, HistoryEntry, LockOwner, Run
-from provisioner.backends.next_state import next_state, with_ids, with_initial_ids
-from provisioner.backends.stamp import now, this_user
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment, Unfit, UpdateRole
 from provisioner.engine.writes import replay as replayed

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import strategies as st
 
 from provisioner import globs
-from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.writes import (
     CreateRole,
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DrawFn, SearchStrategy
 
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Manage
     from provisioner.engine.writes import Write
 

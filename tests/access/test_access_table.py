@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.access import AccessTable, EffectiveAccess, carriers, indices
-from provisioner.engine.review import Review, Selection, by_privilege, differences
+from provisioner.documents.access_review import read_holdings, sheet_text
+from provisioner.engine.access.effective import AccessTable, EffectiveAccess, carriers, indices
+from provisioner.engine.access.review import Review, Selection, by_privilege, differences
 from provisioner.errors import InvalidInput
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
-from provisioner.sheet import read_holdings, sheet_text
 
 PROPERTY = settings(max_examples=200, deadline=None, derandomize=True, database=None)
 

@@ -8,7 +8,7 @@ from time import process_time
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.chains import Chain, Chains
+from provisioner.engine.access.chains import Chain, Chains
 from provisioner.model import Assignment, Role, State
 
 PRIVILEGES = ("P", "Q")

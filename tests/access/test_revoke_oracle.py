@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.access import EffectiveAccess, impact
-from provisioner.engine.revoke import Revocation, revoke, without
+from provisioner.engine.access.effective import EffectiveAccess, impact
+from provisioner.engine.access.revoke import Revocation, revoke, without
 from provisioner.model import Assignment, Role, State
 
 Edge = tuple[str, str, str]

@@ -24,9 +24,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provisioner.backends.after_commit import with_ids
 from provisioner.backends.base import Run
 from provisioner.backends.file import FileBackend
-from provisioner.backends.next_state import with_ids
 from provisioner.engine.writes import CreateRole, replay
 from provisioner.errors import BackendError, StateMoved
 from provisioner.model import Base, Role, State

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import schemas
-from provisioner.render.style import safe
+from provisioner.reports.text.style import safe
 from tests.cli.gated import begun, commits, file_store, objects  # noqa: F401 - fixtures
 from tests.server.conftest import proxy  # noqa: F401 - a fixture of theirs
 from tests.waiting import is_readable

@@ -10,7 +10,7 @@ from provisioner import schemas
 from provisioner.backends.base import Run
 from provisioner.backends.file import document
 from provisioner.model import Assignment, Role, State
-from provisioner.render.style import safe
+from provisioner.reports.text.style import safe
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell

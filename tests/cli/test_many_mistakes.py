@@ -9,7 +9,7 @@ from provisioner.desired.hints import Hints
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.model import Place
 from provisioner.names import did_you_mean
-from provisioner.render.diagnostics import Ceiling
+from provisioner.reports.text.diagnostics import Ceiling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

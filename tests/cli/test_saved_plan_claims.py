@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner import planfile
-from provisioner.apply import apply_plan
+from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
 from provisioner.cli.saved import judge_of, open_for
+from provisioner.documents import plan as planfile
 from provisioner.errors import Blocked, InvalidInput, StalePlan
-from provisioner.render.style import Style
-from provisioner.render.text import plan_text
+from provisioner.reports.text.plan import plan_text
+from provisioner.reports.text.style import Style
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.model import State
     from tests.cli.conftest import Shell
 

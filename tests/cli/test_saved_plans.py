@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner import planfile, schemas
+from provisioner import schemas
+from provisioner.documents import plan
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -26,7 +27,7 @@ users:
 def resigned(shell: Shell, **changes: object) -> None:
     """Change a saved plan as somebody would who knows how its digest is made."""
     content = json.loads((shell.folder / "plan.json").read_text()) | changes
-    content["digest"] = planfile.digest(content)
+    content["digest"] = plan.digest(content)
     shell.write("plan.json", json.dumps(content))
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner import planfile
+from provisioner.documents import plan as planfile
 from provisioner.server.app import create_app
 from tests.server.running import WRITER, serving, settings
 

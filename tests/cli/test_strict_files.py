@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner import planfile
+from provisioner.documents import plan
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -39,7 +39,7 @@ def test_a_plan_that_shows_one_thing_and_does_another_is_refused(
     doubled = text.replace('"changes"', '"changes": [], "changes"', 1)
     content = json.loads(doubled)
     old = content["digest"]
-    planned.write("plan.json", doubled.replace(old, planfile.digest(content)))
+    planned.write("plan.json", doubled.replace(old, plan.digest(content)))
     (error,) = planned.errors(*command)
     assert (error.id, error.place) == ("invalid-plan", "plan.json")
     assert "(/changes): the key `changes` stands twice in one object" in error.message

@@ -11,7 +11,7 @@ import pytest
 from provisioner.catalogue import shipped
 from provisioner.desired.load import Surroundings, load
 from provisioner.engine.settings import Settings
-from provisioner.engine.target import conflicts
+from provisioner.engine.transition.matching import conflicts
 from provisioner.errors import InvalidInput
 from provisioner.model import Role, State
 

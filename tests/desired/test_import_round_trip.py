@@ -16,7 +16,7 @@ from provisioner import names
 from provisioner.catalogue import from_document, shipped, unknown
 from provisioner.desired.load import Surroundings, load, read_checked
 from provisioner.desired.writer import write_catalogue, write_state
-from provisioner.engine.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings
 from provisioner.model import (
     Assignment,
@@ -30,7 +30,7 @@ from provisioner.model import (
     Snapshot,
     State,
 )
-from provisioner.render.style import json_text
+from provisioner.reports.text.style import json_text
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.desired.reader import read
+from provisioner.desired.yaml.reader import read
 
 MISREAD = {
     "a question mark at the start of a key, 652Z": "{ ?foo: bar,\nbar: 42\n}\n",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.desired.conformity import check
-from provisioner.desired.reader import read
+from provisioner.desired.yaml.conformity import check
+from provisioner.desired.yaml.reader import read
 
 KEYS = st.text(min_size=1, max_size=6)
 

@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.desired import reader
-from provisioner.desired.reader import YamlMapping, YamlSequence
+from provisioner.desired.yaml import reader
+from provisioner.desired.yaml.reader import YamlMapping, YamlSequence
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,7 @@ import yaml
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from provisioner.desired.scalars import Unclear, iso_date, needs_quotes, resolve_plain
+from provisioner.desired.yaml.scalars import Unclear, iso_date, needs_quotes, resolve_plain
 
 CORE_SCHEMA = {
     "null": r"null|Null|NULL|~|",

@@ -10,7 +10,7 @@ import pytest
 from provisioner import schemas
 from provisioner.desired.load import checked_document
 from provisioner.desired.strangers import KEYS
-from provisioner.render.diagnostics import diagnostic_document
+from provisioner.reports.text.diagnostics import diagnostic_document
 
 if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic

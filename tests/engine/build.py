@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from provisioner.apply import apply_plan
+from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
-from provisioner.engine.plan import TargetIdentity, plan_steps
+from provisioner.engine.planning.plan import TargetIdentity, plan_steps
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.writes import replay
 from provisioner.model import (
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from datetime import date
 
+    from provisioner.apply.outcome import Outcome
     from provisioner.backends.base import Backend
-    from provisioner.engine.order import Step
-    from provisioner.engine.plan import Plan
-    from provisioner.engine.saved import Judge
+    from provisioner.engine.planning.order import Step
+    from provisioner.engine.planning.plan import Plan
+    from provisioner.engine.planning.saved import Judge
     from provisioner.engine.writes import Write
-    from provisioner.outcome import Outcome
 
 BARE = Catalogue("bare", {name: Privilege(name) for name in ("A", "B", "C", "CONFIG_SECURITY")})
 """A panel without default roles, so that every role counts."""

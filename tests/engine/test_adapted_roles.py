@@ -33,7 +33,7 @@ from tests.engine.build import (
 )
 
 if TYPE_CHECKING:
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.model import Role
     from tests.engine.conftest import Sources
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.engine.plan import make_plan, recheck
+from provisioner.engine.planning.plan import make_plan, recheck
 from provisioner.model import Capabilities, Catalogue, Privilege, Snapshot
 from tests.engine.build import (
     FULL,

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
+from provisioner.documents.plan import decode, encode
 from provisioner.engine.changes import Action
-from provisioner.engine.plan import plan_steps
+from provisioner.engine.planning.plan import plan_steps
 from provisioner.engine.writes import replay
 from provisioner.errors import StalePlan
 from provisioner.model import Assignment, Capabilities, State
-from provisioner.planfile import decode, encode
 from provisioner.testing import MemoryBackend
 from provisioner.testing.strategies import (
     LOGINS,

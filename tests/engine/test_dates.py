@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import planfile
+from provisioner.documents import plan as planfile
 from provisioner.engine.changes import AssignmentChange
 from provisioner.model import DatedRole
 from provisioner.testing.strategies import TODAY, worlds

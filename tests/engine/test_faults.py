@@ -31,10 +31,10 @@ from tests.engine.build import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from provisioner.apply.outcome import Outcome
     from provisioner.backends.base import Run
     from provisioner.engine.writes import Write
     from provisioner.model import Kind, Snapshot
-    from provisioner.outcome import Outcome
     from provisioner.testing.strategies import World
 
     Hook = Callable[[int, Write], None]

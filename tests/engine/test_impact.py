@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.access import EffectiveAccess, UserImpact, holders, impact
+from provisioner.engine.access.effective import EffectiveAccess, UserImpact, holders, impact
 from provisioner.engine.changes import Action, AssignmentChange
 from provisioner.engine.diff import field_changes
-from provisioner.engine.plan import transition
-from provisioner.engine.summary import Summary, summarise
-from provisioner.engine.target import with_new_names
+from provisioner.engine.planning.plan import transition
+from provisioner.engine.planning.summary import Summary, summarise
+from provisioner.engine.transition.matching import with_new_names
 from provisioner.model import Role, State
 from provisioner.testing.strategies import World, privileges, rollbacks, states, worlds
 from tests.engine import oracle

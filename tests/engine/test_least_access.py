@@ -14,9 +14,9 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.order import shrunk
-from provisioner.engine.plan import plan_steps
-from provisioner.engine.target import with_new_names
+from provisioner.engine.planning.order import shrunk
+from provisioner.engine.planning.plan import plan_steps
+from provisioner.engine.transition.matching import with_new_names
 from provisioner.engine.writes import RenameRole, Unfit, UpdateRole, replay
 from provisioner.testing.strategies import World, rollbacks, worlds
 from tests.engine import oracle
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
-    from provisioner.engine.order import Step
+    from provisioner.engine.planning.order import Step
     from provisioner.engine.writes import Write
     from provisioner.model import State
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.engine.logins import login_notes
+from provisioner.engine.planning.logins import login_notes
 from provisioner.model import Assignment, DatedRole, DesiredState, DesiredUser, State
 from provisioner.names import look_alikes, oddity
 

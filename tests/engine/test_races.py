@@ -28,9 +28,9 @@ from tests.engine.build import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from provisioner.apply.outcome import Outcome
     from provisioner.engine.writes import Write
     from provisioner.model import Snapshot
-    from provisioner.outcome import Outcome
     from provisioner.testing.strategies import World
 
     Hook = Callable[[int, Write], None]

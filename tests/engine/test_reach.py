@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from provisioner.engine.plan import transition
+from provisioner.engine.planning.plan import transition
 from provisioner.engine.writes import replay
 from provisioner.model import Assignment, Role, State
 from provisioner.testing.strategies import World, rollbacks, worlds

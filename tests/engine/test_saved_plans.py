@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner import planfile, schemas
+from provisioner import schemas
+from provisioner.documents import plan as planfile
 from provisioner.errors import InvalidInput
 from provisioner.model import (
     Assignment,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from random import Random
 
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
 
     Path = tuple[str | int, ...]
 

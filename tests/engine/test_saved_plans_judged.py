@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.documents.plan import decode, encode
 from provisioner.engine.changes import Action, AssignmentChange
-from provisioner.engine.claims import worked_out
-from provisioner.engine.saved import Judge
+from provisioner.engine.planning.claims import worked_out
+from provisioner.engine.planning.saved import Judge
 from provisioner.engine.settings import Safety
 from provisioner.errors import Blocked, StalePlan
 from provisioner.model import Catalogue, DatedRole, Privilege
-from provisioner.planfile import decode, encode
 from provisioner.testing import MemoryBackend
 from provisioner.testing.strategies import TODAY, worlds
 from tests.engine.build import (
@@ -33,7 +33,7 @@ from tests.engine.build import (
 from tests.engine.test_any_store import opened, stores
 
 if TYPE_CHECKING:
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.testing.strategies import World
 
 POLICIES: tuple[dict[str, Any], ...] = (

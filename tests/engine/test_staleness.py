@@ -15,12 +15,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents.plan import to_document
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.settings import Safety
 from provisioner.engine.writes import CreateRole, DeleteRole, SetAssignment, UpdateRole
 from provisioner.errors import BackendError, Blocked, InvalidInput, LockHeld, StalePlan
 from provisioner.model import Assignment, DatedRole, State
-from provisioner.planfile import to_document
 from provisioner.testing import MemoryBackend
 from provisioner.testing.contract import carry_out as written
 from provisioner.testing.strategies import (
@@ -44,7 +44,7 @@ from tests.engine.build import (
 )
 
 if TYPE_CHECKING:
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.engine.writes import Write
     from provisioner.testing.strategies import World
 

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.plan import transition
-from provisioner.engine.way_back import way_back
+from provisioner.engine.planning.plan import transition
+from provisioner.engine.planning.way_back import way_back
 from provisioner.model import Assignment, DatedRole, DesiredRole, DesiredState, DesiredUser, State
 from provisioner.testing.strategies import PRIVILEGES, TODAY, rollbacks
 from tests.engine.build import blockers, role, stored, world
 
 if TYPE_CHECKING:
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.testing.strategies import World
 
 POLICIES: st.SearchStrategy[dict[str, Any]] = st.one_of(

@@ -15,11 +15,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from provisioner.apply import apply_plan
+from provisioner.apply.outcome import Outcome
+from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
-from provisioner.backends.http.client import Client
-from provisioner.backends.http.settings import HttpSettings, Secret
-from provisioner.engine.plan import TargetIdentity, make_plan, transition
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.settings import HttpSettings, Secret
+from provisioner.engine.planning.plan import TargetIdentity, make_plan, transition
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.writes import CreateRole, SetAssignment, replay
 from provisioner.errors import ProvisionerError
@@ -32,7 +33,6 @@ from provisioner.model import (
     Role,
     State,
 )
-from provisioner.outcome import Outcome
 from provisioner.testing.strategies import TODAY
 from tests.engine import oracle
 from tests.http.faults import FaultyProxy, seeded
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from provisioner.backends.base import Backend
-    from provisioner.engine.plan import Plan
+    from provisioner.engine.planning.plan import Plan
     from provisioner.engine.writes import Write
     from tests.http.faults import Chooser
 

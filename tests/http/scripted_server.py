@@ -20,8 +20,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
-from provisioner.backends.http.client import Client
-from provisioner.backends.http.settings import HttpSettings, Secret
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.settings import HttpSettings, Secret
 
 if TYPE_CHECKING:
     import ssl

@@ -16,8 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from provisioner.backends.http.client import Client
-from provisioner.backends.http.settings import HttpSettings
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.settings import HttpSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

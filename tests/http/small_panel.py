@@ -13,8 +13,8 @@ import threading
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.http.objects import ObjectBackend
-from provisioner.backends.http.profile_loading import load_profile
+from provisioner.backends.http.objects.backend import ObjectBackend
+from provisioner.backends.http.profile.loading import load_profile
 from provisioner.desired.load import read_document
 from tests.http.small_api import Answer, Asked, JsonServer
 

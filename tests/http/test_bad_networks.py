@@ -19,8 +19,8 @@ import requests
 
 from provisioner import catalogue
 from provisioner.backends.http import backend_over
-from provisioner.backends.http.objects import ObjectBackend
-from provisioner.backends.http.profile_loading import load_profile
+from provisioner.backends.http.objects.backend import ObjectBackend
+from provisioner.backends.http.profile.loading import load_profile
 from provisioner.backends.registry import Opening
 from provisioner.desired.load import read_document
 from provisioner.engine.writes import replay
@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from provisioner.backends.base import Backend
-    from provisioner.backends.http.client import Client
-    from provisioner.backends.http.settings import HttpSettings
+    from provisioner.backends.http.transport.client import Client
+    from provisioner.backends.http.transport.settings import HttpSettings
     from provisioner.engine.writes import Write
     from tests.server.conftest import Proxy
 

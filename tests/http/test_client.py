@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.client import Client, LostReply, NotSent, Request, refusal
-from provisioner.backends.http.settings import HttpSettings, Secret
-from provisioner.backends.http.waiting import MOST, asked_for, backoff
+from provisioner.backends.http.transport.backoff import MOST, asked_for, backoff
+from provisioner.backends.http.transport.client import Client, LostReply, NotSent, Request, refusal
+from provisioner.backends.http.transport.settings import HttpSettings, Secret
 from provisioner.errors import BackendError, StateMoved
 from tests.http.raw_server import RawServer, hung_up, reply, stalled, trickled
 

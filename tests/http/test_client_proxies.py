@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from provisioner.backends.http.client import NotSent, Request
-from provisioner.backends.http.settings import Secret
+from provisioner.backends.http.transport.client import NotSent, Request
+from provisioner.backends.http.transport.settings import Secret
 from provisioner.errors import BackendError
 from tests.http.forward_proxy import ForwardProxy
 from tests.http.scripted_server import ScriptedServer, client_of, json_reply, sending, unused_port

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from provisioner.backends.http.client import NotSent, Request
+from provisioner.backends.http.transport.client import NotSent, Request
 from provisioner.errors import BackendError, InvalidInput
 from tests.http.scripted_server import ScriptedServer, client_of, json_reply, sending
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.backends.http.client import Client
-from provisioner.backends.http.objects import ObjectBackend
-from provisioner.backends.http.profile_loading import load_profile
-from provisioner.backends.http.settings import HttpSettings, Secret
+from provisioner.backends.http.objects.backend import ObjectBackend
+from provisioner.backends.http.profile.loading import load_profile
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.settings import HttpSettings, Secret
 from provisioner.desired.load import read_document
 from provisioner.testing.contract import BackendContract, Factory
 from tests.http.small_api import JsonServer

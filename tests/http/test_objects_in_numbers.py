@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from provisioner.backends.http.objects import ObjectBackend
+    from provisioner.backends.http.objects.backend import ObjectBackend
     from provisioner.engine.writes import Write
 
 AT_A_TIME = 16

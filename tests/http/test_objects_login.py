@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.client import LostReply, NotSent, Reply, Request
-from provisioner.backends.http.expressions import compiled
-from provisioner.backends.http.objects import ObjectBackend
-from provisioner.backends.http.profile import Call, Login
-from provisioner.backends.http.profile_loading import load_profile
-from provisioner.backends.http.session import Session
-from provisioner.backends.http.settings import Secret
+from provisioner.backends.http.objects.backend import ObjectBackend
+from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.profile.definition import Call, Login
+from provisioner.backends.http.profile.expressions import compiled
+from provisioner.backends.http.profile.loading import load_profile
+from provisioner.backends.http.transport.client import LostReply, NotSent, Reply, Request
+from provisioner.backends.http.transport.settings import Secret
 from provisioner.desired.load import read_document
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from provisioner.backends.http.objects import ObjectBackend
+    from provisioner.backends.http.objects.backend import ObjectBackend
 
 NOBODY: frozenset[str] = frozenset()
 BASE = frozenset({"Base"})

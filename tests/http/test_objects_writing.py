@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from provisioner.backends.http.objects import ObjectBackend
+    from provisioner.backends.http.objects.backend import ObjectBackend
     from provisioner.engine.writes import Write
 
 NOBODY: frozenset[str] = frozenset()

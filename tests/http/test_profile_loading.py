@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import schemas
-from provisioner.backends.http.profile_checks import CALLS, LISTS, PAGE
-from provisioner.backends.http.profile_loading import load_profile, shipped
+from provisioner.backends.http.profile.checks import CALLS, LISTS, PAGE
+from provisioner.backends.http.profile.loading import load_profile, shipped
 from provisioner.desired.load import read_document
 from provisioner.errors import InvalidInput
 from provisioner.model import Capabilities, Place
 
 if TYPE_CHECKING:
-    from provisioner.backends.http.profile import Profile
+    from provisioner.backends.http.profile.definition import Profile
 
 SMALLEST = """\
 version: 1

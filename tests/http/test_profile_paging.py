@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.expressions import Unusable, compiled
-from provisioner.backends.http.links import MOST, next_link
-from provisioner.backends.http.paging import Item, Lists
-from provisioner.backends.http.profile import Call, Listing, Paging
-from provisioner.backends.http.session import Session
+from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.objects.lists.links import MOST, next_link
+from provisioner.backends.http.objects.lists.paging import Item, Lists
+from provisioner.backends.http.profile.definition import Call, Listing, Paging
+from provisioner.backends.http.profile.expressions import Unusable, compiled
 from provisioner.errors import BackendError
 from tests.http.small_api import Answer, Asked, JsonServer
 

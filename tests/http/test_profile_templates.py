@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.backends.http.expressions import Unusable, compiled
-from provisioner.backends.http.links import next_link
-from provisioner.backends.http.template import (
+from provisioner.backends.http.objects.lists.links import next_link
+from provisioner.backends.http.profile.expressions import Unusable, compiled
+from provisioner.backends.http.profile.template import (
     Unfillable,
     embedded_lists,
     filled,

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.client import Reply, Request
-from provisioner.backends.http.refusals import refusal
+from provisioner.backends.http.transport.client import Reply, Request
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.engine.writes import SetAssignment, UpdateRole
 from provisioner.errors import BackendError, ProvisionerError, StateMoved
 from tests.http.small_api import Answer, Asked, JsonServer

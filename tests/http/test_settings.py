@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.settings import HttpSettings, read_settings
+from provisioner.backends.http.transport.settings import HttpSettings, read_settings
 from provisioner.errors import InvalidInput
 from provisioner.model import Place
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 import trustme
 
-from provisioner.backends.http.client import Client, NotSent, Request
-from provisioner.backends.http.settings import HttpSettings, Secret
+from provisioner.backends.http.transport.client import Client, NotSent, Request
+from provisioner.backends.http.transport.settings import HttpSettings, Secret
 from provisioner.errors import BackendError, InvalidInput
 from tests.http.raw_server import RawServer, reply
 

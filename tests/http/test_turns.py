@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.backends.http.client import Client, NotSent, Request
-from provisioner.backends.http.settings import HttpSettings
-from provisioner.backends.http.turns import LONGEST, Turns
+from provisioner.backends.http.transport.client import Client, NotSent, Request
+from provisioner.backends.http.transport.queue import LONGEST, Turns
+from provisioner.backends.http.transport.settings import HttpSettings
 from tests.http.scripted_server import ScriptedServer, json_reply, reply
 from tests.http.small_api import Answer, Asked, JsonServer
 from tests.http.small_panel import SmallPanel, apart, opened

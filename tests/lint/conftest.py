@@ -16,11 +16,11 @@ import pytest
 
 from provisioner import schemas
 from provisioner.desired.load import Loaded, Surroundings, load
-from provisioner.engine.access_tests import TestResult, run_access_tests
-from provisioner.engine.chains import declared_state
-from provisioner.engine.ignores import without_ignored
-from provisioner.engine.lint import IDS, lint
-from provisioner.engine.lint_case import Case
+from provisioner.engine.access.chains import declared_state
+from provisioner.engine.rules.access_tests import TestResult, run_access_tests
+from provisioner.engine.rules.ignores import without_ignored
+from provisioner.engine.rules.lint import IDS, lint
+from provisioner.engine.rules.lint_case import Case
 from provisioner.model import Catalogue, Privilege, Requirement, Role
 
 if TYPE_CHECKING:

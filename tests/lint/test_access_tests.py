@@ -11,8 +11,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.access_tests import TestResult, run_access_tests
-from provisioner.engine.chains import declared_state
+from provisioner.engine.access.chains import declared_state
+from provisioner.engine.rules.access_tests import TestResult, run_access_tests
 from provisioner.errors import InvalidInput
 
 PRIVILEGES = ("ACCOUNTS_EDIT", "ACCOUNTS_VIEW", "DOCS_EDIT", "DOCS_VIEW", "TERMS_EDIT")

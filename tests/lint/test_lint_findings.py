@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import schemas
-from provisioner.engine.lint import IDS, lint
-from provisioner.engine.lint_case import Case
+from provisioner.engine.rules.lint import IDS, lint
+from provisioner.engine.rules.lint_case import Case
 from provisioner.model import Catalogue, DesiredRole, DesiredState, Place, Privilege, Role
 
 if TYPE_CHECKING:

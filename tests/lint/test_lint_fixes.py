@@ -11,7 +11,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.lint import lint
+from provisioner.engine.rules.lint import lint
 from provisioner.model import Place
 
 PRIVILEGES = ("ACCOUNTS_EDIT", "ACCOUNTS_VIEW", "DOCS_EDIT", "DOCS_VIEW", "TERMS_EDIT")

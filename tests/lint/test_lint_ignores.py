@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.desired.comments import find_ignores
+from provisioner.desired.yaml.comments import find_ignores
 
 LINT = "# provisioner: ignore[unused-set]"
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.policy import Violation, check_policies
+from provisioner.engine.rules.policies import Violation, check_policies
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
 from tests.policies.worlds import PRIVILEGES, ROLES, Opinion, policies, state, states
 
 if TYPE_CHECKING:
-    from provisioner.engine.chains import Chain, Link
+    from provisioner.engine.access.chains import Chain, Link
 
 TODAY = date(2026, 6, 1)
 

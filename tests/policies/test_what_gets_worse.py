@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.policy import Violation, check_policies
+from provisioner.engine.rules.policies import Violation, check_policies
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
 from tests.policies.worlds import Opinion, policies, state, states
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.render import ceilings
-from provisioner.render.style import Style
-from provisioner.render.table import table_text
+from provisioner.reports.text import ceilings
+from provisioner.reports.text.style import Style
+from provisioner.reports.text.table import table_text
 from tests.cli.conftest import shell  # noqa: F401 - a fixture
 from tests.printing.running import run
 

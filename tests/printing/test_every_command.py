@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.cli import app
-from provisioner.sheet import read_holdings
+from provisioner.documents.access_review import read_holdings
 from tests.printing.hostile import ANY_TEXT, ENCODINGS, EVERYTHING, FORGED, NAME, ONE_LINE
 from tests.printing.readers import calculated, obeyed
 from tests.printing.running import Printed, run
@@ -360,14 +360,14 @@ def test_names_are_never_lost_in_any_encoding(folder: Path) -> None:
 BROKEN: dict[str, tuple[str, Any]] = {
     "nothing is filtered where text leaves": ("provisioner.cli.output.harmless", str),
     "encodings are trusted": ("provisioner.cli.output.spelled", lambda text, _: text),
-    "names are shown as they are": ("provisioner.render.style.shown", str),
+    "names are shown as they are": ("provisioner.reports.text.style.shown", str),
     "notes are shown as they are": ("provisioner.cli.output.shown", str),
     "JSON is written as it is": (
-        "provisioner.render.style.json_text",
+        "provisioner.reports.text.style.json_text",
         lambda value, indent=None: json.dumps(value, indent=indent, ensure_ascii=False),
     ),
     "JSON knows no encoding": ("provisioner.cli.output.ascii_json", str),
-    "cells are written as they are": ("provisioner.sheet.cell", str),
+    "cells are written as they are": ("provisioner.documents.access_review.cell", str),
     "YAML is quoted where YAML asks for it only": (
         "provisioner.desired.writer.is_obeyed",
         lambda _: False,
@@ -384,7 +384,7 @@ def test_without_the_escaping_somebody_obeys(
     monkeypatch.setattr(name, broken)
     if name.endswith("json_text"):
         monkeypatch.setattr("provisioner.cli.output.json_text", broken)
-        monkeypatch.setattr("provisioner.planfile.json_text", broken)
+        monkeypatch.setattr("provisioner.documents.plan.json_text", broken)
     if "YAML" in variant:  # the last line of defence would hide it, and change what is read
         monkeypatch.setattr("provisioner.cli.output.harmless", str)
     found: list[str] = []

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.desired import writer
+from provisioner.documents.access_review import sheet_text
 from provisioner.printable import cell, harmless, shown, spelled, uncell
-from provisioner.render import style
-from provisioner.sheet import sheet_text
+from provisioner.reports.text import style
 from tests.printing.hostile import ANY_TEXT, CONTROLS, EACH, ENCODINGS, FORGED
 from tests.printing.readers import RUNNERS, calculated, obeyed
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.render.style import Style, page, paragraph, whole, wrapped
+from provisioner.reports.text.style import Style, page, paragraph, whole, wrapped
 from tests.printing.running import run
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import requests
 
-from provisioner.wire import shapes
+from provisioner.documents.gateway import shapes
 from tests.server.running import bearer
 
 if TYPE_CHECKING:

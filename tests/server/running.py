@@ -27,8 +27,8 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from provisioner import catalogue
-from provisioner.server.connections import Connection, Crowd
-from provisioner.server.listening import Address, bound, url_of
+from provisioner.server.http.connections import Connection, Crowd
+from provisioner.server.http.listening import Address, bound, url_of
 from provisioner.server.settings import Settings
 from provisioner.server.tokens import Tokens
 from tests.waiting import is_readable

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.server import answers, gateway, paging, records, rendering, writes
-from provisioner.server.database import Database
-from provisioner.server.editing import Editing
-from provisioner.server.store import Store
+from provisioner.server.database import records
+from provisioner.server.database.connection import Database
+from provisioner.server.database.store import Store
+from provisioner.server.http import answers, paging
+from provisioner.server.panel import gateway, rendering, writes
+from provisioner.server.panel.editing import Editing
 from tests.server import (
     test_changesets,
     test_races,

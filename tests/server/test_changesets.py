@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING, Any
 
-from provisioner.wire import shapes
+from provisioner.documents.gateway import shapes
 from tests.server.client import EDIT, RUN, VIEW, Client, pointers, problem, role_content
 
 if TYPE_CHECKING:

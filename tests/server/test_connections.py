@@ -13,11 +13,11 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
+from provisioner.documents.gateway import shapes
 from provisioner.server.app import create_app
-from provisioner.server.connections import Connection, Crowd, Limits
-from provisioner.server.places import STRANGERS, Places
-from provisioner.server.problems import Problem
-from provisioner.wire import shapes
+from provisioner.server.http.connections import Connection, Crowd, Limits
+from provisioner.server.http.limits import STRANGERS, Places
+from provisioner.server.http.problems import Problem
 from tests.server.client import Client, new_role, problem
 from tests.server.running import WRITER, bearer, served, serving, settings
 from tests.server.test_requests import until

@@ -17,8 +17,8 @@ from jsonschema import Draft202012Validator
 
 from provisioner import schemas
 from provisioner.server.app import ROUTES, Reader, create_app
-from provisioner.server.database import Database
-from provisioner.server.tables import METADATA
+from provisioner.server.database.connection import Database
+from provisioner.server.database.tables import METADATA
 from provisioner.server.tokens import Tokens, append_token
 from tests.server.client import Client
 from tests.server.running import WRITER, bearer, serving, settings

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.server.app import create_app
-from provisioner.server.database import Database
-from provisioner.server.store import Store
+from provisioner.server.database.connection import Database
+from provisioner.server.database.store import Store
 from tests.server.client import Client, problem, role_content
 from tests.server.running import WRITER, settings
 

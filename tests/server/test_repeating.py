@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from provisioner.server import tables
+from provisioner.server.database import tables
 from provisioner.server.tokens import Tokens, append_token
 from tests.server.client import RUN, Client, new_role, problem
 from tests.server.running import LOGIN, WRITER

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.wire import shapes
+from provisioner.documents.gateway import shapes
 from tests.server.client import EDIT, VIEW, Client, new_role, pointers, problem, role_content
 
 FULL = "default-full-access"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from provisioner.server import records
-from provisioner.wire import shapes
+from provisioner.documents.gateway import shapes
+from provisioner.server.database import records
 from tests.server.client import RUN, VIEW, Client, problem, role_content
 from tests.server.running import LOGIN
 

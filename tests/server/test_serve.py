@@ -17,7 +17,7 @@ import sqlalchemy as sa
 import trustme
 
 from provisioner.cli.app import run as cli_run
-from provisioner.server.database import Database
+from provisioner.server.database.connection import Database
 from tests.server.client import Client, new_role
 from tests.server.running import LOGIN, PATIENCE, PROVISIONER, WRITER, served
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import yaml
 
 from provisioner import catalogue, schemas
+from provisioner.documents.gateway import shapes
 from provisioner.server.tokens import Tokens, append_token
-from provisioner.wire import shapes
 from tests.server.client import Client, problem
 from tests.server.running import LOGIN, WRITER
 

@@ -7,7 +7,7 @@ from contextlib import closing
 from http.client import HTTPConnection
 from urllib.parse import quote, urlsplit
 
-from provisioner.wire import shapes
+from provisioner.documents.gateway import shapes
 from tests.server.client import Client, pointers, problem
 from tests.server.running import WRITER, bearer
 

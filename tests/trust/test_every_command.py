@@ -149,7 +149,7 @@ def test_projects_are_loaded_and_targets_opened_in_one_place() -> None:
             ("project", "provisioner"),
         )
     }
-    session = {"cli/session.py"}
+    session = {"cli/opening.py"}
     assert named == {"open_backend": session, "load_project": set(), "project": session}
 
 

@@ -11,12 +11,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from provisioner.backends.after_commit import next_state, with_ids, with_initial_ids
+from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Description, HistoryEntry, Run
 from provisioner.backends.file import damage, document, store
 from provisioner.backends.file.history import History
 from provisioner.backends.file.lock import CourtesyLock, exclusive
-from provisioner.backends.next_state import next_state, with_ids, with_initial_ids
-from provisioner.backends.stamp import now, this_user
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import Unfit, replay
 from provisioner.errors import BackendError, InvalidInput, StateDamaged, StateMoved

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from provisioner.backends.base import Backend
-    from provisioner.backends.http.client import Client
-    from provisioner.backends.http.objects import ObjectBackend
-    from provisioner.backends.http.settings import HttpSettings
+    from provisioner.backends.http.objects.backend import ObjectBackend
+    from provisioner.backends.http.transport.client import Client
+    from provisioner.backends.http.transport.settings import HttpSettings
     from provisioner.backends.registry import Opening
 
 
@@ -22,8 +22,8 @@ def open_http(opening: Opening) -> Backend:
     Raises:
         InvalidInput: Its options, or its profile, are wrong.
     """
-    from provisioner.backends.http.client import Client
-    from provisioner.backends.http.settings import read_settings
+    from provisioner.backends.http.transport.client import Client
+    from provisioner.backends.http.transport.settings import read_settings
 
     settings = read_settings(
         opening.options,
@@ -42,11 +42,11 @@ def backend_over(client: Client, settings: HttpSettings, opening: Opening) -> Ba
     Raises:
         InvalidInput: The profile is wrong.
     """
-    from provisioner.backends.http.gateway import GatewayBackend
+    from provisioner.backends.http.gateway.backend import GatewayBackend
 
     def objects() -> ObjectBackend:
-        from provisioner.backends.http.objects import ObjectBackend
-        from provisioner.backends.http.profile_loading import load_profile
+        from provisioner.backends.http.objects.backend import ObjectBackend
+        from provisioner.backends.http.profile.loading import load_profile
 
         read = opening.read_yaml
         profile = load_profile(settings.profile, opening.folder, read, place=opening.place)

@@ -12,20 +12,20 @@ from provisioner import globs
 from provisioner.cli import options, output
 from provisioner.cli.app import COMMANDS
 from provisioner.cli.commands.explain import check_privilege, explainer_of, known_user
-from provisioner.cli.session import open_session
+from provisioner.cli.opening import open_session
 from provisioner.cli.views import open_view
-from provisioner.engine.chains import declared_state
-from provisioner.engine.review import Review, Selection, by_privilege, differences
-from provisioner.engine.target import find_target, with_new_names
-from provisioner.render import access as render
-from provisioner.render.explain import revocation_document, revocation_text
+from provisioner.engine.access.chains import declared_state
+from provisioner.engine.access.review import Review, Selection, by_privilege, differences
+from provisioner.engine.transition.matching import find_target, with_new_names
+from provisioner.reports.text import access as render
+from provisioner.reports.text.explain import revocation_document, revocation_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
     from provisioner.cli.views import View
-    from provisioner.engine.review import By, Difference, Holdings
+    from provisioner.engine.access.review import By, Difference, Holdings
     from provisioner.model import State
 
     Subject = Literal["user", "role"]
@@ -184,8 +184,8 @@ class _Request:
     def _from_sheet(self, file: str) -> Holdings:
         from provisioner.desired.files import read_bytes
         from provisioner.diagnostics import Diagnostic
+        from provisioner.documents.access_review import read_holdings
         from provisioner.errors import InvalidInput
-        from provisioner.sheet import read_holdings
 
         if self._selection.roles and self._by != "role":
             message = "--role can't be used with an earlier CSV"
@@ -270,7 +270,7 @@ def revoke(
     Nothing is changed. What default, external and ignored roles carry is not to be cut, unless the
     sources declare it.
     """
-    from provisioner.engine.revoke import revoke as find_cuts
+    from provisioner.engine.access.revoke import revoke as find_cuts
 
     if current and sources:
         click.get_current_context().fail("--current and --source exclude each other")

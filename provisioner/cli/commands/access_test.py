@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import load_for_targets, load_project
-from provisioner.engine.access_tests import run_access_tests
-from provisioner.engine.chains import declared_state
-from provisioner.render.findings import access_tests_document, access_tests_text
+from provisioner.cli.opening import load_for_targets, load_project
+from provisioner.engine.access.chains import declared_state
+from provisioner.engine.rules.access_tests import run_access_tests
+from provisioner.reports.text.findings import access_tests_document, access_tests_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from provisioner.engine.access_tests import TestResult
+    from provisioner.engine.rules.access_tests import TestResult
 
 FAILED = 1
 

@@ -17,8 +17,8 @@ from provisioner.cli.applying import (
     require_approval,
     show,
 )
+from provisioner.cli.opening import open_session, plan_sources
 from provisioner.cli.saved import judge_of, open_for, read_plan, tell_what_moved
-from provisioner.cli.session import open_session, plan_sources
 from provisioner.desired.files import STANDARD_INPUT
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Blocked, InvalidInput

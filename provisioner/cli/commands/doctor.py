@@ -11,17 +11,17 @@ from provisioner import __version__, schemas
 from provisioner.backends.base import Check, Examinable
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import open_session
+from provisioner.cli.opening import open_session
 from provisioner.engine.phrases import counted
 from provisioner.errors import ProvisionerError
-from provisioner.render.style import safe, wrapped
+from provisioner.reports.text.style import safe, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sized
 
-    from provisioner.cli.session import Session
+    from provisioner.cli.opening import Session
     from provisioner.model import Snapshot
-    from provisioner.render.style import Style
+    from provisioner.reports.text.style import Style
 
 
 _COLORS: Final = {"ok": "green", "warning": "yellow", "error": "red"}

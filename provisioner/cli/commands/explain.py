@@ -12,17 +12,17 @@ from provisioner.cli import options, output
 from provisioner.cli.app import COMMANDS
 from provisioner.cli.views import open_view
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.explain import Explainer
+from provisioner.engine.access.explain import Explainer
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
-from provisioner.render.explain import explanation_document, explanation_text
+from provisioner.reports.text.explain import explanation_document, explanation_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
     from provisioner.cli.views import View
-    from provisioner.engine.explain import Kind
+    from provisioner.engine.access.explain import Kind
 
 _NEAR = 3
 _CURRENT = options.option(

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import open_session
-from provisioner.render.table import table_text
+from provisioner.cli.opening import open_session
+from provisioner.reports.text.table import table_text
 
 if TYPE_CHECKING:
     from provisioner.backends.base import HistoryEntry, Run
-    from provisioner.render.table import Cell
+    from provisioner.reports.text.table import Cell
 
 
 @command("history")

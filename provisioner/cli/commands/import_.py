@@ -8,7 +8,7 @@ import sys
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import SOURCES, write_out
-from provisioner.cli.session import open_session
+from provisioner.cli.opening import open_session
 from provisioner.desired.writer import write_state
 
 

@@ -9,12 +9,12 @@ import click
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import load_for_targets, load_project
-from provisioner.engine.ignores import without_ignored
-from provisioner.engine.lint import IDS
-from provisioner.engine.lint import lint as find
-from provisioner.engine.lint_case import Case
-from provisioner.render.findings import lint_document, lint_text
+from provisioner.cli.opening import load_for_targets, load_project
+from provisioner.engine.rules.ignores import without_ignored
+from provisioner.engine.rules.lint import IDS
+from provisioner.engine.rules.lint import lint as find
+from provisioner.engine.rules.lint_case import Case
+from provisioner.reports.text.findings import lint_document, lint_text
 
 if TYPE_CHECKING:
     from datetime import date

@@ -10,20 +10,20 @@ import click
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import CATALOGUE, write_out
-from provisioner.cli.session import open_session, tell_if_new
+from provisioner.cli.opening import open_session, tell_if_new
 from provisioner.desired.writer import write_catalogue
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access import EffectiveAccess, holders
+from provisioner.engine.access.effective import EffectiveAccess, holders
 from provisioner.errors import InvalidInput
 from provisioner.model import State
-from provisioner.render.table import table_text
+from provisioner.reports.text.table import table_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from provisioner.cli.session import Session
+    from provisioner.cli.opening import Session
     from provisioner.model import Privilege
-    from provisioner.render.table import Cell
+    from provisioner.reports.text.table import Cell
 
 search = options.option(
     "--search", metavar="TEXT", help="Only what contains this text, without regard to case."

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
+from provisioner.cli.opening import open_session, plan_sources
 from provisioner.cli.saved import apply_command, not_bound
-from provisioner.cli.session import open_session, plan_sources
 from provisioner.errors import Blocked
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def plan(
     session = open_session(config, target)
     made = plan_sources(session, sources, guards, as_of or options.today())
     if out is not None:
-        from provisioner.planfile import encode
+        from provisioner.documents.plan import encode
 
         write_out(out, encode(made), PLAN, session.project, sources)
     if out != STANDARD_OUTPUT:

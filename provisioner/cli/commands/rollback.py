@@ -19,21 +19,21 @@ from provisioner.cli.applying import (
     show,
 )
 from provisioner.cli.judging import grounds_of
-from provisioner.cli.session import open_session, plan_desired
+from provisioner.cli.opening import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.plan import make_plan, transition
-from provisioner.engine.rules_in_force import in_new_names
-from provisioner.engine.way_back import names_in, way_back
+from provisioner.engine.planning.plan import make_plan, transition
+from provisioner.engine.planning.way_back import names_in, way_back
+from provisioner.engine.rules.in_force import in_new_names
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.model import DatedRole, Snapshot
-from provisioner.render.text import would_change_back
+from provisioner.reports.text.plan import would_change_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from provisioner.backends.base import Backend, Run
-    from provisioner.cli.session import Session
-    from provisioner.engine.plan import Plan
+    from provisioner.cli.opening import Session
+    from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.engine.writes import Write
     from provisioner.model import Base, Catalogue, DesiredState, State

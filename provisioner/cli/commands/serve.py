@@ -16,10 +16,10 @@ from provisioner import catalogue as catalogues
 from provisioner.cli import options, output, streams
 from provisioner.cli.app import command
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents.gateway.shapes import valid
 from provisioner.errors import InvalidInput
 from provisioner.printable import shown
 from provisioner.project import Project
-from provisioner.wire.shapes import valid
 
 if TYPE_CHECKING:
     from provisioner.model import Catalogue
@@ -76,8 +76,8 @@ def serve(  # noqa: PLR0913 - one for each option
         raise click.UsageError("--tls-key goes with --tls-cert")
     _require_sound_id(panel)
     try:
-        from provisioner.server import listening
         from provisioner.server.app import create_app
+        from provisioner.server.http import listening
         from provisioner.server.settings import Settings
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] not in _EXTRA:

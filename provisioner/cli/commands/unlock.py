@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import open_session
+from provisioner.cli.opening import open_session
 from provisioner.printable import shown
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
-from provisioner.cli.session import (
+from provisioner.cli.opening import (
     assumed_catalogue,
     chosen_targets,
     load_for_targets,
@@ -15,13 +15,13 @@ from provisioner.cli.session import (
     open_project,
 )
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access_tests import run_access_tests
-from provisioner.engine.chains import declared_state
-from provisioner.engine.online import check_against_store
+from provisioner.engine.access.chains import declared_state
 from provisioner.engine.phrases import listed, quoted
-from provisioner.engine.policy import check_policies
+from provisioner.engine.rules.access_tests import run_access_tests
+from provisioner.engine.rules.policies import check_policies
+from provisioner.engine.transition.online import check_against_store
 from provisioner.errors import Blocked, InvalidInput
-from provisioner.render.diagnostics import Ceiling, diagnostic_document
+from provisioner.reports.text.diagnostics import Ceiling, diagnostic_document
 
 if TYPE_CHECKING:
     from datetime import date

@@ -1,0 +1,1 @@
+"""A target behind a gateway that speaks our own contract."""

@@ -1,0 +1,167 @@
+"""A target behind any JSON API that a profile describes, read and written object by object."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from provisioner.backends.base import Description
+from provisioner.backends.http.health import examine_api
+from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.objects.lists.paging import MOST_PAGES, Lists
+from provisioner.backends.http.objects.reading.everything import read_panel
+from provisioner.backends.http.objects.reading.identities import Known, held_of
+from provisioner.backends.http.objects.reading.single import Reader
+from provisioner.backends.http.objects.writing.lookup import Foresight
+from provisioner.backends.http.objects.writing.write import Writer
+from provisioner.backends.http.transport.redaction import discreet
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import BackendError, InvalidInput
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from contextlib import AbstractContextManager
+
+    from provisioner.backends.base import Check, HistoryEntry, LockOwner, Run
+    from provisioner.backends.http.profile.definition import Login, Profile
+    from provisioner.backends.http.transport.client import Client
+    from provisioner.backends.http.transport.redaction import Discretion
+    from provisioner.backends.http.transport.settings import HttpSettings
+    from provisioner.engine.writes import Write
+    from provisioner.model import Base, Kind, Place, Snapshot, State
+
+
+class ObjectBackend:
+    """Implements ``provisioner.backends.base.Backend`` by a profile.
+
+    There is no lock, no history and nothing to record in: what is there is what the API shows.
+    ``most_pages`` is where a list that has no end is given up; ``place`` is that of the target.
+
+    Raises:
+        InvalidInput: The profile logs in, and the settings have neither token nor password.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        profile: Profile,
+        settings: HttpSettings,
+        *,
+        most_pages: int = MOST_PAGES,
+        place: Place | None = None,
+    ) -> None:
+        self._client = client
+        self._profile = profile
+        self._settings = settings
+        self._known = Known()
+        login, credentials = _login(profile, settings, place)
+        self._subject = credentials.get("username")
+        session = Session(client, login, credentials)
+        lists = Lists(session, settings.url, most_pages)
+        self._reader = Reader(lists, profile, self._known)
+        self._writer = Writer(self._reader, self.read)
+        self._foresight = Foresight(self._reader)
+
+    @property
+    def speaks_contract(self) -> bool:
+        """Whether the API speaks our whole gateway contract, not only its objects."""
+        return self._profile.contract == "gateway"
+
+    @property
+    def discretion(self) -> Discretion:
+        """What takes the target's secrets out of messages."""
+        return self._client.discretion
+
+    def describe(self) -> Description:
+        """Say what this is; the profile tells it, so nothing is asked."""
+        capabilities = self._profile.capabilities()
+        return Description("http", self._settings.url, capabilities, self._settings.threads)
+
+    @discreet
+    def read(self) -> Snapshot:
+        """Read everything.
+
+        Raises:
+            BackendError: Something could not be read whole, or is not what the profile says.
+        """
+        panel = read_panel(self._reader, self._settings.concurrency)
+        self._known.learn(panel.roles, panel.users)
+        users = self._profile.users
+        found = panel.snapshot(self._settings.url, closed=users is not None and users.closed)
+        administrators = self._profile.roles.administrators
+        return replace(found, subject=self._subject, administrators=administrators)
+
+    def remember(
+        self, state: State, role_etags: Mapping[str, str], user_etags: Mapping[str, str]
+    ) -> None:
+        """Take in what another way of reading has shown; ETags are by role id and folded login."""
+        self._known.learn(*held_of(state, role_etags, user_etags))
+
+    @discreet
+    def write(self, write: Write) -> None:
+        """Carry out one write on its object; see the protocol for what it promises."""
+        self._writer.write(write)
+
+    @discreet
+    def foresee(self, writes: tuple[Write, ...]) -> tuple[Diagnostic, ...]:
+        """Say what the API lacks of what these writes will need; see the protocol."""
+        return tuple(self._foresight.of(writes))
+
+    @property
+    def tells_requests(self) -> bool:
+        """Whether the API says which requests it has, so that ``foresee`` knows of each."""
+        return self._foresight.tells
+
+    def lock(self, operation: str, timeout: float) -> AbstractContextManager[None]:
+        """Hold nothing: the API has no lock."""
+        return nullcontext()
+
+    def commit(self, base: Base, writes: tuple[Write, ...], after: State, run: Run) -> Base:
+        """Refuse: the API changes one object at a time."""
+        message = f"{self._settings.url} can't commit; nothing was changed"
+        raise BackendError(Diagnostic("commit-unsupported", message))
+
+    def record(
+        self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
+    ) -> None:
+        """Remember nothing: the API has no room for it."""
+
+    def abort(self) -> None:
+        """Give up what is under way."""
+        self._client.close()
+
+    def examine(self) -> Iterator[Check]:
+        """Look at the connection, and whether everything can be read."""
+        return examine_api(self, self._settings)
+
+    def history(self) -> tuple[HistoryEntry, ...]:
+        """Return no runs: the API remembers none."""
+        return ()
+
+    def snapshot(self, number: int) -> State:
+        """Refuse: no state of an earlier run is kept."""
+        message = f"the state after run {number} is not kept: {self._settings.url} has no history"
+        remedy = "to go back, apply the sources as they were, from git"
+        raise BackendError(Diagnostic("history-not-kept", message, None, remedy))
+
+    def owner(self) -> LockOwner | None:
+        """Return nobody: there is no lock."""
+        return None
+
+    def unlock(self, *, force: bool = False) -> LockOwner | None:
+        """Do nothing: there is no lock."""
+        return None
+
+
+def _login(
+    profile: Profile, settings: HttpSettings, place: Place | None
+) -> tuple[Login | None, dict[str, str]]:
+    """The login that is needed, and what to fill it with; none where a token is given."""
+    if profile.login is None or settings.token is not None:
+        return None, {}
+    if settings.username is None or settings.password is None:
+        message = f"the profile `{profile.name}` logs in, and has no user name or no password"
+        remedy = "add `username_env:` and `password_env:` to the target, or `token_env:`"
+        raise InvalidInput(Diagnostic("no-credentials", message, place, remedy))
+    return profile.login, {"username": settings.username, "password": settings.password.reveal()}

@@ -1,0 +1,1 @@
+"""What an API shows: fields of objects, which id is which name, one object or everything."""

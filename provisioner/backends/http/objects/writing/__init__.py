@@ -1,0 +1,1 @@
+"""What an API is told to do: one object at a time, never over what somebody else did."""

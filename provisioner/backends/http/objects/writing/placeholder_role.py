@@ -1,0 +1,78 @@
+"""Takes a user's last role where an API refuses to: by a role in its place, which is deleted then.
+
+Some APIs take a user's last role only with the whole list of who else holds that role. Whatever
+somebody else assigns between reading that list and writing it would be lost, and nothing would show
+it. A role of our own without privileges, which replaces the last one and is deleted with whatever
+holds it, touches nobody else. Whoever holds it carries nothing, so that no moment has more access
+than before.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+from provisioner.backends.http.objects.reading.fields import HeldRole
+from provisioner.backends.http.objects.writing.bodies import UserSubject, role_values
+from provisioner.backends.http.objects.writing.requests import Runner, Step, not_kept
+from provisioner.diagnostics import Diagnostic
+from provisioner.errors import OthersChanged, ProvisionerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from provisioner.backends.http.objects.reading.fields import HeldUser
+    from provisioner.backends.http.objects.writing.create_role import Maker
+
+PREFIX: Final = "provisioner-leaving-"
+_ABOUT: Final = "Stands in for a last role that is being taken away, and is deleted then."
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """Takes last roles; ``give`` says by which step a user holds exactly some roles."""
+
+    maker: Maker
+    give: Callable[[HeldUser, HeldUser], Step[HeldUser]]
+
+    def take(self, held: HeldUser) -> HeldUser:
+        """Leave a user without roles; return them as they are then.
+
+        Raises:
+            StateMoved: The user does not hold what was expected; nothing was changed.
+            BackendError: It failed.
+            OthersChanged: A temporary role is left behind, which is named.
+        """
+        reader, known = self.maker.reader, self.maker.reader.known
+        about = _ABOUT if reader.profile.roles.description else ""
+        stand_in = self.maker.make(HeldRole("", f"{PREFIX}{uuid4().hex[:12]}", about))
+        known.put_role(stand_in)
+        subject = UserSubject(reader)
+        step = self.give(held, replace(held, roles=frozenset({stand_in.key})))
+        try:
+            Runner(reader.lists.session, subject).run([step])
+        except ProvisionerError as error:
+            self._delete(stand_in, error)
+            raise
+        self._delete(stand_in, None)
+        wanted = replace(held, roles=frozenset())
+        found = subject.read(held)
+        if difference := subject.difference(found, wanted):
+            not_kept(f"take the last role of {held.login}", difference)
+        return found or wanted
+
+    def _delete(self, stand_in: HeldRole, before: ProvisionerError | None) -> None:
+        reader = self.maker.reader
+        call = reader.profile.roles.delete
+        values = role_values(stand_in, reader.known, call.uses)
+        what = f"delete the temporary role {stand_in.name}"
+        step = Step(what, call, lambda: values, stand_in, None)
+        try:
+            Runner(reader.lists.session, self.maker.subject).run([step])
+        except ProvisionerError as error:
+            message = f"the temporary role {stand_in.name} is left behind; it has no privileges"
+            left = Diagnostic("left-behind", message, None, "delete it in the panel")
+            earlier = before.diagnostics if before else ()
+            raise OthersChanged([*earlier, left, *error.diagnostics]) from error
+        reader.known.drop_role(stand_in)

@@ -1,0 +1,4 @@
+"""Profiles: what a JSON API calls the things that a backend needs; read, checked, and as values.
+
+Knows nothing of connections. ``shipped`` holds the profiles that come along.
+"""

@@ -1,0 +1,4 @@
+"""YAML, strictly: bytes to plain values that know their places, and held against a schema.
+
+Knows nothing of roles.
+"""

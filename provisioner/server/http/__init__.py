@@ -1,0 +1,1 @@
+"""The gateway's outside: sockets, limits, headers, pages, problems. Knows nothing of the panel."""
