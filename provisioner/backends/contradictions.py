@@ -102,6 +102,13 @@ def policy_flaws(policies: Sequence[Any], at: str = "policies") -> Iterator[tupl
     yield from _names_twice(policies, at)
 
 
+def date_flaws(ends: Iterable[Mapping[str, Any]]) -> Iterator[tuple[int, str]]:
+    """Yield which end dates of a run there are not, as an index and what is wrong."""
+    for index, end in enumerate(ends):
+        if _is_no_date(end):
+            yield index, f"run.until[{index}]: there is no date {end['until']}"
+
+
 def _wrong(policy: Any, document: Mapping[str, Any]) -> str:
     for found in schemas.violations("roles", document):
         where = found.json_path.removeprefix("$.policies[0]").removeprefix(".")
@@ -112,11 +119,11 @@ def _wrong(policy: Any, document: Mapping[str, Any]) -> str:
     return f"{called} has no rule, more than one, or one that is not known"
 
 
-def _is_no_date(exemption: Any) -> bool:
-    if isinstance(exemption, str) or "until" not in exemption:
+def _is_no_date(dated: Any) -> bool:
+    if isinstance(dated, str) or "until" not in dated:
         return False
     try:
-        date.fromisoformat(exemption["until"])
+        date.fromisoformat(dated["until"])
     except ValueError:
         return True
     return False

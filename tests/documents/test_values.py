@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from provisioner.documents.gateway.decode import (
     state_of,
 )
 from provisioner.engine.writes import CreateRole, DeleteRole, RenameRole, SetAssignment, Unfit
-from provisioner.model import Role, State
+from provisioner.model import Ending, Role, State
 from provisioner.testing.strategies import worlds
 from tests.engine.build import plan_writes
 
@@ -186,6 +187,23 @@ def test_a_run_of_the_history() -> None:
     assert entry_of(item).run == RUN
     assert not entry_of(item).has_snapshot
     assert entry_of({"number": 0, "run": None, "subject": None, "has_state": True}).run is None
+
+
+def test_end_dates_come_back_as_they_were_sent() -> None:
+    """Nothing that ends is something else than nothing said of it; and a wrong date is no run."""
+    end = Ending("Ada@example.com", "Sales", date(2028, 2, 29))
+    around = {"number": 1, "subject": None, "has_state": True}
+    for until in (None, (), (end,)):
+        run = replace(RUN, until=until)
+        sent = encode.run_document(run)
+        assert ("until" in sent) == (until is not None)
+        assert shapes.valid("Run", sent)
+        assert shapes.valid("RunItem", {**around, "run": sent})
+        assert entry_of({**around, "run": sent}).run == run
+    sent = encode.run_document(replace(RUN, until=(end,)))
+    sent["until"][0]["until"] = "2027-02-29"
+    with pytest.raises(Contradiction, match=r"run\.until\[0\]: there is no date 2027-02-29"):
+        entry_of({**around, "run": sent})
 
 
 def test_an_odd_list_is_explained_in_no_time() -> None:

@@ -110,7 +110,8 @@ class Client:
         if "match" not in more:
             more["match"] = self.get("/state").headers["ETag"]
         recording = {n: more.pop(n, []) for n in ("recorded", "policies")}
-        return self.post("/changesets", {"writes": list(writes), **recording, "run": RUN}, **more)
+        run = more.pop("run", RUN)
+        return self.post("/changesets", {"writes": list(writes), **recording, "run": run}, **more)
 
     def state(self) -> Any:
         """The state, whose shape is checked."""

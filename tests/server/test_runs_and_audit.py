@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
 
 from provisioner.documents.gateway import shapes
 from provisioner.server.database import records
-from tests.server.client import RUN, VIEW, Client, problem, role_content
+from provisioner.server.http import paging
+from tests.server.client import RUN, VIEW, Client, pointers, problem, role_content
 from tests.server.running import LOGIN
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pytest
 
 
@@ -50,6 +55,73 @@ def test_old_states_are_dropped_but_the_first(gateway: Client, monkeypatch: pyte
     assert [run["has_state"] for run in gateway.listed("/runs")] == [True, False, False, True, True]
     assert problem(gateway.get("/runs/2/state")) == (404, "not-found")
     assert gateway.get("/runs/4/state").status_code == 200
+
+
+def ending(*days: str) -> dict[str, Any]:
+    """A run after which assignments end on these days."""
+    return {**RUN, "until": [{"login": "ada", "role": "Sales", "until": day} for day in days]}
+
+
+def recording(run: dict[str, Any]) -> dict[str, Any]:
+    return {"run": run, "recorded": [], "policies": []}
+
+
+def test_end_dates_are_kept_as_they_were_told(gateway: Client):
+    """Whichever way a run comes, and whether it tells of none or of nothing."""
+    told = [ending("2028-02-29", "2030-12-31"), ending(), RUN]
+    for run in told:
+        assert gateway.commit(run=run).status_code == 200
+        assert gateway.post("/runs", recording(run)).status_code == 201
+    runs = gateway.listed("/runs")
+    assert all(shapes.valid("RunItem", item) for item in runs)
+    assert [item["run"] for item in runs[1:]] == [run for run in told for _ in range(2)]
+
+
+def test_end_dates_go_with_the_state(gateway: Client, monkeypatch: pytest.MonkeyPatch):
+    """Nobody can go back to it, and a list of all that ever ended would only grow."""
+    monkeypatch.setattr(records, "KEPT_STATES", 2)
+    for _ in range(4):
+        gateway.commit(run=ending("2030-12-31"))
+    told = [item["run"] and "until" in item["run"] for item in gateway.listed("/runs")]
+    assert told == [None, False, False, True, True]
+
+
+def test_what_is_no_end_date_is_refused(gateway: Client):
+    run = ending("2030-01-31", "2030-02-30", "0000-01-01")
+    for reply in (gateway.post("/runs", recording(run)), gateway.commit(run=run)):
+        assert problem(reply) == (422, "invalid")
+        assert pointers(reply) == ["/run/until/1/until", "/run/until/2/until"]
+    run = {**RUN, "until": [{"login": "a" * 129, "role": "", "until": "soon", "x": 1}]}
+    assert problem(gateway.commit(run=run)) == (422, "invalid")
+    assert gateway.state()["serial"] == 0
+
+
+def test_a_page_ends_where_its_items_are_large(gateway: Client, monkeypatch: pytest.MonkeyPatch):
+    """Or a client that takes no reply of any size could not list the runs."""
+    for _ in range(5):
+        gateway.commit(run=ending(*["2030-12-31"] * 100))
+    whole = gateway.listed("/runs")
+    monkeypatch.setattr(paging, "FULL", 8000)
+    page = gateway.get("/runs").json()
+    assert [item["number"] for item in page["items"]] == [0, 1, 2]
+    assert gateway.listed("/runs") == whole
+    monkeypatch.setattr(paging, "FULL", 0)
+    assert gateway.listed("/runs") == whole
+
+
+def test_a_database_from_before_end_dates_is_brought_up_to_date(
+    open_gateway: Callable[..., Client],
+):
+    """Its runs stay; from then on runs tell of them."""
+    before = open_gateway()
+    before.commit(run=RUN)
+    with before.app.state.gateway.database.writing() as connection:
+        connection.execute(sa.text("ALTER TABLE snapshots DROP COLUMN until"))
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
+    after = open_gateway()
+    after.commit(run=ending("2030-12-31"))
+    assert [item["run"] for item in after.listed("/runs")] == [None, RUN, ending("2030-12-31")]
+    assert after.get("/runs/1/state").status_code == 200
 
 
 def test_a_run_that_is_not_there_has_no_state(gateway: Client):

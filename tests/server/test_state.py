@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def test_a_gateway_says_who_it_is_and_whom_it_takes_you_for(gateway: Client):
     about = gateway.get("/capabilities").json()
     assert shapes.valid("About", about)
-    assert (about["contract"], about["panel"]) == ("1.0", "sandbox")
+    assert (about["contract"], about["panel"]) == ("1.1", "sandbox")
     assert [name for name, can in about["capabilities"].items() if not can] == ["closed_users"]
     assert gateway.get("/whoami").json() == {"login": LOGIN, "scopes": ["read", "write"]}
 

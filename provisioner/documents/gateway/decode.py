@@ -7,13 +7,15 @@ name, and what contradicts itself is refused: a wrong answer must never look lik
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
+from datetime import date
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
 from provisioner.backends.base import HistoryEntry, Run
 from provisioner.backends.contradictions import (
     circles,
+    date_flaws,
     policy_flaws,
     same_ids,
     same_names,
@@ -23,6 +25,7 @@ from provisioner.model import (
     Assignment,
     Capabilities,
     Catalogue,
+    Ending,
     Privilege,
     Requirement,
     Role,
@@ -96,10 +99,28 @@ def capabilities_of(told: Mapping[str, bool], *, atomic: bool) -> Capabilities:
 
 
 def entry_of(item: Mapping[str, Any]) -> HistoryEntry:
-    """Return an entry of the history from an item of GET /runs."""
-    told = item["run"]
-    run = told and Run(*(told[name] for name in ("at", "by", "operation", "summary", "plan")))
+    """Return an entry of the history from an item of GET /runs.
+
+    Raises:
+        Contradiction: An end date is no date.
+    """
+    run = item["run"] and _run(item["run"])
     return HistoryEntry(item["number"], run, item["has_state"], item["subject"])
+
+
+def _run(told: Mapping[str, Any]) -> Run:
+    run = Run(told["at"], told["by"], told["operation"], told["summary"], told["plan"])
+    if "until" not in told:
+        return run
+    if wrong := [message for _, message in date_flaws(told["until"])]:
+        raise Contradiction(wrong)
+    return replace(
+        run,
+        until=tuple(
+            Ending(end["login"], end["role"], date.fromisoformat(end["until"]))
+            for end in told["until"]
+        ),
+    )
 
 
 def _privilege(item: Mapping[str, Any]) -> Privilege:

@@ -105,14 +105,20 @@ def state_document(state: State, defaults: Container[str | None]) -> Document:
 
 
 def run_document(run: Run) -> Document:
-    """A run as its client tells it."""
-    return {
+    """A run as its client tells it. ``until`` is only for gateways that keep end dates."""
+    document: Document = {
         "at": run.at,
         "by": run.by,
         "operation": run.operation,
         "summary": run.summary,
         "plan": run.plan,
     }
+    if run.until is not None:
+        document["until"] = [
+            {"login": end.user, "role": end.role, "until": end.until.isoformat()}
+            for end in run.until
+        ]
+    return document
 
 
 def write_document(write: Write, ids: Mapping[str, str], ref: str | None = None) -> Document:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from jsonschema import ValidationError
 
-CONTRACT: Final = "1.0"
+CONTRACT: Final = "1.1"
 REST: Final = "rest"
 _FILE: Final = "gateway.openapi.yaml"
 _EXPLAINED_ITEMS: Final = 50

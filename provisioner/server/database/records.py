@@ -76,11 +76,20 @@ def add_run(
     serial: int,
     state: bytes,
 ) -> None:
-    """Append a run and the state after it; drop the states that are too many."""
-    row = {"number": number, "run": _json(run), "subject": subject, "serial": serial}
+    """Append a run and the state after it; drop the states that are too many.
+
+    A run's end dates are kept with its state, and dropped with it.
+    """
+    told = dict(run or {})
+    until = told.pop("until", None)
+    row = {"number": number, "run": _json(told or None), "subject": subject, "serial": serial}
     connection.execute(sa.insert(t.RUNS), row)
-    content = zlib.compress(state, 1)
-    connection.execute(sa.insert(t.SNAPSHOTS), {"number": number, "content": content})
+    kept = {
+        "number": number,
+        "content": zlib.compress(state, 1),
+        "until": None if until is None else zlib.compress(json.dumps(until).encode(), 1),
+    }
+    connection.execute(sa.insert(t.SNAPSHOTS), kept)
     old = sa.between(t.SNAPSHOTS.c.number, 1, number - KEPT_STATES)
     connection.execute(sa.delete(t.SNAPSHOTS).where(old))
 
@@ -88,13 +97,13 @@ def add_run(
 def runs_after(connection: sa.Connection, number: int, limit: int) -> list[Document]:
     """Return the runs after a number, at most ``limit``."""
     joined = t.RUNS.outerjoin(t.SNAPSHOTS, t.SNAPSHOTS.c.number == t.RUNS.c.number)
-    columns = (t.RUNS.c.number, t.RUNS.c.run, t.RUNS.c.subject)
+    columns = (t.RUNS.c.number, t.RUNS.c.run, t.RUNS.c.subject, t.SNAPSHOTS.c.until)
     kept = t.SNAPSHOTS.c.number.is_not(None).label("kept")
     query = sa.select(*columns, kept).select_from(joined).where(t.RUNS.c.number > number)
     return [
         {
             "number": row.number,
-            "run": _parsed(row.run),
+            "run": _with_dates(_parsed(row.run), row.until),
             "subject": row.subject,
             "has_state": bool(row.kept),
         }
@@ -153,6 +162,12 @@ def _next(connection: sa.Connection, table: sa.Table) -> int:
     """One more than the highest number. Whoever asks holds the panel's lock."""
     highest = connection.execute(sa.select(sa.func.max(table.c.number))).scalar_one()
     return 0 if highest is None and table is t.RUNS else int(highest or 0) + 1
+
+
+def _with_dates(run: Document | None, until: bytes | None) -> Document | None:
+    if run is None or until is None:
+        return run
+    return {**run, "until": strict_json.parse(zlib.decompress(until))}
 
 
 def _json(document: Document | None) -> str | None:

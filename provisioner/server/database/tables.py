@@ -83,11 +83,14 @@ RUNS = Table(
     Column("subject", Text),
     Column("serial", BigInteger, nullable=False),
 )
+# What is only of use with the state after a run. `until` are the end dates that the run told of, as
+# JSON, packed like the state; null where it told nothing of them.
 SNAPSHOTS = Table(
     "snapshots",
     METADATA,
     Column("number", BigInteger, ForeignKey("runs.number"), primary_key=True, autoincrement=False),
     Column("content", LargeBinary, nullable=False),
+    Column("until", LargeBinary),
 )
 AUDIT = Table(
     "audit",

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 from bisect import bisect_right
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from provisioner.documents import strict_json
@@ -24,6 +25,8 @@ _DEFAULT: Final = 100
 _MOST: Final = 1000
 _LONGEST: Final = 4096
 _LARGEST: Final = 2**63 - 1
+# Characters of a page, after which no further item is begun: runs may tell of many end dates.
+FULL: Final = 4 * 1024 * 1024
 
 Key = TypeVar("Key", str, int)
 
@@ -92,7 +95,13 @@ def page(items: Sequence[str], following: str | None, version: Version) -> Answe
 
 
 def numbered_page(items: list[dict[str, Any]], call: Call, kind: str, version: Version) -> Answer:
-    """Return a page out of one item more than it may have, which tells that there is a next."""
-    most = limit(call)
-    following = cursor(kind, items[most - 1]["number"]) if len(items) > most else None
-    return page([encode(item) for item in items[:most]], following, version)
+    """Return a page out of one item more than it may have, which tells that there is a next.
+
+    It ends earlier where its items are large.
+    """
+    texts = [encode(item) for item in items[: limit(call)]]
+    before = accumulate(map(len, texts[:-1]), initial=0)
+    chosen = [text for text, size in zip(texts, before, strict=False) if size <= FULL]
+    more = len(items) > len(chosen)
+    following = cursor(kind, items[len(chosen) - 1]["number"]) if more else None
+    return page(chosen, following, version)

@@ -32,6 +32,7 @@ CAPABILITIES: Final = {
     "changesets": True,
     "history": True,
     "recording": True,
+    "end_dates": True,
     "assignments": True,
     "includes": True,
     "descriptions": True,

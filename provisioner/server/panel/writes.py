@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.contradictions import policy_flaws
+from provisioner.backends.contradictions import date_flaws, policy_flaws
 from provisioner.documents.gateway.encode import recording_document
 from provisioner.names import flaw
 from provisioner.server.database import records
@@ -134,7 +134,7 @@ def set_assignment(change: Change, call: Call) -> Answer:
 def commit_changeset(change: Change, call: Call) -> Answer:
     """Carry out all writes, in order, or none."""
     require_match(call.if_match, change.rendering.state_etag(change.before, call.subject))
-    _require_policies(call.document)
+    _require_sound(call.document)
     created = {}
     for index, write in enumerate(call.document["writes"]):
         id = _carry_out(change.editing, write, f"/writes/{index}")
@@ -154,15 +154,17 @@ def commit_changeset(change: Change, call: Call) -> Answer:
 
 def record_run(change: Change, call: Call) -> Answer:
     """Record a run whose writes were made one by one."""
-    _require_policies(call.document)
+    _require_sound(call.document)
     number = change.save_with_run(call.document)
     return Answer(201, encode({"run": number}).encode())
 
 
-def _require_policies(document: Document) -> None:
-    """Let pass policies that can be judged by: whoever reads the state next refuses it else."""
-    found = policy_flaws(document["policies"])
-    if wrong := [(f"/policies/{index}", what) for index, what in found]:
+def _require_sound(document: Document) -> None:
+    """Let pass policies that can be judged by, and dates: whoever reads others refuses them."""
+    policies, ends = document["policies"], document["run"].get("until", ())
+    wrong = [(f"/policies/{index}", what) for index, what in policy_flaws(policies)]
+    wrong += [(f"/run/until/{index}/until", what) for index, what in date_flaws(ends)]
+    if wrong:
         raise Problem("invalid", wrong[0][1], errors=wrong)
 
 

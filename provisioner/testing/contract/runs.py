@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from datetime import date
 
 import pytest
 
 from provisioner.engine.writes import CreateRole
 from provisioner.errors import BackendError, LockHeld
+from provisioner.model import Ending
 from provisioner.testing.contract.setting import Factory, Setting, carry_out, run, without_ids
 
 
@@ -83,6 +85,20 @@ class RunContract(Setting):
         assert [entry.run for entry in entries[-2:]] == [run(1), run(2)]
         assert without_ids(store.snapshot(0)) == without_ids(initial)
         assert [store.snapshot(entry.number) for entry in entries[-2:]] == states
+
+    def test_history_gives_back_the_end_dates_of_each_run(self, backend: Factory) -> None:
+        """As they were recorded; "nothing ends" is something else than "nothing was said"."""
+        store = backend()
+        self.need(store, "history")
+        ends = (
+            Ending(self.users[0], "Ends 1", date(2028, 2, 29)),
+            Ending(self.users[1], 'Not "there"', date(2030, 12, 31)),
+        )
+        for number, until in enumerate((ends, (), None), 1):
+            write = CreateRole(self.role(f"Ends {number}"))
+            carry_out(store, write, number=number, until=until)
+        runs = [entry.run for entry in backend().history()[-3:]]
+        assert [told and told.until for told in runs] == [ends, (), None]
 
     def test_a_state_that_is_not_kept_is_an_error(self, backend: Factory) -> None:
         """A number beyond the last run is refused, never an empty state."""

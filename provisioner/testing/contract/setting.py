@@ -14,12 +14,12 @@ from provisioner.model import Role, Snapshot, State
 
 if TYPE_CHECKING:
     from provisioner.engine.writes import Write
-    from provisioner.model import Base, Capabilities, Kind
+    from provisioner.model import Base, Capabilities, Ending, Kind
 
 Factory = Callable[[], Backend]
 
 
-def run(number: int = 1) -> Run:
+def run(number: int = 1, until: tuple[Ending, ...] | None = None) -> Run:
     """Return a run to commit with."""
     return Run(
         at=f"2026-01-01T00:00:{number:02d}Z",
@@ -27,6 +27,7 @@ def run(number: int = 1) -> Run:
         operation="apply",
         summary=f"run {number}",
         plan=f"sha256:{number:064x}",
+        until=until,
     )
 
 
@@ -35,17 +36,18 @@ def carry_out(
     *writes: Write,
     recorded: frozenset[Kind] | None = None,
     number: int = 1,
+    until: tuple[Ending, ...] | None = None,
 ) -> Snapshot:
     """Bring writes about in the way the store offers; return what it holds then."""
     before = backend.read()
     kinds = before.state.recorded if recorded is None else recorded
     if backend.describe().capabilities.atomic:
         after = replace(replay(before.state, writes), recorded=kinds)
-        backend.commit(before.base, writes, after, run(number))
+        backend.commit(before.base, writes, after, run(number, until))
     else:
         for write in writes:
             backend.write(write)
-        backend.record(run(number), kinds, before.state.policies)
+        backend.record(run(number, until), kinds, before.state.policies)
     return backend.read()
 
 

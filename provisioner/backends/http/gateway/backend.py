@@ -129,7 +129,7 @@ class GatewayBackend:
             raise self._moved("another version than the one that was read is there by now")
         etag, snapshot = self._last
         try:
-            body = changeset_of(writes, snapshot.state.roles, after, run)
+            body = changeset_of(writes, snapshot.state.roles, after, self._sendable(run))
         except Unfit as error:
             message = f"the writes do not fit {self._settings.url}: {error}; nothing was changed"
             raise BackendError(Diagnostic("writes-unfit", message)) from error
@@ -163,7 +163,8 @@ class GatewayBackend:
         """Have the gateway remember a run whose writes were made one by one."""
         told = self._capabilities()
         if told["recording"] or told["history"]:
-            body = {"run": run_document(run), **recording_document(recorded, policies)}
+            body = recording_document(recorded, policies)
+            body["run"] = run_document(self._sendable(run))
             reply = self._client.send(Request("POST", "/runs", body=body, key=str(uuid4())))
             self._document(reply, "Recorded", "record the run")
 
@@ -172,7 +173,13 @@ class GatewayBackend:
         """Return the runs, oldest first; none where the gateway keeps none."""
         if not self._capabilities()["history"]:
             return ()
-        return tuple(entry_of(item) for item in self._items("/runs", "RunPage", "list the runs"))
+        found: list[HistoryEntry] = []
+        for reply, page in self._pages("/runs", "RunPage", "list the runs"):
+            try:
+                found += map(entry_of, page["items"])
+            except Contradiction as error:
+                self._fail(reply, "the body", str(error))
+        return tuple(found)
 
     @discreet
     def snapshot(self, number: int) -> State:
@@ -245,13 +252,17 @@ class GatewayBackend:
     def _read_objects(self) -> Snapshot:
         return replace(self._objects().read(), subject=self.whoami()["login"])
 
-    def _items(self, path: str, shape: str, what: str) -> Iterator[Mapping[str, Any]]:
+    def _sendable(self, run: Run) -> Run:
+        """The run without what this gateway would refuse: it came with version 1.1."""
+        return run if self._capabilities().get("end_dates") else replace(run, until=None)
+
+    def _pages(self, path: str, shape: str, what: str) -> Iterator[tuple[Reply, Any]]:
         query: tuple[tuple[str, str], ...] = (("limit", _PAGE),)
         seen: set[str] = set()
         while True:
             reply = self._client.send(Request("GET", path, query))
             page = self._document(reply, shape, what)
-            yield from page["items"]
+            yield reply, page
             cursor = page["next"]
             if cursor is None:
                 return
