@@ -27,6 +27,7 @@ from tests.cli.gated import (
     ENV,
     POLICY,
     SIGNALS,
+    USERS,
     Gate,
     Store,
     everybody,
@@ -286,6 +287,35 @@ def test_a_question_that_nobody_can_see_is_not_asked(begun: tuple[Store, Gate]) 
     assert "there is no terminal to ask on" in said
     assert store.held() == everybody("A")
     assert len(store.runs()) == 1
+
+
+def test_what_was_cut_off_on_its_way_is_not_asked_about(file_store: Store) -> None:
+    """The terminal goes while the plan is written to it: a yes that was typed ahead is none."""
+    file_store.wants("A")
+    assert file_store(*APPLY).code == 0
+    file_store.wants("B", (*USERS, *(f"user-{number}" for number in range(5000))))
+    (keys, stdin), (screen, stdout) = pty.openpty(), pty.openpty()
+    os.write(keys, b"yes\n")
+    process = subprocess.Popen(
+        [file_store.shell.program, "apply", "-v"],
+        cwd=file_store.shell.folder,
+        env=file_store.shell.environment(),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    for descriptor in (stdin, stdout):
+        os.close(descriptor)
+    with process:
+        # The plan is longer than what waits in a terminal, so it can't have come to its end.
+        assert is_readable(screen, PATIENCE)
+        os.close(screen)
+        _, said = process.communicate(timeout=PATIENCE)
+    os.close(keys)
+    assert process.returncode == 1
+    assert "the plan can't be shown, so nobody is asked; nothing was changed" in said
+    assert file_store.held() == everybody("A")
 
 
 def test_the_question_stands_where_the_plan_does(read: Store) -> None:
