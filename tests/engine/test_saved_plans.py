@@ -199,12 +199,13 @@ def test_the_digest_tells_plans_apart() -> None:
 
 
 def refuses(data: bytes) -> bool:
-    """Whether a plan is refused, with sentences that name the file, the last what to do."""
+    """Whether a plan is refused, with sentences that name the file; a remedy ends the last."""
     try:
         planfile.decode(data, "plan.json")
     except InvalidInput as error:
         found = error.diagnostics
-        return bool(found[-1].remedy) and all(each.place == "plan.json" for each in found)
+        *others, last = (bool(each.remedy) for each in found)
+        return last and not any(others) and all(each.place == "plan.json" for each in found)
     return False
 
 
