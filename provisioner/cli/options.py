@@ -218,7 +218,7 @@ guards = _chain(
     option("--new-only", is_flag=True, help="Let pass what breaks a policy already."),
     option(
         "--actor",
-        metavar="LOGIN",
+        metavar="NAME",
         empty_is_given=True,
         help="Who asks for the change, as a login or a name under `actors:`: must not gain by it.",
     ),
