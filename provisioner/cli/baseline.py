@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,7 +33,7 @@ from provisioner.model import State
 from provisioner.project import FILE_NAME, Project, TargetSettings, catalogue_of, project_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from provisioner.desired.load import Loaded
     from provisioner.desired.yaml.reader import Document
@@ -92,14 +93,14 @@ def load_baseline(
 
 def _of_file(name: str, target: TargetSettings, catalogue: Catalogue) -> Baseline:
     if Path(name).is_dir() or _is_sources(name):
-        return _with(Baseline(name), load((name,), Surroundings(catalogue)))
+        return _with_sources(Baseline(name), (name,), catalogue, load)
     former = project_of(read_document(name, "project"), name)
     targets = _counterparts(former, target, name)
     declared = former.load_catalogue(targets[0]) if targets else None
     found = _of_project(name, former, targets, declared)
     if not former.sources:
         return found
-    return _with(found, load(former.sources, _around(found, catalogue), without=former.file))
+    return _with_sources(found, former.sources, catalogue, partial(load, without=former.file))
 
 
 def _is_sources(name: str) -> bool:
@@ -117,14 +118,13 @@ def _of_revision(
     catalogue: Catalogue,
 ) -> Baseline:
     top = repository_of(project.file or FILE_NAME)
+    read = partial(load_revision, name, top=top)
     path = os.fspath(project.file or FILE_NAME)
     if project.file is None:
         # A change that deletes the project file is judged by it all the same.
         data = find_at_revision(name, path, top)
         if data is None:
-            return _with(
-                Baseline(name), load_revision(name, sources, Surroundings(catalogue), top=top)
-            )
+            return _with_sources(Baseline(name), sources, catalogue, read)
     else:
         data = read_at_revision(name, path, top)
     former = replace(
@@ -135,19 +135,13 @@ def _of_revision(
     declared = None
     if shown is not None:
         label = f"{name}:{shown}"
-        read = _document(read_at_revision(name, shown, top), label, "catalogue")
-        declared = catalogue_of(read, label)
+        document = _document(read_at_revision(name, shown, top), label, "catalogue")
+        declared = catalogue_of(document, label)
     found = _of_project(name, former, targets, declared)
     if not (former.sources or sources):
         return found
-    loaded = load_revision(
-        name,
-        former.sources or sources,
-        _around(found, catalogue),
-        without=former.file,
-        top=top,
-    )
-    return _with(found, loaded)
+    read = partial(read, without=former.file)
+    return _with_sources(found, former.sources or sources, catalogue, read)
 
 
 def _document(data: bytes, shown: str, schema: str) -> Document:
@@ -170,19 +164,21 @@ def _of_project(
     )
 
 
-def _around(baseline: Baseline, catalogue: Catalogue) -> Surroundings:
-    """What the sources there are read against: a glob stands for what it means here as well."""
-    declared, former = baseline.catalogue, baseline.project
+def _with_sources(
+    baseline: Baseline,
+    sources: tuple[str, ...],
+    catalogue: Catalogue,
+    read: Callable[[tuple[str, ...], Surroundings], Loaded],
+) -> Baseline:
+    """What the sources there say as well; a glob in them stands for what it means here too."""
+    declared, former = baseline.catalogue, baseline.project or Project()
     if declared is not None and catalogue.known:
         privileges = {**catalogue.privileges, **declared.privileges}
         declared = replace(declared, privileges=privileges)
-    if former is None:
-        return Surroundings(declared or catalogue)
-    return Surroundings(declared or catalogue, former.ignore, former.external, former.ignore_users)
-
-
-def _with(baseline: Baseline, loaded: Loaded) -> Baseline:
-    desired = loaded.desired
+    around = Surroundings(
+        declared or catalogue, former.ignore, former.external, former.ignore_users
+    )
+    desired = read(sources, around).desired
     roles = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
     access = EffectiveAccess(State(roles))
     return replace(
