@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from provisioner.backends.adapter import ObjectAdapter
 from provisioner.backends.base import Description
 from provisioner.backends.http.health import examine_api
 from provisioner.backends.http.objects.calls import Session
@@ -17,22 +17,21 @@ from provisioner.backends.http.objects.writing.lookup import Foresight
 from provisioner.backends.http.objects.writing.write import Writer
 from provisioner.backends.http.transport.redaction import discreet
 from provisioner.diagnostics import Diagnostic
-from provisioner.errors import BackendError, InvalidInput
+from provisioner.errors import InvalidInput
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from contextlib import AbstractContextManager
 
-    from provisioner.backends.base import Check, HistoryEntry, LockOwner, Run
+    from provisioner.backends.base import Check
     from provisioner.backends.http.profile.definition import Login, Profile
     from provisioner.backends.http.transport.client import Client
     from provisioner.backends.http.transport.redaction import Discretion
     from provisioner.backends.http.transport.settings import HttpSettings
     from provisioner.engine.writes import Write
-    from provisioner.model import Base, Kind, Place, Snapshot, State
+    from provisioner.model import Place, Snapshot, State
 
 
-class ObjectBackend:
+class ObjectBackend(ObjectAdapter):
     """Implements ``provisioner.backends.base.Backend`` by a profile.
 
     There is no lock, no history and nothing to record in: what is there is what the API shows.
@@ -113,20 +112,6 @@ class ObjectBackend:
         """Whether the API says which requests it has, so that ``foresee`` knows of each."""
         return self._foresight.tells
 
-    def lock(self, operation: str, timeout: float) -> AbstractContextManager[None]:
-        """Hold nothing: the API has no lock."""
-        return nullcontext()
-
-    def commit(self, base: Base, writes: tuple[Write, ...], after: State, run: Run) -> Base:
-        """Refuse: the API changes one object at a time."""
-        message = f"{self._settings.url} can't commit; nothing was changed"
-        raise BackendError(Diagnostic("commit-unsupported", message))
-
-    def record(
-        self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
-    ) -> None:
-        """Remember nothing: the API has no room for it."""
-
     def abort(self) -> None:
         """Give up what is under way."""
         self._client.close()
@@ -134,24 +119,6 @@ class ObjectBackend:
     def examine(self) -> Iterator[Check]:
         """Look at the connection, and whether everything can be read."""
         return examine_api(self, self._settings)
-
-    def history(self) -> tuple[HistoryEntry, ...]:
-        """Return no runs: the API remembers none."""
-        return ()
-
-    def snapshot(self, number: int) -> State:
-        """Refuse: no state of an earlier run is kept."""
-        message = f"the state after run {number} is not kept: {self._settings.url} has no history"
-        remedy = "to go back, apply the sources as they were, from git"
-        raise BackendError(Diagnostic("history-not-kept", message, None, remedy))
-
-    def owner(self) -> LockOwner | None:
-        """Return nobody: there is no lock."""
-        return None
-
-    def unlock(self, *, force: bool = False) -> LockOwner | None:
-        """Do nothing: there is no lock."""
-        return None
 
 
 def _login(
