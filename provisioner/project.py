@@ -14,6 +14,7 @@ from provisioner.engine.rules.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
+from provisioner.project_search import FILE_NAME, find_project_file
 from provisioner.trust.gate import (
     require_trusted,
     require_trusted_project_file,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from provisioner.model import Catalogue, Kind, Place
     from provisioner.trust.reading import Trust
 
-FILE_NAME: Final = "provisioner.yaml"
 EMBEDDED: Final = "embedded"
 EMBEDDED_PATH: Final = ".provisioner/state.json"
 
@@ -150,27 +150,25 @@ def catalogue_of(document: Document, shown: str) -> Catalogue:
 
 
 def load_project(config: str | None, *, trust: str | None) -> Project:
-    """Read the project file: the given one, or ``provisioner.yaml`` where there is one.
+    """Read the project file: the given one, or the nearest ``provisioner.yaml``, if there is one.
 
     ``trust`` is the trust file that limits what it may reach and read; None: it may do everything.
 
     Raises:
         InvalidInput: With every problem of the file, or of the trust file.
     """
+    path = config or find_project_file()
     if trust is None:
-        return _read_project(config)
-    require_trusted_project_file(Path(config or FILE_NAME))
-    project = _read_project(config)
+        return _read_project(path)
+    require_trusted_project_file(Path(path or FILE_NAME))
+    project = _read_project(path)
     project = replace(project, trust=read_trust(trust, project.folder))
     require_trusted_sources(project)
     return project
 
 
-def _read_project(config: str | None) -> Project:
-    path = config or FILE_NAME
-    if config is None and not os.path.lexists(path):
-        return Project()
-    return project_of(read_document(path, "project"), path)
+def _read_project(path: str | None) -> Project:
+    return Project() if path is None else project_of(read_document(path, "project"), path)
 
 
 def project_of(document: Document, path: str) -> Project:

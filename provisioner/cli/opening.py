@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import catalogue as catalogues
@@ -238,7 +239,10 @@ def load_project(config: str | None) -> Project:
     Raises:
         InvalidInput: With every problem of the file, or of the trust file.
     """
-    return projects.load_project(config, trust=CONNECTION.trust)
+    project = projects.load_project(config, trust=CONNECTION.trust)
+    if config is None and project.folder != Path():
+        output.note(f"The project file is {project.file}.")
+    return project
 
 
 def open_session(config: str | None, target: str | None) -> Session:
