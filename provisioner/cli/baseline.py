@@ -30,7 +30,8 @@ from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.settings import Safety
 from provisioner.errors import InvalidInput
 from provisioner.model import State
-from provisioner.project import FILE_NAME, Project, TargetSettings, catalogue_of, project_of
+from provisioner.project import Project, TargetSettings, catalogue_of, project_of
+from provisioner.project_search import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

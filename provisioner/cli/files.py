@@ -20,7 +20,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.documents import strict_json
 from provisioner.errors import InvalidInput
 from provisioner.plain_files import read_plain
-from provisioner.project import FILE_NAME
+from provisioner.project_search import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

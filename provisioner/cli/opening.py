@@ -20,7 +20,8 @@ from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import State
-from provisioner.project import EMBEDDED_PATH, FILE_NAME, Project, TargetSettings
+from provisioner.project import EMBEDDED_PATH, Project, TargetSettings
+from provisioner.project_search import FILE_NAME
 from provisioner.trust.gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
