@@ -1,16 +1,17 @@
-"""What all tests share: golden files and their refreshing, how much property tests try."""
+"""What all tests share: golden files, how much property tests try, how a test that hangs ends."""
 
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Generator
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -41,6 +42,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="rewrite the files in tests/golden that differ, instead of failing",
     )
+
+
+class TookTooLong(BaseException):
+    """A test was still running when its time was over."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_timeout_set_timer() -> Generator[None, object, object]:
+    """Have a test that hangs fail for good: Hypothesis catches failures, and would try it again."""
+    done = yield
+    fail = signal.getsignal(signal.SIGALRM)
+
+    def end(*given: Any) -> None:
+        assert callable(fail)
+        try:
+            fail(*given)
+        except pytest.fail.Exception as failure:
+            raise TookTooLong(str(failure)) from None
+
+    if callable(fail):  # else a thread was asked for, which ends all of pytest
+        signal.signal(signal.SIGALRM, end)
+    return done
 
 
 @pytest.fixture

@@ -214,6 +214,14 @@ YAML_TRICKS = [
     Mistake(
         "flow style, 10,000 deep",
         "version: 1\nroles: " + "[" * 10_000 + "]" * 10_000 + "\n",
+        "2:",  # where our limit is, or libyaml's
+        "too-deep",
+        "nested deeper than 32 levels",
+        "no file of ours needs more",
+    ),
+    Mistake(
+        "flow style, 33 deep",
+        "version: 1\nroles: " + "[" * 33 + "]" * 33 + "\n",
         "2:39",
         "too-deep",
         "nested deeper than 32 levels",

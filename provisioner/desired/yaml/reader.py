@@ -336,8 +336,13 @@ class _Builder:
         return self.give_up("key-not-text", mark, "a key must be text", "write a plain word")
 
     def _too_deep(self, mark: Any) -> _GiveUp:
-        message = f"nested deeper than {MAX_DEPTH} levels"
-        return self.give_up("too-deep", mark, message, "no file of ours needs more than 6")
+        self.document.diagnostics.append(_too_deep(_place(self.file, mark)))
+        return _GiveUp()
+
+
+def _too_deep(place: Place) -> Diagnostic:
+    message = f"nested deeper than {MAX_DEPTH} levels"
+    return Diagnostic("too-deep", message, place, "no file of ours needs more than 6")
 
 
 def _encoding_problem(data: bytes, file: str) -> Diagnostic | None:
@@ -399,6 +404,8 @@ def _syntax_problem(error: yaml.YAMLError, file: str, data: bytes) -> Diagnostic
     mark = getattr(error, "problem_mark", None)
     what = str(getattr(error, "problem", None) or error)
     place = _place(file, mark) if mark else Place(file, 1, 1)
+    if "maximum nesting depth" in what:  # libyaml reads ahead, and has a limit of its own
+        return _too_deep(place)
     line = _line(data, place.line)
     remedy = next(
         (hint for text, hint in _SYNTAX_REMEDIES if text in what), "check the YAML syntax"
