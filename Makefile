@@ -11,6 +11,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -qq
 # The server that the profile flask-appbuilder is tested against shares no library with the rest.
 FAB := .venv-flask-appbuilder
 
+# What an installation without the locks gives today.
+NEWEST := .venv-newest
+
 # Stamps: what the environments hold, so that nothing is installed twice.
 CREATED := $(VENV)/.created
 RUNTIME := $(VENV)/.runtime-installed
@@ -18,7 +21,7 @@ DEV := $(VENV)/.dev-installed
 FAB_INSTALLED := $(FAB)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test thorough soak lint format format-check types check golden bench build lock upgrade flask-appbuilder clean
+.PHONY: help demo test test-newest thorough soak lint format format-check types check golden bench build lock upgrade flask-appbuilder clean
 
 help: ## List what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-17s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +37,14 @@ demo: $(RUNTIME) ## Install, and show what the example roles would change in a f
 
 test: $(DEV) $(FAB_INSTALLED) ## Run the tests (more options: make test ARGS="-k rename")
 	PROVISIONER_REQUIRE_FLASK_APPBUILDER=1 $(BIN)/pytest -n auto $(ARGS)
+
+test-newest: $(FAB_INSTALLED) ## The same with the newest libraries there are (not part of the checks)
+	@echo 'Installing the newest that pyproject.toml allows into $(NEWEST)'
+	@$(PYTHON) -m venv --clear --upgrade-deps $(NEWEST)
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check --no-input -qq install \
+		--editable '.[server,postgresql]' --group dev
+	@$(NEWEST)/bin/python -m pip --disable-pip-version-check list --format freeze --exclude-editable
+	PROVISIONER_REQUIRE_FLASK_APPBUILDER=1 $(NEWEST)/bin/pytest -n auto $(ARGS)
 
 thorough: $(DEV) ## Run the property tests long, on new random examples (not part of the checks)
 	HYPOTHESIS_PROFILE=thorough $(BIN)/pytest -n auto tests/engine tests/policies $(ARGS)
@@ -84,7 +95,7 @@ compile = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 flask-appbuilder: $(FAB_INSTALLED) ## Install the Flask-AppBuilder that tests talk to
 
 clean: ## Remove the environments, builds and caches (not the state of the demo)
-	rm -rf $(VENV) $(FAB) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(FAB) $(NEWEST) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 $(CREATED):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
