@@ -19,6 +19,7 @@ from provisioner.engine.writes import CreateRole
 from provisioner.errors import BackendError, LockHeld
 from provisioner.model import Role, State
 from provisioner.testing.contract import carry_out
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +56,7 @@ def holder(folder: Path) -> Iterator[subprocess.Popen[str]]:
         yield process
     finally:
         process.stdin.close()
-        process.wait(timeout=10)
+        process.wait(PATIENCE)
         process.stdout.close()
 
 
@@ -84,7 +85,7 @@ def test_the_lock_of_a_killed_process_does_not_block(tmp_path: Path) -> None:
     backend = store(tmp_path)
     with holder(tmp_path) as process:
         process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(PATIENCE)
     owner = backend.owner()
     assert owner is not None
     assert (owner.pid, owner.alive) == (process.pid, False)

@@ -21,14 +21,13 @@ from provisioner import schemas
 from provisioner.reports.text.style import safe
 from tests.cli.gated import begun, commits, file_store, objects  # noqa: F401 - fixtures
 from tests.server.conftest import proxy  # noqa: F401 - a fixture of theirs
-from tests.waiting import is_readable
+from tests.waiting import PATIENCE, is_readable, rests, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PROVISIONER = Path(sys.executable).with_name("provisioner")
 EXAMPLES = Path(__file__).parents[2] / "examples"
-PATIENCE = 30.0
 
 # Takes a state's lock, says so, and keeps it until its standard input ends.
 HOLDER = """\
@@ -249,7 +248,7 @@ class Shell:
                     shown = _read(ours, after)
                     # People are slower than the way from showing a question to waiting for keys;
                     # Python loses a Ctrl-C that comes in between.
-                    time.sleep(0.1)
+                    until(lambda: rests(process.pid))
                     os.write(ours, keys.encode())
                 shown += _read(ours, None)
                 code = process.wait(PATIENCE)

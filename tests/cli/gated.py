@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -12,6 +11,7 @@ import pytest
 
 from provisioner.server.app import create_app
 from tests.server.running import WRITER, settings
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from tests.cli.conftest import Answer, Shell
     from tests.server.conftest import Proxy
 
-PATIENCE = 30.0
 ENV = {"PANEL_TOKEN": WRITER}
 PANEL = """\
 version: 1
@@ -56,6 +55,7 @@ class Gate:
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
         self.asked: list[str] = []
+        self.answered: list[str] = []
         self._words, self._left = "", 0
         self._is_reached, self._is_open = threading.Event(), threading.Event()
 
@@ -74,8 +74,8 @@ class Gate:
         self._is_open.set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            asked = f"{scope['method']} {scope['path']}"
+        asked = f"{scope['method']} {scope['path']}" if scope["type"] == "http" else ""
+        if asked:
             self.asked.append(asked)
             self._left -= self._words != "" and asked.startswith(self._words)
             if self._words and self._left == 0:
@@ -83,6 +83,7 @@ class Gate:
                 self._is_reached.set()
                 await asyncio.to_thread(self._is_open.wait, PATIENCE)
         await self.app(scope, receive, send)
+        self.answered.append(asked)
 
 
 class Store:
@@ -156,7 +157,4 @@ def everybody(role: str) -> dict[str, list[str]]:
 
 def wait_for_runs(store: Store, count: int) -> None:
     """Wait until the history has so many runs."""
-    deadline = time.monotonic() + PATIENCE
-    while len(store.runs()) < count:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    until(lambda: len(store.runs()) >= count)

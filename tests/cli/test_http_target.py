@@ -6,7 +6,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from provisioner.server.tokens import Tokens, digest
 from tests.http.raw_server import RawServer, hung_up, reply, stalled
 from tests.server.conftest import proxy  # noqa: F401 - a fixture
 from tests.server.running import LOGIN, WRITER, serving, settings
+from tests.waiting import PATIENCE, rests, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -263,7 +263,7 @@ def test_two_applies_at_once_never_mix(panel: Shell) -> None:
         )
         for name in sources
     ]
-    told = [process.communicate(timeout=30)[1] for process in running]
+    told = [process.communicate(timeout=PATIENCE)[1] for process in running]
     codes = [process.returncode for process in running]
     assert 0 in codes, told
     assert set(codes) <= {0, 4}, told
@@ -440,8 +440,9 @@ def test_a_commit_that_was_repeated_is_looked_up_before_it_counts_as_a_conflict(
 def test_ctrl_c_twice_gives_up_and_tells_the_truth(panel: Shell) -> None:
     """The gateway never answers the changeset: once stops after it, twice gives it up."""
     state = reply(json.dumps(COMMITS), 200, "application/json", ETAG)
-    with RawServer(state, state, stalled(b"", 20)) as server:
-        panel.write("provisioner.yaml", PROJECT.format(url=server.url, more=""))
+    with RawServer(state, state, stalled(b"")) as server:
+        never = "".join(f", {name}_timeout: 3600" for name in ("read", "reply", "total"))
+        panel.write("provisioner.yaml", PROJECT.format(url=server.url, more=never))
         panel.write("roles.yaml", "version: 1\nroles: {Clerk: {privileges: []}}\n")
         process = subprocess.Popen(
             [panel.program, "apply", "--auto-approve"],
@@ -451,12 +452,11 @@ def test_ctrl_c_twice_gives_up_and_tells_the_truth(panel: Shell) -> None:
             stderr=subprocess.PIPE,
             text=True,
         )
-        while len(server.asked) < 3:
-            time.sleep(0.05)
+        until(lambda: len(server.asked) == 3)
         for _ in range(2):
             process.send_signal(signal.SIGINT)
-            time.sleep(0.3)
-        _, told = process.communicate(timeout=8)
+            until(lambda: rests(process.pid))
+        _, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert "once more gives it up" in told
     assert "the outcome is unknown" in told

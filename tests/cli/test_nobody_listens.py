@@ -13,7 +13,6 @@ import pty
 import signal
 import subprocess
 import threading
-import time
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +20,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.cli.streams import MOST_WAITING, Stream
-from tests.cli.conftest import PATIENCE
 from tests.cli.gated import (
     APPLY,
     ENV,
@@ -36,7 +34,7 @@ from tests.cli.gated import (
 )
 from tests.cli.nobody import DEAF, full_pipe, run, started, with_signal
 from tests.cli.test_terminal import run_by_shell
-from tests.waiting import is_readable
+from tests.waiting import PATIENCE, is_readable, rests, until
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -359,7 +357,7 @@ def test_a_reader_that_has_fallen_asleep_holds_nothing_up(
         os.close(writer)
         wait_for_runs(store, 2)
         assert store.held() == everybody("B")
-        time.sleep(0.3)
+        until(lambda: rests(process.pid))
         assert process.poll() is None, "it did not wait for who reads its progress"
         progress = everything_from(reader).decode()
         told = ended()
@@ -389,12 +387,10 @@ def test_a_plan_that_nobody_reads_is_not_applied_until_somebody_does(
     """Before the first write there is time to wait, and an interruption changes nothing."""
     store, gate = begun
     reader, writer = full_pipe()
-    gate.asked.clear()
+    gate.answered.clear()
     with started(store.shell, *APPLY, env=ENV, out=writer) as (process, ended):
         os.close(writer)
-        while "GET /state" not in gate.asked:
-            time.sleep(0.05)
-        time.sleep(0.5)
+        until(lambda: "GET /state" in gate.answered and rests(process.pid))
         process.send_signal(signal.SIGTERM)
         told = ended()
     os.close(reader)
@@ -426,10 +422,10 @@ def test_what_is_said_first_stands_first(file_store: Store) -> None:
     file_store.wants("A", tuple(f"user{number}" for number in range(300)))
     reader, writer = full_pipe()
     words = (*APPLY, "--format", "json")
-    with started(file_store.shell, *words, out=writer, err=writer) as (_, ended):
+    with started(file_store.shell, *words, out=writer, err=writer) as (process, ended):
         os.close(writer)
         wait_for_runs(file_store, 1)
-        time.sleep(0.5)
+        until(lambda: rests(process.pid))
         progress, _, account = everything_from(reader).decode().partition("{")
         assert ended().code == 0
     assert progress.count("\ndone: ") == 301
@@ -465,8 +461,12 @@ def test_a_stream_that_does_not_wait_by_itself_loses_nothing(read: Store) -> Non
     os.set_blocking(writer, False)
     words = ("privileges", "--format", "json")
     whole = read(*words).out
-    with started(read.shell, *words, out=writer) as (_, ended), os.fdopen(reader, "rb") as pipe:
+    with (
+        started(read.shell, *words, out=writer) as (process, ended),
+        os.fdopen(reader, "rb") as pipe,
+    ):
         os.close(writer)
-        time.sleep(0.5)
+        assert is_readable(pipe, PATIENCE)
+        until(lambda: rests(process.pid))
         assert pipe.read().decode() == whole
         assert ended().code == 0

@@ -7,12 +7,11 @@ import pty
 import signal
 import subprocess
 import sys
-import time
 from typing import Any
 
 import pytest
 
-from tests.cli.conftest import PATIENCE, WITH_TERMINAL
+from tests.cli.conftest import WITH_TERMINAL
 from tests.cli.gated import (
     APPLY,
     ENV,
@@ -23,6 +22,7 @@ from tests.cli.gated import (
     everybody,
 )
 from tests.cli.nobody import started, with_signal
+from tests.waiting import PATIENCE, rests, until
 
 BROKEN_OFF = "apply: broken off after 3 of 8 writes: "
 
@@ -39,7 +39,7 @@ def test_a_signal_stops_in_order(
     with started(store.shell, *APPLY, env=ENV, **lost) as (process, ended):
         gate.reached()
         process.send_signal(getattr(signal, name))
-        time.sleep(0.2)
+        until(lambda: rests(process.pid))
         gate.open()
         stopped = ended()
     assert stopped.code == 130, stopped
@@ -61,7 +61,7 @@ def test_a_signal_during_a_commit_lets_it_end(commits: Store, name: str) -> None
     with started(commits.shell, *APPLY, env=ENV, out="left", err="hung up") as (process, ended):
         gate.reached()
         process.send_signal(getattr(signal, name))
-        time.sleep(0.2)
+        until(lambda: rests(process.pid))
         gate.open()
         assert ended().code == 0
     assert commits.held() == everybody("A")
@@ -94,7 +94,7 @@ def test_a_rollback_that_broke_off_says_how_to_go_on(begun: tuple[Store, Gate]) 
     with started(store.shell, *back, env=ENV) as (process, ended):
         gate.reached()
         process.send_signal(signal.SIGTERM)
-        time.sleep(0.2)
+        until(lambda: rests(process.pid))
         gate.open()
         stopped = ended()
     assert stopped.code == 130
@@ -111,7 +111,7 @@ def test_two_hangups_are_one(begun: tuple[Store, Gate]) -> None:
         gate.reached()
         for _ in range(3):
             process.send_signal(signal.SIGHUP)
-            time.sleep(0.1)
+            until(lambda: rests(process.pid))
         gate.open()
         stopped = ended()
     assert stopped.code == 130
@@ -127,7 +127,7 @@ def test_who_insists_gives_up_what_is_under_way(begun: tuple[Store, Gate]) -> No
         gate.reached()
         for number in (signal.SIGINT, signal.SIGTERM):
             process.send_signal(number)
-            time.sleep(0.3)
+            until(lambda: rests(process.pid))
         stopped = ended()
         gate.open()
     assert stopped.code == 130, stopped
@@ -146,7 +146,7 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(
     with started(store.shell, *APPLY, env=ENV, before=before) as (process, ended):
         gate.reached()
         process.send_signal(getattr(signal, name))
-        time.sleep(0.1)
+        until(lambda: rests(process.pid))
         gate.open()
         assert ended().code == 0
     assert store.held() == everybody("B")
@@ -162,7 +162,7 @@ def test_ctrl_c_to_the_whole_group_behind_tee(begun: tuple[Store, Gate]) -> None
             ["tee", "log"], cwd=store.shell.folder, stdin=reader, process_group=0
         ) as tee,
         started(store.shell, *APPLY, env=ENV, out=writer, err=writer, process_group=tee.pid) as (
-            _,
+            process,
             ended,
         ),
     ):
@@ -171,6 +171,7 @@ def test_ctrl_c_to_the_whole_group_behind_tee(begun: tuple[Store, Gate]) -> None
         gate.reached()
         os.killpg(tee.pid, signal.SIGINT)
         tee.wait(PATIENCE)
+        until(lambda: rests(process.pid))
         gate.open()
         assert ended().code == 130
     assert store.held() == {"ned": ["A"]}
@@ -198,7 +199,7 @@ def test_a_terminal_that_is_closed_stops_in_order(
     with process:
         gate.reached()
         os.close(ours)
-        time.sleep(0.3)
+        until(lambda: rests(process.pid))
         gate.open()
         assert process.wait(PATIENCE) == 130
     assert store.held() == {"ned": ["A"]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 import threading
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -25,6 +25,7 @@ from tests.engine.build import (
     stored,
     world,
 )
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,7 +63,13 @@ class Parallel(MemoryBackend):
 
 
 def test_as_many_at_a_time_as_the_store_takes() -> None:
-    backend = Parallel(MANY.current, lambda _: time.sleep(0.005))
+    together = threading.Barrier(4, timeout=PATIENCE)
+
+    def meet(write: Write) -> None:
+        if isinstance(write, CreateRole) and write.role.name in {"R00", "R01", "R02", "R03"}:
+            together.wait()
+
+    backend = Parallel(MANY.current, meet)
     outcome = carry_out(plan_against(backend, MANY), backend)
     assert outcome.is_complete
     assert backend.most == 4
@@ -87,18 +94,31 @@ def test_each_moment_is_allowed_and_the_end_is_the_same(it: World) -> None:
             assert held <= before or held <= after.get(login, frozenset())
 
 
+def is_idle(thread: int) -> bool:
+    """Whether a thread of a pool has no more to do."""
+    return sys._current_frames()[thread].f_code.co_name == "_worker"
+
+
 def test_after_a_failure_nothing_more_begins_and_nothing_is_left_out_of_the_report() -> None:
+    together = threading.Barrier(4, timeout=PATIENCE)
+    refused: list[int] = []
+
     def refuse(write: Write) -> None:
-        if isinstance(write, CreateRole) and write.role.name in {"R05", "R06"}:
+        if not isinstance(write, CreateRole) or write.role.name not in {"R05", "R06", "R07", "R08"}:
+            return
+        if write.role.name in {"R05", "R06"}:
+            refused.append(threading.get_ident())
+        together.wait()
+        if write.role.name in {"R05", "R06"}:
             raise BackendError(Diagnostic("down", f"no room for {write.role.name}"))
-        time.sleep(0.002)
+        until(lambda: all(is_idle(thread) for thread in refused))
 
     backend = Parallel(MANY.current, refuse)
     plan = plan_against(backend, MANY)
     outcome = carry_out(plan, backend)
     writes = plan_writes(plan, MANY.current)
     assert outcome.failed
-    assert len(outcome.not_tried) >= 8
+    assert len(outcome.not_tried) >= 11
     assert sorted(
         map(repr, (*outcome.applied, *outcome.failed, *outcome.unknown, *outcome.not_tried))
     ) == sorted(map(repr, writes))
@@ -120,7 +140,7 @@ def test_what_nobody_knows_of_is_told_from_what_failed() -> None:
             return super().read()
 
     lost = BackendError(Diagnostic("no-answer", "nobody answers"))
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=PATIENCE)
 
     def fail(write: Write) -> None:
         if isinstance(write, CreateRole) and write.role.name in {"R00", "R01"}:

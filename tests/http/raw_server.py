@@ -5,13 +5,13 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     Answer = bytes | Callable[[socket.socket], object]
 
@@ -36,6 +36,7 @@ class RawServer:
 
     def __init__(self, *answers: Answer, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
+        self.answered = self.closed = 0
         self._answers = answers
         self._tls = tls
         self._guard = threading.Lock()
@@ -83,7 +84,7 @@ class RawServer:
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
             self._open.append(connection)
-            with connection, connection.makefile("rb") as stream:
+            with self._counted(), connection, connection.makefile("rb") as stream:
                 while first := stream.readline().decode("latin-1").split():
                     headers = {}
                     while line := stream.readline().decode("latin-1").strip():
@@ -97,8 +98,16 @@ class RawServer:
                         answer(connection)
                         return
                     connection.sendall(answer)
+                    self.answered += 1
                     if b"connection: close" in answer.lower():
                         return
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        try:
+            yield
+        finally:
+            self.closed += 1
 
 
 def reply(
@@ -121,12 +130,13 @@ def trickled(data: bytes, pause: float = 0.05) -> Callable[[socket.socket], None
     return send
 
 
-def stalled(data: bytes, seconds: float = 5.0) -> Callable[[socket.socket], None]:
-    """An answer that stops, while the connection stays open."""
+def stalled(data: bytes) -> Callable[[socket.socket], None]:
+    """An answer that stops, while the connection stays open: until the client ends it."""
 
     def send(connection: socket.socket) -> None:
         connection.sendall(data)
-        time.sleep(seconds)
+        while connection.recv(4096):
+            pass
 
     return send
 

@@ -16,6 +16,7 @@ import json
 import socket
 import struct
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
@@ -58,7 +59,7 @@ class ScriptedServer:
         self._open: set[socket.socket] = set()
         self._threads: list[threading.Thread] = []
         self.requests: list[Received] = []
-        self.connections = 0
+        self.connections = self.closed = 0
         self.closing = threading.Event()
 
     @property
@@ -111,6 +112,7 @@ class ScriptedServer:
         finally:
             with suppress(OSError):
                 peer.close()
+            self.closed += 1
 
     def _shake_hands(self, peer: ssl.SSLSocket) -> None:
         try:
@@ -162,6 +164,27 @@ def sending(*replies: bytes) -> Answer:
     return lambda request, peer: peer.sendall(replies[min(request.number, len(replies)) - 1])
 
 
+class Endless:
+    """An answer that begins and then goes on in drops, with no end that a client should wait for.
+
+    ``left`` is set once the client has closed the connection.
+    """
+
+    def __init__(self, start: bytes, drop: bytes = b"y") -> None:
+        self._start, self._drop = start, drop
+        self.left = threading.Event()
+
+    def __call__(self, _: object, peer: socket.socket) -> bool:
+        try:
+            peer.sendall(self._start)
+            for _ in range(1200):
+                time.sleep(0.05)
+                peer.sendall(self._drop)
+        except OSError:
+            self.left.set()
+        return False
+
+
 def reset(peer: socket.socket) -> bool:
     """End a connection with RST: the client gets no reply."""
     peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -172,8 +195,8 @@ def client_of(url: str, **more: Any) -> Client:
     """A client for a server that answers at once, or is meant not to."""
     times = {
         "connect_timeout": 2.0,
-        "read_timeout": 2.0,
-        "reply_timeout": 4.0,
+        "read_timeout": 8.0,
+        "reply_timeout": 8.0,
         "total_timeout": 8.0,
     }
     token = more.pop("token", TOKEN)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ssl
-import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +12,15 @@ from provisioner.backends.http.transport.client import NotSent, Request
 from provisioner.backends.http.transport.settings import Secret
 from provisioner.errors import BackendError
 from tests.http.forward_proxy import ForwardProxy
-from tests.http.scripted_server import ScriptedServer, client_of, json_reply, sending, unused_port
+from tests.http.scripted_server import (
+    Endless,
+    ScriptedServer,
+    client_of,
+    json_reply,
+    sending,
+    unused_port,
+)
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -106,18 +113,13 @@ def test_a_proxy_that_makes_no_tunnel_is_named(target) -> None:
 def test_a_proxy_that_trickles_is_given_up(target) -> None:
     server, more = target
 
-    def trickle(_: object, peer) -> bool:
-        peer.sendall(b"HTTP/1.1 200 OK\r\nX: ")
-        while not proxy.closing.wait(0.05):
-            peer.sendall(b"y")
-        return False
-
+    trickle = Endless(b"HTTP/1.1 200 OK\r\nX: ")
     times = {"connect_timeout": 0.5, "reply_timeout": 0.6, "total_timeout": 1.0}
     with ScriptedServer(trickle) as proxy:
-        began = time.monotonic()
         with pytest.raises(BackendError):
             client_of(server.url, proxy=via(proxy.url), **times, **more).send(GET)
-        assert time.monotonic() - began < 3
+        assert trickle.left.wait(PATIENCE)
+    assert not server.requests
 
 
 def test_an_encrypted_proxy_is_held_against_the_same_authorities(target, tmp_path: Path) -> None:

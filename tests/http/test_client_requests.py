@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from provisioner import __version__
 from provisioner.backends.http.transport.client import NotSent, Request
 from provisioner.errors import BackendError
 from tests.http.scripted_server import TOKEN, ScriptedServer, client_of, json_reply, reply, sending
+from tests.waiting import PATIENCE, until
 
 if TYPE_CHECKING:
     import socket
@@ -112,7 +112,7 @@ def test_a_connection_that_the_server_closed_meanwhile_is_replaced() -> None:
         client = client_of(server.url)
         for method in ("GET", "PUT", "POST", "POST"):
             assert client.send(Request(method, "/roles", body=None)).status == 200
-            time.sleep(0.05)
+            until(lambda: server.closed == server.connections)
     assert server.connections == 4
 
 
@@ -138,8 +138,8 @@ def test_a_header_that_would_break_the_request_is_an_error(value: str) -> None:
 
 
 def test_closing_wakes_those_who_wait_and_makes_them_fail() -> None:
-    with ScriptedServer(sending(reply(503, Retry_After="60"))) as server:
-        client = client_of(server.url, total_timeout=120.0)
+    with ScriptedServer(sending(reply(503, Retry_After="3600"))) as server:
+        client = client_of(server.url, total_timeout=7200.0)
         failed: list[BaseException] = []
 
         def ask() -> None:
@@ -150,11 +150,9 @@ def test_closing_wakes_those_who_wait_and_makes_them_fail() -> None:
 
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
-        while not server.requests:
-            time.sleep(0.01)
-        time.sleep(0.1)
+        until(lambda: server.requests)
         client.close()
-        thread.join(3)
+        thread.join(PATIENCE)
     assert len(failed) == 1
     assert len(server.requests) == 1
 

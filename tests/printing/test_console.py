@@ -13,6 +13,7 @@ from tests.http.scripted_server import ScriptedServer
 from tests.printing.hostile import EVERYTHING, FORGED
 from tests.printing.readers import calculated, obeyed
 from tests.server.running import WRITER, served
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,7 +68,7 @@ def raw(shell: Shell, words: str, **env: str) -> tuple[int, bytes, bytes]:  # no
         env=shell.environment(env),
         stdin=subprocess.DEVNULL,
         capture_output=True,
-        timeout=30,
+        timeout=PATIENCE,
         check=False,
     )
     return done.returncode, done.stdout, done.stderr
@@ -172,7 +173,8 @@ def test_what_a_server_says_is_only_text(hostile: Shell, status: int, body: Any)
         hostile.write(
             "provisioner.yaml",
             "version: 1\nsources: [roles/]\n"
-            f'targets: {{panel: {{backend: http, url: "{server.url}", token_env: PANEL_TOKEN}}}}\n',
+            f'targets: {{panel: {{backend: http, url: "{server.url}", token_env: PANEL_TOKEN, '
+            "total_timeout: 1}}\n",  # a good status with such a body is asked for again
         )
         for words in ("plan", "doctor", "roles", "history"):
             code, out, err = raw(hostile, words, PANEL_TOKEN="t" * 20)

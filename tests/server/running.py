@@ -31,7 +31,7 @@ from provisioner.server.http.connections import Connection, Crowd
 from provisioner.server.http.listening import Address, bound, url_of
 from provisioner.server.settings import Settings
 from provisioner.server.tokens import Tokens
-from tests.waiting import is_readable
+from tests.waiting import PATIENCE, is_readable, until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 PROVISIONER = Path(sys.executable).with_name("provisioner")
-PATIENCE = 30.0
 WRITER = "writing-token-for-tests"
 LOGIN = "ci@example.com"
 
@@ -72,11 +71,8 @@ def serving(app: Starlette | ASGIApp, crowd: Crowd | None = None) -> Iterator[st
     url = url_of(listening, tls=False)
     thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
     thread.start()
-    deadline = time.monotonic() + PATIENCE
-    while not server.started:
-        assert thread.is_alive(), "the server did not start"
-        assert time.monotonic() < deadline, "the server did not start in time"
-        time.sleep(0.005)
+    until(lambda: server.started or not thread.is_alive())
+    assert server.started
     try:
         yield url
     finally:

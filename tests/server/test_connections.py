@@ -20,7 +20,7 @@ from provisioner.server.http.limits import STRANGERS, Places
 from provisioner.server.http.problems import Problem
 from tests.server.client import Client, new_role, problem
 from tests.server.running import WRITER, bearer, served, serving, settings
-from tests.server.test_requests import until
+from tests.waiting import rests, until
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -105,18 +105,11 @@ def test_strangers_that_never_read_keep_nobody_out(tmp_path: Path):
                     connection.sendall(ASKING * 10)
             except OSError:
                 pass  # it is full, or was ended
-        wait_until_it_rests(gateway.log)
+        until(lambda: rests(gateway.process.pid))
         for path in ("/readyz", "/whoami", "/state", "/readyz"):
             reply = requests.get(gateway.url + path, headers=bearer(WRITER), timeout=30)
             assert reply.status_code == 200, path
         assert requests.get(gateway.url + "/openapi.yaml", timeout=30).status_code == 200
-
-
-def wait_until_it_rests(log: Path) -> None:
-    """Until nothing was logged for a while: what was asked is answered, or never will be."""
-    size = -1
-    while size != (size := log.stat().st_size):
-        time.sleep(0.5)
 
 
 @pytest.mark.parametrize("path", ["/openapi.yaml", "/whoami", "/livez", "/readyz", "/nowhere"])
@@ -167,7 +160,7 @@ def test_a_head_that_comes_in_drops_is_no_excuse(limited: Callable[..., Gateway]
 
 
 def test_the_time_for_a_head_begins_anew_with_each(limited: Callable[..., Gateway]):
-    gateway = limited(head=SHORT)
+    gateway = limited(head=1.0)
     with gateway.connect() as connection:
         connection.sendall(b"GET /whoami HTTP/1.1\r\n" + WITH_TOKEN + b"\r\n")
         connection.sendall(b"GET /whoami HTTP/1.1\r\n")
@@ -177,13 +170,16 @@ def test_the_time_for_a_head_begins_anew_with_each(limited: Callable[..., Gatewa
 
 def test_a_request_under_way_is_no_silence(limited: Callable[..., Gateway]):
     """A body may take longer than a head, and so may an answer."""
-    gateway = limited(head=SHORT)
+    gateway = limited()
     body = b'{"name": "Slow", "description": "", "privileges": [], "includes": [], "protected": 0}'
     with gateway.connect() as connection:
+        until(lambda: len(gateway.strangers) == 1)
+        (other,) = gateway.strangers
         head = b"POST /roles HTTP/1.1\r\nContent-Type: application/json\r\nIdempotency-Key: k\r\n"
         length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode()
         connection.sendall(head + WITH_TOKEN + length + body[:9])
-        time.sleep(3 * SHORT)
+        until(lambda: other.cycle is not None)
+        until(lambda: other._waiting is None)  # nothing is left that would cut it off
         connection.sendall(body[9:])
         assert everything(connection).startswith(b"HTTP/1.1 422 ")
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from provisioner.server.panel.editing import Editing
 from provisioner.server.tokens import Tokens, append_token
 from tests.server.client import RUN, Client, new_role, problem
 from tests.server.running import WRITER
+from tests.waiting import until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -240,11 +240,3 @@ def test_every_problem_is_in_the_contract(gateway: Client):
 
 def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [r.getMessage() for r in caplog.records if r.name == "provisioner.access"]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)

@@ -19,7 +19,8 @@ import trustme
 from provisioner.cli.app import run as cli_run
 from provisioner.server.database.connection import Database
 from tests.server.client import Client, new_role
-from tests.server.running import LOGIN, PATIENCE, PROVISIONER, WRITER, served
+from tests.server.running import LOGIN, PROVISIONER, WRITER, served
+from tests.waiting import PATIENCE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,8 @@ import pytest
 from tests.cli.conftest import Shell
 from tests.cli.nobody import DEAF, full_pipe, run, started, with_signal
 from tests.server.client import Client
-from tests.server.running import LOGIN, PATIENCE, WRITER
+from tests.server.running import LOGIN, WRITER
+from tests.waiting import rests, until
 
 if TYPE_CHECKING:
     import subprocess
@@ -35,15 +35,13 @@ def unheard(
         port = found.getsockname()[1]
     words = ("serve", "--port", str(port), "-v")
     with started(Shell(folder), *words, env=ENV, **how) as (process, ended):
-        deadline = time.monotonic() + PATIENCE
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port)).close()
-                break
-            except ConnectionRefusedError:
-                assert process.poll() is None, ended()
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
+
+        def listens() -> bool:
+            assert process.poll() is None, ended()
+            with socket.socket() as connection:
+                return connection.connect_ex(("127.0.0.1", port)) == 0
+
+        until(listens)
         with Client(f"http://127.0.0.1:{port}", WRITER) as client:
             yield client, process, ended
 
@@ -89,7 +87,8 @@ def test_signals_that_were_ignored_at_the_start_stay_ignored(tmp_path: Path, nam
     """As nohup does it, and the `&` of a script."""
     with unheard(tmp_path, before=with_signal(name, "SIG_IGN")) as (client, process, ended):
         process.send_signal(getattr(signal, name))
-        time.sleep(0.3)
+        until(lambda: rests(process.pid))
+        assert process.poll() is None
         check_it_serves(client)
         process.send_signal(signal.SIGTERM)
         assert ended().code == 0
