@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from provisioner.backends.base import Run
-from provisioner.backends.registry import Opening, open_backend
+from provisioner.backends.opening import Opening
+from provisioner.backends.registry import open_backend
 from provisioner.cli.options import today
 from provisioner.desired.load import read_document
 from provisioner.engine.planning.plan import TargetIdentity, make_plan

@@ -11,8 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provisioner import globs
-from provisioner.documents import strict_json
+from provisioner import globs, strict_json
 from provisioner.model import Catalogue, Privilege, Requirement, Role
 
 if TYPE_CHECKING:

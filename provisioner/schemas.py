@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provisioner.documents import strict_json
+from provisioner import strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -28,11 +28,11 @@ VOCABULARY = (
     "import provisioner.diagnostics",
     "import provisioner.errors",
     "import provisioner.globs",
-    "import provisioner.documents.json_flaws",
+    "import provisioner.json_flaws",
     "import provisioner.model",
     "import provisioner.names",
     "import provisioner.printable",
-    "import provisioner.documents.strict_json",
+    "import provisioner.strict_json",
 )
 HEAVY = (
     "load confusable_homoglyphs",
@@ -234,7 +234,7 @@ RULES = (
     ),
     Rule(
         "JSON is read by the strict reader alone",
-        outside=("provisioner.documents.json_flaws", "provisioner.documents.strict_json"),
+        outside=("provisioner.json_flaws", "provisioner.strict_json"),
         forbids=(
             "call json.load",
             "call json.loads",

@@ -17,21 +17,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.desired.files import read_bytes
-from provisioner.desired.load import Surroundings, load, read_document
+from provisioner.desired.load import load, read_document
 from provisioner.desired.revisions import (
     find_at_revision,
     load_revision,
     read_at_revision,
     repository_of,
 )
+from provisioner.desired.surroundings import Surroundings
 from provisioner.desired.yaml import conformity, reader
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.settings import Safety
 from provisioner.errors import InvalidInput
 from provisioner.model import State
-from provisioner.project import Project, TargetSettings, catalogue_of, project_of
-from provisioner.project_search import FILE_NAME
+from provisioner.project.reading import catalogue_of, load_catalogue, project_of
+from provisioner.project.search import FILE_NAME
+from provisioner.project.settings import Project, TargetSettings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -97,7 +99,7 @@ def _of_file(name: str, target: TargetSettings, catalogue: Catalogue) -> Baselin
         return _with_sources(Baseline(name), (name,), catalogue, load)
     former = project_of(read_document(name, "project"), name)
     targets = _counterparts(former, target, name)
-    declared = former.load_catalogue(targets[0]) if targets else None
+    declared = load_catalogue(former, targets[0]) if targets else None
     found = _of_project(name, former, targets, declared)
     if not former.sources:
         return found

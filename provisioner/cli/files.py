@@ -15,17 +15,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from provisioner import strict_json
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
 from provisioner.diagnostics import Diagnostic
-from provisioner.documents import strict_json
 from provisioner.errors import InvalidInput
 from provisioner.plain_files import read_plain
-from provisioner.project_search import FILE_NAME
+from provisioner.project.search import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provisioner.project import Project
+    from provisioner.project.settings import Project
 
 STANDARD_OUTPUT: Final = STANDARD_INPUT
 # Names of the process's own open files; they are links, and mean what they lead to.

@@ -8,21 +8,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import catalogue as catalogues
-from provisioner import project as projects
 from provisioner.apply.lookup import with_foresight
-from provisioner.backends.registry import Opening, open_backend
+from provisioner.backends.opening import Opening
+from provisioner.backends.registry import open_backend
 from provisioner.cli import output
 from provisioner.cli.judging import grounds_of, held_longer, partly, unread_rest
 from provisioner.cli.options import CONNECTION
-from provisioner.desired.load import Surroundings, load, read_document
+from provisioner.desired.load import load, read_document
+from provisioner.desired.surroundings import Surroundings
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
 from provisioner.model import State
-from provisioner.project import EMBEDDED_PATH, Project, TargetSettings
-from provisioner.project_search import FILE_NAME
-from provisioner.trust.gate import addresses_for, require_trusted
+from provisioner.project.reading import load_catalogue, read_project
+from provisioner.project.search import FILE_NAME
+from provisioner.project.settings import EMBEDDED_PATH, Project, TargetSettings
+from provisioner.project.trust_gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -135,7 +137,7 @@ def catalogue_of(project: Project, target: TargetSettings) -> Catalogue:
         InvalidInput: The target or its catalogue is wrong.
         BackendError: The panel had to be asked, and did not answer.
     """
-    declared = project.load_catalogue(target)
+    declared = load_catalogue(project, target)
     if declared is not None:
         return declared
     if target.backend == "file":
@@ -216,7 +218,7 @@ def load_for_targets(
     used: list[Catalogue] = []
     for chosen in chosen_targets(project, target):
         if offline:
-            catalogue = project.load_catalogue(chosen) or assumed_catalogue(chosen)
+            catalogue = load_catalogue(project, chosen) or assumed_catalogue(chosen)
         else:
             catalogue = catalogue_of(project, chosen)
         if catalogue not in used:
@@ -240,7 +242,7 @@ def load_project(config: str | None) -> Project:
     Raises:
         InvalidInput: With every problem of the file, or of the trust file.
     """
-    project = projects.load_project(config, trust=CONNECTION.trust)
+    project = read_project(config, trust=CONNECTION.trust)
     if config is None and project.folder != Path():
         output.note(f"The project file is {project.file}.")
     return project
@@ -263,7 +265,7 @@ def open_project(project: Project, target: str | None) -> Session:
     """
     chosen = project.target(target)
     require_trusted(project, chosen)
-    catalogue = project.load_catalogue(chosen)
+    catalogue = load_catalogue(project, chosen)
     defaults = (catalogue or catalogues.shipped()).default_roles
     initial = State({role.name: role for role in defaults})
     opening = Opening(

@@ -14,7 +14,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.documents.plan import decode
 from provisioner.engine.planning.saved import Judge, moved_on
 from provisioner.errors import InvalidInput
-from provisioner.project_search import FILE_NAME
+from provisioner.project.search import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

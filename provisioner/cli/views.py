@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.model import Catalogue, DesiredState, DesiredUser, State
-    from provisioner.project import Project, TargetSettings
+    from provisioner.project.settings import Project, TargetSettings
 
 
 @dataclass(frozen=True, slots=True)

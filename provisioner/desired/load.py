@@ -17,25 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
+    from provisioner.desired.surroundings import Surroundings
     from provisioner.engine.rules.ignores import Ignore
-    from provisioner.model import Catalogue, DesiredState
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the sources are resolved against: the project's lists and the target's catalogue.
-
-    ``stored`` are the roles that are known to be stored: two of them may look alike.
-    ``lenient`` is for who does not ask the panel: where its catalogue is not known, globs stand for
-    nothing and roles may be the panel's, with warnings; without, both are errors.
-    """
-
-    catalogue: Catalogue
-    ignore: tuple[str, ...] = ()
-    external: tuple[str, ...] = ()
-    ignore_users: tuple[str, ...] = ()
-    lenient: bool = False
-    stored: frozenset[str] = frozenset()
+    from provisioner.model import DesiredState
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from provisioner.engine.phrases import quoted
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from provisioner.desired.load import Surroundings
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
+    from provisioner.desired.surroundings import Surroundings
     from provisioner.model import Catalogue, DesiredRole, Place, Provenance
 
 ROLES_NOT_CHECKED: Final = "roles-not-checked"

@@ -31,8 +31,8 @@ from provisioner.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from provisioner.desired.load import Surroundings
     from provisioner.desired.merge import Declarations
+    from provisioner.desired.surroundings import Surroundings
     from provisioner.desired.yaml.reader import YamlMapping, YamlSequence
     from provisioner.model import Catalogue
 

@@ -25,7 +25,7 @@ from provisioner.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from provisioner.desired.load import Surroundings
+    from provisioner.desired.surroundings import Surroundings
 
 _FILE_MODES: Final = (b"100644", b"100755")
 _LINK: Final = b"120000"

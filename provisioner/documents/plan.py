@@ -14,9 +14,8 @@ from datetime import date
 from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner import schemas
+from provisioner import schemas, strict_json
 from provisioner.diagnostics import Diagnostic, sort_key
-from provisioner.documents import strict_json
 from provisioner.engine.access.chains import Link
 from provisioner.engine.access.effective import UserImpact
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange

@@ -2,11 +2,14 @@
 
 ::
 
-    http/edge ─ app ─ http/requests ─ tokens   one request: limits, routes, shapes, who asks
-                 └ panel/reads, panel/writes   what each route does
-                    └ panel/editing            the panel's rules, on provisioner.engine.writes
-                    └ database/store, records  what a transaction reads and writes
-                       └ database/connection, tables, migrations   SQLite or PostgreSQL
+    app            which route does what
+    └ gateway      one running gateway: its panel, and the transactions that requests run in
+      └ routes     what each route answers and changes
+        └ database what a transaction reads and writes: SQLite or PostgreSQL
+          └ panel  the panel's rules, on provisioner.engine.writes; versions as JSON
+            └ http one request: limits, headers, shapes, who asks
+
+Each of these may use what stands below it, never what stands above.
 
 Needs the extra ``server``. Nothing outside of this package and ``provisioner serve`` imports it.
 """

@@ -15,12 +15,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from provisioner.documents.gateway import shapes
+from provisioner.server.database.failures import explained
+from provisioner.server.gateway import Gateway
 from provisioner.server.http import paging, requests
 from provisioner.server.http.edge import TRACE, Edge
 from provisioner.server.http.limits import Places, Room
 from provisioner.server.http.problems import Problem, unavailable
-from provisioner.server.panel import reads, writes
-from provisioner.server.panel.gateway import Gateway
+from provisioner.server.routes import reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ReadingRoute:
     """A route that reads. ``query`` are the parameters that it takes."""
 
     answer: Callable[[reads.Look, requests.Call], Answer]
@@ -41,42 +42,42 @@ class Reader:
 
 
 @dataclass(frozen=True, slots=True)
-class Writer:
+class WritingRoute:
     """A route that writes. ``shape`` is that of the body; None for a request without."""
 
     answer: Callable[[writes.Change, requests.Call], Answer]
     shape: str | None = None
 
 
-Method = Reader | Writer
+Method = ReadingRoute | WritingRoute
 # Path: its methods. HEAD goes with GET.
 ROUTES: Final[dict[str, dict[str, Method]]] = {
-    "/capabilities": {"GET": Reader(reads.capabilities)},
-    "/whoami": {"GET": Reader(reads.whoami)},
-    "/privileges": {"GET": Reader(reads.privileges, paging.PARAMETERS)},
-    "/state": {"GET": Reader(reads.state)},
+    "/capabilities": {"GET": ReadingRoute(reads.capabilities)},
+    "/whoami": {"GET": ReadingRoute(reads.whoami)},
+    "/privileges": {"GET": ReadingRoute(reads.privileges, paging.PARAMETERS)},
+    "/state": {"GET": ReadingRoute(reads.state)},
     "/roles": {
-        "GET": Reader(reads.roles, paging.PARAMETERS),
-        "POST": Writer(writes.create_role, "NewRole"),
+        "GET": ReadingRoute(reads.roles, paging.PARAMETERS),
+        "POST": WritingRoute(writes.create_role, "NewRole"),
     },
     "/roles/{id}": {
-        "GET": Reader(reads.role),
-        "PUT": Writer(writes.update_role, "RoleContent"),
-        "DELETE": Writer(writes.delete_role),
+        "GET": ReadingRoute(reads.role),
+        "PUT": WritingRoute(writes.update_role, "RoleContent"),
+        "DELETE": WritingRoute(writes.delete_role),
     },
-    "/roles/{id}/name": {"PUT": Writer(writes.rename_role, "NewName")},
-    "/users": {"GET": Reader(reads.users, paging.PARAMETERS)},
+    "/roles/{id}/name": {"PUT": WritingRoute(writes.rename_role, "NewName")},
+    "/users": {"GET": ReadingRoute(reads.users, paging.PARAMETERS)},
     "/users/{login:path}": {
-        "GET": Reader(reads.user),
-        "PUT": Writer(writes.set_assignment, "Holding"),
+        "GET": ReadingRoute(reads.user),
+        "PUT": WritingRoute(writes.set_assignment, "Holding"),
     },
-    "/changesets": {"POST": Writer(writes.commit_changeset, "Changeset")},
+    "/changesets": {"POST": WritingRoute(writes.commit_changeset, "Changeset")},
     "/runs": {
-        "GET": Reader(reads.runs, paging.PARAMETERS),
-        "POST": Writer(writes.record_run, "Recording"),
+        "GET": ReadingRoute(reads.runs, paging.PARAMETERS),
+        "POST": WritingRoute(writes.record_run, "Recording"),
     },
-    "/runs/{number}/state": {"GET": Reader(reads.run_state)},
-    "/audit": {"GET": Reader(reads.audit, paging.PARAMETERS)},
+    "/runs/{number}/state": {"GET": ReadingRoute(reads.run_state)},
+    "/audit": {"GET": ReadingRoute(reads.audit, paging.PARAMETERS)},
 }
 _USERS: Final = b"/users/"
 
@@ -111,7 +112,7 @@ def create_app(settings: Settings) -> Starlette:
             _route("/readyz", _get_only(_Readiness(gateway, places))),
             _route("/openapi.yaml", _get_only(_contract)),
         ],
-        middleware=[Middleware(Edge, places=places, tokens=settings.tokens)],
+        middleware=[Middleware(Edge, places=places, tokens=settings.tokens, explained=explained)],
         exception_handlers={404: _no_such_path},
         lifespan=lifespan,
     )
@@ -148,7 +149,7 @@ class _Endpoint:
         tokens, headers = gateway.settings.tokens, request.headers
         subject = requests.authenticated(headers, tokens)
         request.scope[TRACE].login = subject.login
-        if isinstance(method, Writer):
+        if isinstance(method, WritingRoute):
             requests.require_write(subject)
         call = requests.Call(
             name,
@@ -157,11 +158,11 @@ class _Endpoint:
             _path_parameters(request),
             requests.checked_query(
                 request.query_params.multi_items(),
-                method.query if isinstance(method, Reader) else frozenset(),
+                method.query if isinstance(method, ReadingRoute) else frozenset(),
             ),
             headers,
         )
-        if isinstance(method, Writer):
+        if isinstance(method, WritingRoute):
             has_body = method.shape is not None
             async with self._bodies.body(request, has_body=has_body) as body:
                 answer = await _in_thread(gateway.writers, _answer, gateway, method, call, body)
@@ -215,7 +216,7 @@ async def _in_thread(threads: Executor, work: Callable[..., Answer], *given: Any
 
 def _answer(gateway: Gateway, method: Method, call: requests.Call, body: bytes) -> Answer:
     """Everything of a request that computes or waits, in a thread."""
-    if isinstance(method, Reader):
+    if isinstance(method, ReadingRoute):
         return gateway.read(method.answer, call)
     if call.method == "POST":
         requests.idempotency_key(call.headers)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from provisioner.model import Catalogue
-    from provisioner.server.tokens import Tokens
+    from provisioner.server.http.tokens import Tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.backends.file import FileBackend
-from provisioner.documents.strict_json import FILE
 from provisioner.engine.writes import CreateRole
 from provisioner.errors import BackendError, LockHeld
 from provisioner.model import Role, State
+from provisioner.strict_json import FILE
 from provisioner.testing.contract import carry_out
 from tests.waiting import PATIENCE
 

@@ -25,7 +25,7 @@ from provisioner.model import KINDS, Assignment, Capabilities, Catalogue, Privil
 from provisioner.testing import MemoryBackend
 
 if TYPE_CHECKING:
-    from provisioner.backends.registry import Opening
+    from provisioner.backends.opening import Opening
     from provisioner.engine.writes import Write
     from provisioner.model import Snapshot
 

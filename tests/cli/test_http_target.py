@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse
 
 from provisioner import schemas
 from provisioner.server.app import create_app
-from provisioner.server.tokens import Tokens, digest
+from provisioner.server.http.tokens import Tokens, digest
 from tests.http.raw_server import RawServer, hung_up, reply, stalled
 from tests.server.conftest import proxy  # noqa: F401 - a fixture
 from tests.server.running import LOGIN, WRITER, serving, settings

@@ -11,7 +11,7 @@ import pytest
 
 from provisioner.cli.files import CATALOGUE, PLAN, SOURCES, Kind, write_new_file, write_out
 from provisioner.errors import InvalidInput
-from provisioner.project import load_project
+from provisioner.project.reading import read_project
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell
@@ -42,7 +42,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def write(out: str, kind: Kind = PLAN, data: bytes = A_PLAN) -> None:
-    write_out(out, data, kind, load_project(None, trust=None), ("named.yaml",))
+    write_out(out, data, kind, read_project(None, trust=None), ("named.yaml",))
 
 
 def everything() -> dict[Path, tuple[int, int, int]]:

@@ -16,7 +16,7 @@ from tests.cli.panel import open_panel
 
 if TYPE_CHECKING:
     from provisioner.backends.base import Description
-    from provisioner.backends.registry import Opening
+    from provisioner.backends.opening import Opening
     from tests.cli.conftest import Shell
 
 HTTP = """\

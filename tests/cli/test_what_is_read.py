@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.catalogue import shipped
-from provisioner.desired.load import Surroundings, load
+from provisioner.desired.load import load
+from provisioner.desired.surroundings import Surroundings
 from provisioner.engine.settings import Settings
 from provisioner.engine.transition.matching import conflicts
 from provisioner.errors import InvalidInput

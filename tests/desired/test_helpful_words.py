@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.catalogue import from_document, shipped
-from provisioner.desired.load import Surroundings, load
+from provisioner.desired.load import load
+from provisioner.desired.surroundings import Surroundings
 from provisioner.errors import InvalidInput
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from provisioner import names
 from provisioner.catalogue import from_document, shipped, unknown
-from provisioner.desired.load import Surroundings, load, read_checked
+from provisioner.desired.load import load, read_checked
+from provisioner.desired.surroundings import Surroundings
 from provisioner.desired.writer import write_catalogue, write_state
 from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Settings

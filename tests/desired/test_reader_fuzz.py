@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from provisioner.catalogue import shipped
-from provisioner.desired.load import Surroundings, load
+from provisioner.desired.load import load
+from provisioner.desired.surroundings import Surroundings
 from provisioner.desired.yaml import reader
 from provisioner.errors import InvalidInput
 from provisioner.model import Place

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.documents import strict_json
-from provisioner.documents.strict_json import Limits, Unsound, parse
+from provisioner import strict_json
+from provisioner.strict_json import Limits, Unsound, parse
 
 if TYPE_CHECKING:
     import random

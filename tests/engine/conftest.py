@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.desired.load import Surroundings, load
+from provisioner.desired.load import load
+from provisioner.desired.surroundings import Surroundings
 from provisioner.model import DesiredState
 from tests.engine.build import SHIPPED
 

@@ -21,7 +21,7 @@ from provisioner import catalogue
 from provisioner.backends.http import backend_over
 from provisioner.backends.http.objects.backend import ObjectBackend
 from provisioner.backends.http.profile.loading import load_profile
-from provisioner.backends.registry import Opening
+from provisioner.backends.opening import Opening
 from provisioner.desired.load import read_document
 from provisioner.engine.writes import replay
 from provisioner.model import Catalogue, Privilege, State

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.backends.http.transport.backoff import MOST, asked_for, backoff
-from provisioner.backends.http.transport.client import Client, LostReply, NotSent, Request, refusal
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.messages import LostReply, NotSent, Request
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.backends.http.transport.settings import HttpSettings, Secret
 from provisioner.errors import BackendError, StateMoved
 from tests.http.raw_server import RawServer, hung_up, reply, stalled, trickled

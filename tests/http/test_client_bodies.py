@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.backends.http.transport.client import LostReply, Request
+from provisioner.backends.http.transport.messages import LostReply, Request
 from provisioner.errors import BackendError
 from tests.http.scripted_server import ScriptedServer, client_of, json_reply, reply, sending
 

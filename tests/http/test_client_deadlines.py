@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from provisioner.backends.http.transport.client import LostReply, Request
+from provisioner.backends.http.transport.messages import LostReply, Request
 from provisioner.errors import BackendError
 from tests.http.scripted_server import Endless, ScriptedServer, client_of, json_reply
 from tests.waiting import PATIENCE, until

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from provisioner.backends.http.transport.client import NotSent, Request
+from provisioner.backends.http.transport.messages import NotSent, Request
 from provisioner.backends.http.transport.settings import Secret
 from provisioner.errors import BackendError
 from tests.http.forward_proxy import ForwardProxy

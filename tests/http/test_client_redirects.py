@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.backends.http.transport.client import LostReply, NotSent, Request
+from provisioner.backends.http.transport.messages import LostReply, NotSent, Request
 from provisioner.errors import BackendError
 from tests.http.scripted_server import ScriptedServer, client_of, json_reply, reply, sending
 

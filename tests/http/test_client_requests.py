@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import __version__
-from provisioner.backends.http.transport.client import NotSent, Request
+from provisioner.backends.http.transport.messages import NotSent, Request
 from provisioner.errors import BackendError
 from tests.http.scripted_server import TOKEN, ScriptedServer, client_of, json_reply, reply, sending
 from tests.waiting import PATIENCE, until

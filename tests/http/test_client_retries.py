@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.transport.client import Client, LostReply, NotSent, Request
+from provisioner.backends.http.transport.messages import LostReply, NotSent, Request
 from provisioner.errors import BackendError
 from tests.http.scripted_server import (
     ScriptedServer,
@@ -19,6 +19,9 @@ from tests.http.scripted_server import (
     sending,
     unused_port,
 )
+
+if TYPE_CHECKING:
+    from provisioner.backends.http.transport.client import Client
 
 OK = json_reply({"ok": True})
 POST = Request("POST", "/roles", body={"name": "A"})

@@ -9,7 +9,8 @@ from urllib.parse import quote, quote_plus
 
 import pytest
 
-from provisioner.backends.http.transport.client import Request, refusal
+from provisioner.backends.http.transport.messages import Request
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.backends.http.transport.settings import Secret
 from provisioner.errors import BackendError
 from tests.http.scripted_server import TOKEN, ScriptedServer, client_of, json_reply, reply, sending

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
-from provisioner.backends.http.transport.client import NotSent, Request
+from provisioner.backends.http.transport.messages import NotSent, Request
 from provisioner.errors import BackendError, InvalidInput
 from tests.http.scripted_server import Endless, ScriptedServer, client_of, json_reply, sending
 from tests.waiting import PATIENCE

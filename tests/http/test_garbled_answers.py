@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import pytest
 
-from provisioner.backends.http.transport.client import Request
+from provisioner.backends.http.transport.messages import Request
 from provisioner.errors import BackendError, ProvisionerError
 from tests.http.raw_server import RawServer, reply
 from tests.http.scripted_server import client_of

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.registry import Opening, open_backend
+from provisioner.backends.opening import Opening
+from provisioner.backends.registry import open_backend
 from provisioner.desired.load import read_document
 from provisioner.model import State
 from provisioner.testing.contract import BackendContract, Factory

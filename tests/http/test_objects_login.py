@@ -14,7 +14,7 @@ from provisioner.backends.http.objects.calls import Session
 from provisioner.backends.http.profile.definition import Call, Login
 from provisioner.backends.http.profile.expressions import compiled
 from provisioner.backends.http.profile.loading import load_profile
-from provisioner.backends.http.transport.client import LostReply, NotSent, Reply, Request
+from provisioner.backends.http.transport.messages import LostReply, NotSent, Reply, Request
 from provisioner.backends.http.transport.settings import Secret
 from provisioner.desired.load import read_document
 from provisioner.diagnostics import Diagnostic

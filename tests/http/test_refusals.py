@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.transport.client import Reply, Request
+from provisioner.backends.http.transport.messages import Reply, Request
 from provisioner.backends.http.transport.refusals import refusal
 from provisioner.engine.writes import SetAssignment, UpdateRole
 from provisioner.errors import BackendError, ProvisionerError, StateMoved

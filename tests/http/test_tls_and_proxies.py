@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 import trustme
 
-from provisioner.backends.http.transport.client import Client, NotSent, Request
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.messages import NotSent, Request
 from provisioner.backends.http.transport.settings import HttpSettings, Secret
 from provisioner.errors import BackendError, InvalidInput
 from tests.http.raw_server import RawServer, reply

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from provisioner.backends.http.transport.client import Client, NotSent, Request
+from provisioner.backends.http.transport.client import Client
+from provisioner.backends.http.transport.messages import NotSent, Request
 from provisioner.backends.http.transport.queue import LONGEST, Turns
 from provisioner.backends.http.transport.settings import HttpSettings
 from tests.http.scripted_server import ScriptedServer, json_reply, reply

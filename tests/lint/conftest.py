@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import schemas
-from provisioner.desired.load import Loaded, Surroundings, load
+from provisioner.desired.load import Loaded, load
+from provisioner.desired.surroundings import Surroundings
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.rules.access_tests import TestResult, run_access_tests
 from provisioner.engine.rules.ignores import without_ignored

@@ -29,8 +29,8 @@ import uvicorn
 from provisioner import catalogue
 from provisioner.server.http.connections import Connection, Crowd
 from provisioner.server.http.listening import Address, bound, url_of
+from provisioner.server.http.tokens import Tokens
 from provisioner.server.settings import Settings
-from provisioner.server.tokens import Tokens
 from tests.waiting import PATIENCE, is_readable, until
 
 if TYPE_CHECKING:

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from provisioner.server import gateway
 from provisioner.server.database import records
 from provisioner.server.database.connection import Database
 from provisioner.server.database.store import Store
 from provisioner.server.http import answers, paging
-from provisioner.server.panel import gateway, rendering, writes
+from provisioner.server.panel import rendering
 from provisioner.server.panel.editing import Editing
+from provisioner.server.routes import writes
 from tests.server import (
     test_changesets,
     test_races,
@@ -105,7 +107,7 @@ def etag_by_serial(monkeypatch: pytest.MonkeyPatch) -> None:
         "role",
         lambda _, version, role: rendering.Rendered(
             role,
-            rendering.encode(rendering._role_document(role, version)),
+            answers.encode(rendering._role_document(role, version)),
             f'"{version.serial}"',
         ),
     )

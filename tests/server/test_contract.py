@@ -16,10 +16,10 @@ from alembic.migration import MigrationContext
 from jsonschema import Draft202012Validator
 
 from provisioner import schemas
-from provisioner.server.app import ROUTES, Reader, create_app
+from provisioner.server.app import ROUTES, ReadingRoute, create_app
 from provisioner.server.database.connection import Database
 from provisioner.server.database.tables import METADATA
-from provisioner.server.tokens import Tokens, append_token
+from provisioner.server.http.tokens import Tokens, append_token
 from tests.server.client import Client
 from tests.server.running import WRITER, bearer, serving, settings
 
@@ -53,7 +53,7 @@ def test_scopes_bodies_and_query_parameters_are_those_of_the_contract():
             told = item[name.lower()]
             scopes = told.get("security", CONTRACT["security"])[0]["token"]
             references = [p.get("$ref", "").rpartition("/")[2] for p in told.get("parameters", [])]
-            if isinstance(method, Reader):
+            if isinstance(method, ReadingRoute):
                 assert scopes == ["read"]
                 assert {n for n in references if n in {"limit", "cursor"}} == method.query
                 continue

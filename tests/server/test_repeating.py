@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from provisioner.server.database import tables
-from provisioner.server.tokens import Tokens, append_token
+from provisioner.server.http.tokens import Tokens, append_token
 from tests.server.client import RUN, Client, new_role, problem
 from tests.server.running import LOGIN, WRITER
 

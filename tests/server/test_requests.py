@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from provisioner.server.http.problems import PROBLEMS
+from provisioner.server.http.tokens import Tokens, append_token
 from provisioner.server.panel.editing import Editing
-from provisioner.server.tokens import Tokens, append_token
 from tests.server.client import RUN, Client, new_role, problem
 from tests.server.running import WRITER
 from tests.waiting import until

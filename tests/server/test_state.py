@@ -8,7 +8,7 @@ import yaml
 
 from provisioner import catalogue, schemas
 from provisioner.documents.gateway import shapes
-from provisioner.server.tokens import Tokens, append_token
+from provisioner.server.http.tokens import Tokens, append_token
 from tests.server.client import Client, problem
 from tests.server.running import LOGIN, WRITER
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.errors import InvalidInput
-from provisioner.server.tokens import Tokens, append_token
+from provisioner.server.http.tokens import Tokens, append_token
 from tests.server.client import RUN, Client, new_role, problem
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner.server.app import create_app
-from provisioner.server.tokens import Tokens, digest
+from provisioner.server.http.tokens import Tokens, digest
 from tests.server.running import LOGIN, WRITER, serving, settings
 from tests.trust.conftest import ROLES
 

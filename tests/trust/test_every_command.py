@@ -145,12 +145,12 @@ def test_projects_are_loaded_and_targets_opened_in_one_place() -> None:
         }
         for name, module in (
             ("open_backend", "provisioner.backends.registry"),
-            ("load_project", "provisioner.project"),
-            ("project", "provisioner"),
+            ("read_project", "provisioner.project.reading"),
+            ("reading", "provisioner.project"),
         )
     }
     session = {"cli/opening.py"}
-    assert named == {"open_backend": session, "load_project": set(), "project": session}
+    assert named == {"open_backend": session, "read_project": session, "reading": set()}
 
 
 def _imported_from(file: Path, module: str) -> set[str]:

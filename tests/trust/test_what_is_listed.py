@@ -11,8 +11,8 @@ import pytest
 import trustme
 
 from provisioner import schemas
+from provisioner.project import trust_gate as gate
 from provisioner.server.app import create_app
-from provisioner.trust import gate
 from tests.http.scripted_server import ScriptedServer, json_reply, reply, sending
 from tests.server.running import WRITER, serving, settings
 from tests.trust.conftest import FILE_CANARY

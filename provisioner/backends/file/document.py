@@ -15,7 +15,7 @@ from hashlib import sha256
 from sys import intern
 from typing import TYPE_CHECKING, Any
 
-from provisioner import schemas
+from provisioner import schemas, strict_json
 from provisioner.backends.base import Run
 from provisioner.backends.contradictions import (
     circles,
@@ -26,7 +26,6 @@ from provisioner.backends.contradictions import (
     strangers,
 )
 from provisioner.backends.file import damage
-from provisioner.documents import strict_json
 from provisioner.model import KINDS, Assignment, Base, Ending, Role, State
 
 if TYPE_CHECKING:

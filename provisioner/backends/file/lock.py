@@ -14,11 +14,11 @@ import os
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from provisioner import strict_json
 from provisioner.backends.attribution import now, this_host, this_user
 from provisioner.backends.base import LockOwner
 from provisioner.backends.file.store import make_folder, read_file, reported
 from provisioner.diagnostics import Diagnostic
-from provisioner.documents import strict_json
 from provisioner.errors import BackendError, LockHeld
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.documents.strict_json import FILE
 from provisioner.errors import BackendError
+from provisioner.strict_json import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.backend import ObjectBackend
     from provisioner.backends.http.transport.client import Client
     from provisioner.backends.http.transport.settings import HttpSettings
-    from provisioner.backends.registry import Opening
+    from provisioner.backends.opening import Opening
 
 
 def open_http(opening: Opening) -> Backend:

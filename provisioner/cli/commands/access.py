@@ -165,7 +165,8 @@ class _Request:
         return self._show(changed, _sensitive(view), view.origin, against, words)
 
     def _earlier(self, view: View, against: str) -> Holdings:
-        from provisioner.desired.load import Surroundings, load
+        from provisioner.desired.load import load
+        from provisioner.desired.surroundings import Surroundings
 
         project = view.project
         surroundings = Surroundings(view.catalogue, project.ignore, project.external)

@@ -10,7 +10,7 @@ from provisioner.cli.app import command
 from provisioner.cli.files import write_new_file
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
-from provisioner.project_search import FILE_NAME
+from provisioner.project.search import FILE_NAME
 
 _PROJECT = """\
 version: 1

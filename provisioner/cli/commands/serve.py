@@ -19,11 +19,12 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.documents.gateway.shapes import valid
 from provisioner.errors import InvalidInput
 from provisioner.printable import shown
-from provisioner.project import Project
+from provisioner.project.reading import load_catalogue
+from provisioner.project.settings import Project
 
 if TYPE_CHECKING:
     from provisioner.model import Catalogue
-    from provisioner.server.tokens import Tokens
+    from provisioner.server.http.tokens import Tokens
 
 DATABASE: Final = ".provisioner/gateway.sqlite"
 TOKEN: Final = "PROVISIONER_SERVE_TOKEN"  # noqa: S105 - where it is, not what it is
@@ -117,7 +118,7 @@ def _require_sound_id(panel: str | None) -> None:
 
 
 def _make_token(file: str | None, login: str, *, may_write: bool) -> int:
-    from provisioner.server.tokens import append_token
+    from provisioner.server.http.tokens import append_token
 
     if file is None:
         raise click.UsageError("--new-token needs --tokens FILE, where its hash is kept")
@@ -132,7 +133,7 @@ def _make_token(file: str | None, login: str, *, may_write: bool) -> int:
 
 
 def _tokens(file: str | None) -> Tokens:
-    from provisioner.server.tokens import Tokens
+    from provisioner.server.http.tokens import Tokens
 
     given = os.environ.get(TOKEN) or None
     tokens = Tokens(Path(file) if file else None, given, os.environ.get(LOGIN) or None)
@@ -148,7 +149,7 @@ def _tokens(file: str | None) -> Tokens:
 
 def _catalogue(file: str | None) -> Catalogue:
     project = Project(catalogue=file)
-    return project.load_catalogue(project.target(None)) or catalogues.shipped()
+    return load_catalogue(project, project.target(None)) or catalogues.shipped()
 
 
 def _is_loopback(host: str) -> bool:

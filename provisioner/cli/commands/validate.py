@@ -21,6 +21,7 @@ from provisioner.engine.rules.access_tests import run_access_tests
 from provisioner.engine.rules.policies import check_policies
 from provisioner.engine.transition.online import check_against_store
 from provisioner.errors import Blocked, InvalidInput
+from provisioner.project.reading import load_catalogue
 from provisioner.reports.text.diagnostics import Ceiling, diagnostic_document
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from provisioner.desired.load import Loaded
     from provisioner.model import Catalogue, DesiredState
-    from provisioner.project import Project
+    from provisioner.project.settings import Project
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def _checked(
     unknown = [
         chosen.name
         for chosen in chosen_targets(project, target)
-        if project.load_catalogue(chosen) is None and not assumed_catalogue(chosen).known
+        if load_catalogue(project, chosen) is None and not assumed_catalogue(chosen).known
     ]
     found = [
         _Checked(loaded, catalogue)

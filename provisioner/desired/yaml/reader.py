@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 from yaml._yaml import CParser
 
+from provisioner import strict_json
 from provisioner.desired.yaml import indicators
 from provisioner.desired.yaml.scalars import Unclear, resolve_plain
 from provisioner.diagnostics import Diagnostic
-from provisioner.documents import strict_json
 from provisioner.model import Place
 
 if TYPE_CHECKING:

@@ -10,8 +10,7 @@ import json
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner import schemas
-from provisioner.documents import strict_json
+from provisioner import schemas, strict_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -24,6 +24,7 @@ from sqlalchemy.engine import URL, make_url
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, InvalidInput
+from provisioner.server.database.failures import Busy, CommitFailed, first_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
 _MIGRATIONS: Final = Path(__file__).parent / "migrations"
 # Any number will do, as long as all versions of provisioner ask for the same one.
 _ADVISORY_LOCK: Final = 7_305_814_426_013
-
-
-class Busy(Exception):
-    """The database's lock was not to be had in time; nothing was changed."""
-
-
-class CommitFailed(Exception):
-    """A commit was sent, and its outcome is not known."""
 
 
 class Database:
@@ -253,12 +246,3 @@ def _begin_sqlite(connection: sa.Connection) -> None:
     """Begin as meant: Python's own module would begin late, and never for reads."""
     writing = connection.get_execution_options().get("writing")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
-
-
-def first_line(error: Exception) -> str:
-    """What the driver or the system says, without what SQLAlchemy puts around it."""
-    origin = getattr(error, "orig", None) or error.__cause__ or error
-    origin = getattr(origin, "orig", None) or origin
-    told = getattr(origin, "strerror", None) or str(origin).strip()
-    text = told or type(origin).__name__
-    return text.splitlines()[0]

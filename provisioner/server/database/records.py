@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
 
+from provisioner import strict_json
 from provisioner.backends.attribution import now
-from provisioner.documents import strict_json
 from provisioner.server.database import tables as t
 from provisioner.server.http.answers import Answer
 from provisioner.server.http.problems import Problem

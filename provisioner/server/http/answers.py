@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -11,6 +12,7 @@ from provisioner.server.http.problems import Problem
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ETAG: Final = re.compile(_TAG)
 # RFC 9110, 5.6.1: elements of a list may be empty.

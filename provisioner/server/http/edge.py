@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING, Final
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 
-from provisioner.server.database.connection import first_line
 from provisioner.server.http.connections import CONNECTION
-from provisioner.server.http.problems import Problem, problem_for, problem_response
+from provisioner.server.http.problems import Problem, problem_response
 from provisioner.server.http.requests import find_subject
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from provisioner.server.http.limits import Kind, Places
-    from provisioner.server.tokens import Tokens
+    from provisioner.server.http.tokens import Tokens
 
 TRACE: Final = "provisioner.trace"
 _HEALTH: Final = frozenset({"/livez", "/readyz"})
@@ -44,12 +45,22 @@ class Edge:
 
     Who shows no token gets one reply a connection: asking again and again without reading, they
     would keep it, and what it holds.
+
+    ``explained`` gives what a client is told about an exception, and the cause that the log is told
+    beside it; None for a defect.
     """
 
-    def __init__(self, app: ASGIApp, places: Places, tokens: Tokens) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        places: Places,
+        tokens: Tokens,
+        explained: Callable[[Exception], tuple[Problem, str] | None],
+    ) -> None:
         self._app = app
         self._places = places
         self._tokens = tokens
+        self._explained = explained
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever goes wrong, with a problem document."""
@@ -79,11 +90,11 @@ class Edge:
         except ClientDisconnect:
             trace.status = _GONE
         except Exception as error:  # noqa: BLE001 - the outermost edge
-            problem = problem_for(error)
-            _note(trace.request_id, problem, error)
+            told = self._explained(error)
+            _note(trace.request_id, told, error)
             if not trace.status:
-                found = problem or Problem("internal-error", "a defect of the gateway")
-                response = problem_response(found, trace.request_id)
+                defect = Problem("internal-error", "a defect of the gateway")
+                response = problem_response(told[0] if told else defect, trace.request_id)
                 await response(scope, receive, noting_send)
         finally:
             # The path as it came, percent-encoded: nothing in it can break the line.
@@ -102,10 +113,11 @@ def _kind(path: str, *, is_known: bool) -> Kind:
     return "known" if is_known else "stranger"
 
 
-def _note(request_id: str, problem: Problem | None, error: Exception) -> None:
+def _note(request_id: str, told: tuple[Problem, str] | None, error: Exception) -> None:
     """Log what is not the client's fault: a defect whole, what was foreseen on one line."""
-    if problem is None:
+    if told is None:
         _log.error("request %s failed", request_id, exc_info=error)
-    elif problem.status >= 500:
-        why = "" if error is problem else f" ({first_line(error)})"
+    elif told[0].status >= 500:
+        problem, cause = told
+        why = f" ({cause})" if cause else ""
         _log.error("request %s failed: %s%s", request_id, problem.detail, why)

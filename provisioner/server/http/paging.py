@@ -9,16 +9,14 @@ from bisect import bisect_right
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from provisioner.documents import strict_json
-from provisioner.server.http.answers import Answer
+from provisioner import strict_json
+from provisioner.server.http.answers import Answer, encode
 from provisioner.server.http.problems import Problem
-from provisioner.server.panel.rendering import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provisioner.server.http.requests import Call
-    from provisioner.server.panel.version import Version
 
 PARAMETERS: Final = frozenset({"limit", "cursor"})
 _DEFAULT: Final = 100
@@ -88,13 +86,13 @@ def slice_after(keys: Sequence[str], call: Call, kind: str) -> tuple[Sequence[st
     return chosen, cursor(kind, chosen[-1]) if end < len(keys) else None
 
 
-def page(items: Sequence[str], following: str | None, version: Version) -> Answer:
-    """Return a page of items that are JSON already."""
-    rest = f'"next":{encode(following)},"version":{encode(version.mark)}'
+def page(items: Sequence[str], following: str | None, mark: str) -> Answer:
+    """Return a page of items that are JSON already; ``mark`` is that of the version."""
+    rest = f'"next":{encode(following)},"version":{encode(mark)}'
     return Answer(200, f'{{"items":[{",".join(items)}],{rest}}}'.encode())
 
 
-def numbered_page(items: list[dict[str, Any]], call: Call, kind: str, version: Version) -> Answer:
+def numbered_page(items: list[dict[str, Any]], call: Call, kind: str, mark: str) -> Answer:
     """Return a page out of one item more than it may have, which tells that there is a next.
 
     It ends earlier where its items are large.
@@ -104,4 +102,4 @@ def numbered_page(items: list[dict[str, Any]], call: Call, kind: str, version: V
     chosen = [text for text, size in zip(texts, before, strict=False) if size <= FULL]
     more = len(items) > len(chosen)
     following = cursor(kind, items[len(chosen) - 1]["number"]) if more else None
-    return page(chosen, following, version)
+    return page(chosen, following, mark)

@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457), and which exception becomes which of them."""
+"""Problem documents (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import json
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-from sqlalchemy import exc
 from starlette.responses import Response
-
-from provisioner.server.database.connection import Busy, CommitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,17 +36,6 @@ PROBLEMS: Final = {
 RETRY_AFTER: Final = "2"
 SHOWN_ERRORS: Final = 50
 _LONGEST: Final = 500
-
-_BUSY = "the database can't be reached, or is locked for too long; nothing was changed"
-_UNKNOWN = "the database failed while committing; whether the request took effect is not known"
-# The first that fits counts. What stands nowhere here is a defect.
-_EXCEPTIONS: Final[tuple[tuple[type[Exception], str, str], ...]] = (
-    (CommitFailed, "internal-error", _UNKNOWN),
-    (Busy, "unavailable", _BUSY),
-    (exc.TimeoutError, "unavailable", _BUSY),
-    (exc.OperationalError, "unavailable", _BUSY),
-    (exc.InterfaceError, "unavailable", _BUSY),
-)
 
 
 class Problem(Exception):
@@ -96,16 +82,6 @@ def _shortened(text: str) -> str:
 def unavailable(detail: str) -> Problem:
     """A problem that passes by itself. It promises that nothing was changed."""
     return Problem("unavailable", detail, headers={"Retry-After": RETRY_AFTER})
-
-
-def problem_for(error: Exception) -> Problem | None:
-    """Return what a client is told about an exception; None for a defect."""
-    if isinstance(error, Problem):
-        return error
-    for kind, id, detail in _EXCEPTIONS:
-        if isinstance(error, kind):
-            return unavailable(detail) if id == "unavailable" else Problem(id, detail)
-    return None
 
 
 def problem_response(problem: Problem, request_id: str) -> Response:

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.documents import strict_json
+from provisioner import strict_json
 from provisioner.documents.gateway import shapes
 from provisioner.server.http.problems import Problem
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from provisioner.server.http.limits import Share
-    from provisioner.server.tokens import Subject, Tokens
+    from provisioner.server.http.tokens import Subject, Tokens
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _JSON_TYPE: Final = re.compile(

@@ -5,7 +5,6 @@ An ETag is made from the bytes it stands for: it changes when they do, and not b
 
 from __future__ import annotations
 
-import json
 import threading
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -19,13 +18,14 @@ from provisioner.documents.gateway.encode import (
     subject_document,
     user_document,
 )
+from provisioner.server.http.answers import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from provisioner.model import Assignment, Catalogue, Role
+    from provisioner.server.http.tokens import Subject
     from provisioner.server.panel.version import Version
-    from provisioner.server.tokens import Subject
 
 CAPABILITIES: Final = {
     "state": True,
@@ -42,7 +42,6 @@ CAPABILITIES: Final = {
 }
 
 T = TypeVar("T")
-encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def etag_of(text: str) -> str:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import urllib3
 
-from provisioner.backends.registry import Opening, open_backend
+from provisioner.backends.opening import Opening
+from provisioner.backends.registry import open_backend
 from provisioner.desired.load import read_document
 from provisioner.model import State
 from tests.waiting import is_readable

@@ -14,10 +14,10 @@ from uuid import uuid4
 
 from provisioner.backends.base import Description
 from provisioner.backends.http.gateway.changesets import changeset_of
-from provisioner.backends.http.health import examine_gateway
-from provisioner.backends.http.transport.client import Request, refusal
+from provisioner.backends.http.gateway.health import examine_gateway
+from provisioner.backends.http.transport.messages import Request
 from provisioner.backends.http.transport.redaction import discreet
-from provisioner.backends.http.transport.refusals import require_whole
+from provisioner.backends.http.transport.refusals import refusal, require_whole
 from provisioner.diagnostics import Diagnostic
 from provisioner.documents.gateway import shapes
 from provisioner.documents.gateway.decode import (
@@ -38,7 +38,8 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Check, HistoryEntry, LockOwner, Run
     from provisioner.backends.http.objects.backend import ObjectBackend
-    from provisioner.backends.http.transport.client import Client, Reply
+    from provisioner.backends.http.transport.client import Client
+    from provisioner.backends.http.transport.messages import Reply
     from provisioner.backends.http.transport.redaction import Discretion
     from provisioner.backends.http.transport.settings import HttpSettings
     from provisioner.engine.writes import Write

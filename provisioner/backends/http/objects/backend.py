@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from provisioner.backends.adapter import ObjectAdapter
 from provisioner.backends.base import Description
-from provisioner.backends.http.health import examine_api
 from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.objects.health import examine_api
 from provisioner.backends.http.objects.lists.paging import MOST_PAGES, Lists
 from provisioner.backends.http.objects.reading.everything import read_panel
 from provisioner.backends.http.objects.reading.identities import Known, held_of

@@ -10,7 +10,8 @@ from uuid import uuid4
 
 from provisioner.backends.http.profile.expressions import Unusable
 from provisioner.backends.http.profile.template import Unfillable, filled, filled_path, filled_text
-from provisioner.backends.http.transport.client import LostReply, Request, refusal
+from provisioner.backends.http.transport.messages import LostReply, Request
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, ProvisionerError
 
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provisioner.backends.http.profile.definition import Call, Login
-    from provisioner.backends.http.transport.client import Client, Reply
+    from provisioner.backends.http.transport.client import Client
+    from provisioner.backends.http.transport.messages import Reply
 
 UNAUTHORIZED: Final = 401
 

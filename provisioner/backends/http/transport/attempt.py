@@ -16,10 +16,10 @@ import urllib3
 from urllib3 import exceptions
 from urllib3.util import Timeout
 
+from provisioner import strict_json
 from provisioner.backends.http.transport.deadlines import POOLS, TIME, Sockets
 from provisioner.backends.http.transport.redaction import Discretion
 from provisioner.diagnostics import Diagnostic
-from provisioner.documents import strict_json
 from provisioner.errors import InvalidInput
 
 if TYPE_CHECKING:

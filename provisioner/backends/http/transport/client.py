@@ -9,13 +9,14 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from provisioner import __version__
 from provisioner.backends.http.transport.attempt import Exchange, Failed, Raw, on_one_line
 from provisioner.backends.http.transport.backoff import asked_for, backoff
+from provisioner.backends.http.transport.messages import SAFE, LostReply, NotSent, Reply
 from provisioner.backends.http.transport.queue import Turns
 from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
@@ -23,15 +24,12 @@ from provisioner.errors import BackendError
 from provisioner.trust.addresses import leads_below
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
+    from provisioner.backends.http.transport.messages import Request
     from provisioner.backends.http.transport.redaction import Discretion
     from provisioner.backends.http.transport.settings import HttpSettings
 
-__all__ = ["Client", "LostReply", "NotSent", "Reply", "Request", "refusal"]
-
-_SAFE: Final = frozenset({"GET", "HEAD"})
-_IDEMPOTENT: Final = _SAFE | {"PUT", "DELETE"}
 _REFUSED: Final = 429
 _PROXY_LOGIN: Final = 407
 _FAILING: Final = frozenset({500, 502, 503, 504})
@@ -40,53 +38,6 @@ MOST_REDIRECTS: Final = 5
 MOST_ATTEMPTS: Final = 10
 MOST_REFUSALS: Final = 50
 MOST_CONNECTS: Final = 4
-
-
-class NotSent(BackendError):
-    """A request that the server certainly did not carry out."""
-
-
-class LostReply(BackendError):
-    """A request that the server may have carried out: its answer is lost or unusable."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One request. ``path`` is below the base URL, percent-encoded, and begins with ``/``.
-
-    ``body`` is sent as JSON; None sends none. ``key`` is the ``Idempotency-Key``. ``repeatable``
-    says whether sending it twice does no harm; None: by its method or key.
-    """
-
-    method: str
-    path: str
-    query: tuple[tuple[str, str], ...] = ()
-    body: Any = None
-    headers: Mapping[str, str] = field(default_factory=dict)
-    key: str | None = None
-    repeatable: bool | None = None
-
-    @property
-    def may_repeat(self) -> bool:
-        """Whether the request may be sent again although it may have been carried out."""
-        if self.repeatable is None:
-            return self.method in _IDEMPOTENT or self.key is not None
-        return self.repeatable
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """A whole reply. ``body`` is parsed JSON, or text where the server refuses in prose.
-
-    ``headers`` are found whatever their case. ``perhaps_repeated``: an earlier attempt of the same
-    request may have been carried out, so "not as expected" may be its own effect.
-    """
-
-    url: str
-    status: int
-    headers: Mapping[str, str]
-    body: Any
-    perhaps_repeated: bool = False
 
 
 class Client:
@@ -278,10 +229,10 @@ class _Sending:
         found = self.means.exchange.discretion.message(target or location)
         shown = on_one_line(found) or "nowhere"
         self.redirects += 1
-        if self.request.method not in _SAFE:
+        if self.request.method not in SAFE:
             # 302 and 303 are also how a server says: done, now look there.
             self.may_have_happened |= raw.status in (302, 303)
-        if self.request.method not in _SAFE or self.redirects > MOST_REDIRECTS:
+        if self.request.method not in SAFE or self.redirects > MOST_REDIRECTS:
             remedy = _slash(self.url, target) or "correct `url` in the project file"
             self.fail(f"the server sends it on to {shown}", remedy)
         if _origin(target) != _origin(self.settings.url):
@@ -307,7 +258,7 @@ class _Sending:
             f"{self.request.method} {self.url}: {why}{times}"
         )
         found = Diagnostic("no-answer", message, None, remedy)
-        if self.request.method in _SAFE:
+        if self.request.method in SAFE:
             raise BackendError(found)
         raise (LostReply if self.may_have_happened else NotSent)(found)
 

@@ -9,7 +9,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
-    from provisioner.backends.http.transport.client import Reply
+    from provisioner.backends.http.transport.messages import Reply
 
 _SHOWN: Final = 300
 _ITEMS: Final = 3

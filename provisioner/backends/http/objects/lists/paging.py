@@ -20,8 +20,7 @@ from provisioner.backends.http.objects.lists.links import next_link
 from provisioner.backends.http.profile.expressions import Unusable, described
 from provisioner.backends.http.profile.template import placeholders
 from provisioner.backends.http.transport.attempt import on_one_line
-from provisioner.backends.http.transport.client import refusal
-from provisioner.backends.http.transport.refusals import require_whole
+from provisioner.backends.http.transport.refusals import refusal, require_whole
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
 
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.calls import Session
     from provisioner.backends.http.profile.definition import Listing
     from provisioner.backends.http.profile.expressions import Expression
-    from provisioner.backends.http.transport.client import Reply, Request
+    from provisioner.backends.http.transport.messages import Reply, Request
     from provisioner.errors import ProvisionerError
 
 _Read = TypeVar("_Read")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         UsersPart,
     )
     from provisioner.backends.http.profile.expressions import Expression
-    from provisioner.backends.http.transport.client import Reply
+    from provisioner.backends.http.transport.messages import Reply
 
 # What an unknown id stands for: no name begins so, so it equals nothing that anybody asks for.
 UNKNOWN: Final = "\0unknown id "

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.reading.identities import Known
     from provisioner.backends.http.objects.reading.single import Reader
     from provisioner.backends.http.profile.definition import Call
-    from provisioner.backends.http.transport.client import Reply
+    from provisioner.backends.http.transport.messages import Reply
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,8 @@ from provisioner.backends.http.objects.lists.paging import Item
 from provisioner.backends.http.objects.reading.fields import identity, text
 from provisioner.backends.http.objects.writing.bodies import may_have_changed_another, role_values
 from provisioner.backends.http.objects.writing.requests import Runner, broken_off, not_kept
-from provisioner.backends.http.transport.client import LostReply, refusal
+from provisioner.backends.http.transport.messages import LostReply
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.reading.single import Reader
     from provisioner.backends.http.objects.writing.bodies import RoleSubject
     from provisioner.backends.http.objects.writing.requests import Step
-    from provisioner.backends.http.transport.client import Reply
+    from provisioner.backends.http.transport.messages import Reply
 
 _CONFLICT = 409
 # How APIs refuse a name that is taken, and much else.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from provisioner.backends.http.objects.reading.fields import HeldRole
 from provisioner.backends.http.objects.writing.needed_requests import Need, NeededList, needs
 from provisioner.backends.http.profile.template import Unfillable, filled_path, placeholders
-from provisioner.backends.http.transport.client import Request
+from provisioner.backends.http.transport.messages import Request
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment
 from provisioner.errors import BackendError, ProvisionerError
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.reading.fields import HeldUser
     from provisioner.backends.http.objects.reading.single import Reader
     from provisioner.backends.http.profile.definition import Call
-    from provisioner.backends.http.transport.client import Reply
+    from provisioner.backends.http.transport.messages import Reply
     from provisioner.engine.writes import Write
 
 _NOT_FOUND: Final = 404

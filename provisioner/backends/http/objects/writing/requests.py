@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, Protocol, TypeVar
 
 from provisioner.backends.http.objects.calls import request_of
-from provisioner.backends.http.transport.client import LostReply, refusal
+from provisioner.backends.http.transport.messages import LostReply
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, OthersChanged, ProvisionerError, StateMoved
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.http.objects.calls import Session
     from provisioner.backends.http.profile.definition import Call
-    from provisioner.backends.http.transport.client import Reply
+    from provisioner.backends.http.transport.messages import Reply
 
 ATTEMPTS: Final = 3
 # What an earlier attempt that did arrive turns into an answer like this one.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provisioner.documents.gateway.encode import (
@@ -13,28 +14,27 @@ from provisioner.documents.gateway.encode import (
 from provisioner.names import flaw
 from provisioner.server.database import records
 from provisioner.server.http import paging
-from provisioner.server.http.answers import Answer, is_known
+from provisioner.server.http.answers import Answer, encode, is_known
 from provisioner.server.http.problems import Problem
-from provisioner.server.panel.rendering import CAPABILITIES, encode
+from provisioner.server.panel.rendering import CAPABILITIES
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from provisioner.model import Role
+    from provisioner.model import Catalogue, Role
     from provisioner.server.http.requests import Call
-    from provisioner.server.panel.gateway import Gateway
-    from provisioner.server.panel.rendering import Rendered
+    from provisioner.server.panel.rendering import Rendered, Rendering
     from provisioner.server.panel.version import Version
 
 
+@dataclass(frozen=True, slots=True)
 class Look:
     """One version of the panel, read in one transaction."""
 
-    def __init__(self, gateway: Gateway, connection: sa.Connection, version: Version) -> None:
-        self.gateway = gateway
-        self.rendering = gateway.rendering
-        self.connection = connection
-        self.version = version
+    catalogue: Catalogue
+    rendering: Rendering
+    connection: sa.Connection
+    version: Version
 
 
 def capabilities(look: Look, _: Call) -> Answer:
@@ -51,10 +51,10 @@ def whoami(_: Look, call: Call) -> Answer:
 
 def privileges(look: Look, call: Call) -> Answer:
     """A page of the catalogue."""
-    known = look.gateway.settings.catalogue.privileges
+    known = look.catalogue.privileges
     chosen, following = paging.slice_after(sorted(known), call, "privileges")
     items = [encode(privilege_document(known[name])) for name in chosen]
-    return paging.page(items, following, look.version)
+    return paging.page(items, following, look.version.mark)
 
 
 def roles(look: Look, call: Call) -> Answer:
@@ -62,7 +62,7 @@ def roles(look: Look, call: Call) -> Answer:
     known = look.version.state.roles
     chosen, following = paging.slice_after(sorted(known), call, "roles")
     items = [look.rendering.role(look.version, known[name]).whole for name in chosen]
-    return paging.page(items, following, look.version)
+    return paging.page(items, following, look.version.mark)
 
 
 def role(look: Look, call: Call) -> Answer:
@@ -76,7 +76,7 @@ def users(look: Look, call: Call) -> Answer:
     known = look.version.state.assignments
     chosen, following = paging.slice_after(sorted(known), call, "users")
     items = [look.rendering.user(look.version, known[key]).whole for key in chosen]
-    return paging.page(items, following, look.version)
+    return paging.page(items, following, look.version.mark)
 
 
 def user(look: Look, call: Call) -> Answer:
@@ -99,7 +99,7 @@ def runs(look: Look, call: Call) -> Answer:
     """A page of runs."""
     after = paging.start(call, "runs", 0) if "cursor" in call.query else -1
     items = records.runs_after(look.connection, after, paging.limit(call) + 1)
-    return paging.numbered_page(items, call, "runs", look.version)
+    return paging.numbered_page(items, call, "runs", look.version.mark)
 
 
 def run_state(look: Look, call: Call) -> Answer:
@@ -116,7 +116,7 @@ def audit(look: Look, call: Call) -> Answer:
     """A page of the audit."""
     after = paging.start(call, "audit", 0)
     items = records.audit_after(look.connection, after, paging.limit(call) + 1)
-    return paging.numbered_page(items, call, "audit", look.version)
+    return paging.numbered_page(items, call, "audit", look.version.mark)
 
 
 def existing_role(version: Version, call: Call) -> Role:

@@ -9,9 +9,9 @@ from provisioner.server.database import records
 from provisioner.server.database.connection import Database
 from provisioner.server.database.store import Store
 from provisioner.server.http.requests import idempotency_key
-from provisioner.server.panel.reads import Look
 from provisioner.server.panel.rendering import Rendering
-from provisioner.server.panel.writes import Change
+from provisioner.server.routes.reads import Look
+from provisioner.server.routes.writes import Change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
     from provisioner.server.http.answers import Answer
     from provisioner.server.http.requests import Call
+    from provisioner.server.http.tokens import Subject
+    from provisioner.server.panel.version import Version
     from provisioner.server.settings import Settings
 
 
@@ -64,7 +66,7 @@ class Gateway:
     def read(self, handler: Callable[[Look, Call], Answer], call: Call) -> Answer:
         """Answer a call that reads, from one version of everything."""
         with self.database.reading() as connection:
-            return handler(Look(self, connection, self.store.current(connection)), call)
+            return handler(self._look(connection), call)
 
     def write(self, handler: Callable[[Change, Call], Answer], call: Call) -> Answer:
         """Answer a call that writes: all that it does is committed at once, or nothing.
@@ -81,7 +83,7 @@ class Gateway:
                     before = self.store.current(connection, lock=True)
                     if key and (stored := records.stored_reply(connection, key, request)):
                         return stored
-                    change = Change(self, connection, before, call.subject)
+                    change = self._change(connection, before, call.subject)
                     answer = handler(change, call)
                     if key:
                         records.keep_reply(connection, key, request, answer)
@@ -90,6 +92,14 @@ class Gateway:
                 if change is not None:
                     change.give_back(committed=committed)
         return answer
+
+    def _look(self, connection: sa.Connection) -> Look:
+        version = self.store.current(connection)
+        return Look(self.settings.catalogue, self.rendering, connection, version)
+
+    def _change(self, connection: sa.Connection, before: Version, subject: Subject) -> Change:
+        catalogue = self.settings.catalogue
+        return Change(catalogue, self.rendering, self.store, connection, before, subject)
 
     def _seed(self, connection: sa.Connection) -> None:
         if self.store.seed(connection, self.settings.panel, self.settings.catalogue):

@@ -9,20 +9,20 @@ from provisioner.backends.contradictions import date_flaws, policy_flaws
 from provisioner.documents.gateway.encode import recording_document
 from provisioner.names import flaw
 from provisioner.server.database import records
-from provisioner.server.http.answers import Answer, require_match
+from provisioner.server.http.answers import Answer, encode, require_match
 from provisioner.server.http.problems import Problem
 from provisioner.server.panel.editing import Editing, Entry
-from provisioner.server.panel.reads import existing_role
-from provisioner.server.panel.rendering import encode
+from provisioner.server.routes.reads import existing_role
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from provisioner.model import State
+    from provisioner.model import Catalogue, State
+    from provisioner.server.database.store import Store
     from provisioner.server.http.requests import Call
-    from provisioner.server.panel.gateway import Gateway
+    from provisioner.server.http.tokens import Subject
+    from provisioner.server.panel.rendering import Rendering
     from provisioner.server.panel.version import Version
-    from provisioner.server.tokens import Subject
 
 Document = dict[str, Any]
 
@@ -31,16 +31,21 @@ class Change:
     """One request that writes: the version before, what is done to it, and the one after."""
 
     def __init__(
-        self, gateway: Gateway, connection: sa.Connection, before: Version, subject: Subject
+        self,
+        catalogue: Catalogue,
+        rendering: Rendering,
+        store: Store,
+        connection: sa.Connection,
+        before: Version,
+        subject: Subject,
     ) -> None:
-        self.rendering = gateway.rendering
+        self.rendering = rendering
         self.connection = connection
         self.before = before
         self.after = before
-        working = gateway.store.take_working(before)
-        self.editing = Editing(before, gateway.settings.catalogue, working)
+        self.editing = Editing(before, catalogue, store.take_working(before))
         self.subject = subject
-        self._store = gateway.store
+        self._store = store
 
     def save(self) -> Version:
         """Write what was edited, and return the version that it made."""

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from provisioner.model import Place
-    from provisioner.project import Project, TargetSettings
+    from provisioner.project.settings import Project, TargetSettings
     from provisioner.trust.reading import Trust
 
 # Every key that a target over HTTP can have is in one of these, and what is in none is refused.

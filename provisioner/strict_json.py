@@ -17,8 +17,8 @@ from codecs import BOM_UTF8
 from dataclasses import dataclass
 from typing import Any, Final
 
-from provisioner.documents import json_flaws
-from provisioner.documents.json_flaws import Flaw, Unsound
+from provisioner import json_flaws
+from provisioner.json_flaws import Flaw, Unsound
 
 __all__ = ["FILE", "MAX_DEPTH", "NOTE", "Flaw", "Limits", "Unsound", "is_json", "parse"]
 

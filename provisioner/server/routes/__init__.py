@@ -1,0 +1,1 @@
+"""What each route of the contract answers, and what it changes."""
