@@ -12,7 +12,8 @@ import shlex
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provisioner.apply.lookup import foreseen
+from provisioner.apply.foresight import foreseen
+from provisioner.apply.one_by_one import write_one_by_one
 from provisioner.apply.outcome import (
     Outcome,
     defects_told,
@@ -20,7 +21,6 @@ from provisioner.apply.outcome import (
     read_again,
     with_unknown_outcome,
 )
-from provisioner.apply.steps import write_steps
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.planning.plan import plan_steps, recheck, transition
 from provisioner.engine.planning.saved import objections, outdated
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from datetime import date
     from typing import Any
 
-    from provisioner.apply.steps import Progress
+    from provisioner.apply.one_by_one import Progress
     from provisioner.backends.base import Backend, Run
     from provisioner.engine.planning.order import Step, Transition
     from provisioner.engine.planning.plan import Plan
@@ -190,7 +190,7 @@ def _write(
     progress: Progress,
     stopped: Callable[[], bool],
 ) -> Outcome:
-    outcome = write_steps(steps, backend, progress, stopped)
+    outcome = write_one_by_one(steps, backend, progress, stopped)
     if outcome.is_complete:
         return _recorded(outcome, backend, run, state.recorded | plan.manages, plan.in_force)
     reachable = not outcome.unknown

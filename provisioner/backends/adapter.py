@@ -96,7 +96,7 @@ class ObjectAdapter:
         """Return no runs: none are remembered."""
         return ()
 
-    def snapshot(self, number: int) -> State:
+    def state_after(self, number: int) -> State:
         """Refuse: no state of an earlier run is kept."""
         name = self.describe().identity
         message = f"the state after run {number} is not kept: {name} has no history"

@@ -200,7 +200,7 @@ class Backend(Protocol):
         """The runs, oldest first, entry 0 (the initial state) included. Empty without history."""
         ...
 
-    def snapshot(self, number: int) -> State:
+    def state_after(self, number: int) -> State:
         """The state after run ``number``. Raises ``BackendError`` when it is not kept."""
         ...
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from datetime import date
 
-    from provisioner.apply.steps import Progress
+    from provisioner.apply.one_by_one import Progress
     from provisioner.backends.base import Backend
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.saved import Judge

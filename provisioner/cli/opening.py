@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner import catalogue as catalogues
-from provisioner.apply.lookup import with_foresight
+from provisioner.apply.foresight import with_foresight
 from provisioner.backends.opening import Opening
 from provisioner.backends.registry import open_backend
 from provisioner.cli import output

@@ -24,7 +24,7 @@ def resolve_policies(
     for policy, place in merged.policies:
         resolved: dict[str, Any] = dict(policy)
         if "deny" in policy:
-            resolved["deny"] = _subjects(policy["deny"], privileges, scope)
+            resolved["deny"] = _items_or_rule(policy["deny"], privileges, scope)
         if "separation_of_duty" in policy:
             resolved["separation_of_duty"] = _conflicting(
                 policy["separation_of_duty"], privileges, scope
@@ -44,7 +44,7 @@ def _conflicting(written: Any, privileges: Resolver, scope: Scope) -> Any:
     listed = written["roles"] if isinstance(written, dict) else written
     single = [index for index, item in enumerate(listed) if isinstance(item, str)]
     if len(single) == len(listed):
-        return _subjects(written, privileges, scope)
+        return _items_or_rule(written, privileges, scope)
     for index in single:
         message = f"`{listed[index]}` stands beside lists, and is none itself"
         remedy = f"make it a class of its own: [{listed[index]}]"
@@ -79,10 +79,10 @@ def _check_roles(names: YamlSequence, scope: Scope) -> None:
         scope.check(name, names.item_place(index))
 
 
-def _subjects(subjects: Any, privileges: Resolver, scope: Scope) -> Any:
-    if isinstance(subjects, dict):
-        return _rule(subjects, privileges, scope)
-    return sorted(privileges.expand(subjects))
+def _items_or_rule(written: Any, privileges: Resolver, scope: Scope) -> Any:
+    if isinstance(written, dict):
+        return _rule(written, privileges, scope)
+    return sorted(privileges.expand(written))
 
 
 def _rule(rule: Any, privileges: Resolver, scope: Scope) -> dict[str, Any]:

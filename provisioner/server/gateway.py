@@ -75,7 +75,7 @@ class Gateway:
         """
         key = idempotency_key(call.headers) if call.method == "POST" else None
         request = records.fingerprint(call.method, call.path, call.body, call.subject.token)
-        with self.database.turn():
+        with self.database.only_writer():
             change: Change | None = None
             committed = False
             try:
@@ -104,5 +104,5 @@ class Gateway:
     def _seed(self, connection: sa.Connection) -> None:
         if self.store.seed(connection, self.settings.panel, self.settings.catalogue):
             version = self.store.current(connection)
-            state = self.rendering.snapshot(version)
+            state = self.rendering.run_state(version)
             records.add_run(connection, 0, None, subject=None, serial=0, state=state)

@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.after_commit import next_state, with_ids, with_initial_ids
 from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Description, HistoryEntry, LockOwner, Run
+from provisioner.backends.committed_state import committed_state, with_ids, with_initial_ids
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment, Unfit, UpdateRole
 from provisioner.engine.writes import replay as replayed
@@ -140,7 +140,7 @@ class MemoryBackend:
                 self._attempt(write)
             try:
                 kept = [self._storable(write) for write in writes]
-                state = next_state(self._store.state, kept, self._storable_state(after))
+                state = committed_state(self._store.state, kept, self._storable_state(after))
             except Unfit as error:
                 raise _refused("writes-unfit", str(error)) from error
             self._advance(state)
@@ -177,7 +177,7 @@ class MemoryBackend:
         runs = enumerate(list(self._store.runs))
         return tuple(HistoryEntry(number, run) for number, (run, _) in runs)
 
-    def snapshot(self, number: int) -> State:
+    def state_after(self, number: int) -> State:
         """Return a copy of the state after that run."""
         if self._capabilities.history and 0 <= number < len(self._store.runs):
             return _copy(self._store.runs[number][1])

@@ -24,8 +24,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.after_commit import with_ids
 from provisioner.backends.base import Run
+from provisioner.backends.committed_state import with_ids
 from provisioner.backends.file import FileBackend
 from provisioner.engine.writes import CreateRole, replay
 from provisioner.errors import BackendError, StateMoved

@@ -99,7 +99,7 @@ def check_outcome(folder: Path, code: int, old: State, new: State) -> None:
     assert after.base.serial == before.base.serial + 1
     assert before.base.lineage in (None, after.base.lineage)
     assert [entry.number for entry in backend.history()] == list(range(after.base.serial + 1))
-    assert without_ids(backend.snapshot(before.base.serial)) == without_ids(before.state)
+    assert without_ids(backend.state_after(before.base.serial)) == without_ids(before.state)
     assert not temporary_files(folder)
 
 

@@ -51,7 +51,7 @@ def test_a_store_that_was_never_written_has_its_initial_state_to_go_back_to(
     assert [(kept.number, kept.run, kept.has_snapshot) for kept in backend.history()] == [
         (0, None, True)
     ]
-    assert backend.snapshot(0) == backend.read().state
+    assert backend.state_after(0) == backend.read().state
     assert not list(backend._path.parent.iterdir())
 
 
@@ -61,7 +61,7 @@ def test_every_run_leaves_a_full_copy(backend: FileBackend, tmp_path: Path) -> N
         commit(backend, number)
         assert entry(tmp_path, number).read_bytes() == (tmp_path / "state.json").read_bytes()
     assert [kept.run for kept in backend.history()] == [None, run(1), run(2)]
-    assert roles(backend.snapshot(1)) == {"Role 1"}
+    assert roles(backend.state_after(1)) == {"Role 1"}
 
 
 def test_default_roles_keep_one_id_from_before_the_first_run(backend: FileBackend) -> None:
@@ -69,7 +69,7 @@ def test_default_roles_keep_one_id_from_before_the_first_run(backend: FileBacken
     before = backend.read().state.roles["Full Access"]
     assert before.id
     commit(backend, 1)
-    assert backend.snapshot(0).roles["Full Access"] == before
+    assert backend.state_after(0).roles["Full Access"] == before
     assert backend.read().state.roles["Full Access"] == before
 
 
@@ -82,9 +82,9 @@ def test_the_newest_states_are_kept_and_the_initial_one(
     kept = [found.number for found in backend.history()]
     assert kept == [0, *range(4, KEPT + 4)]
     assert len(list(entry(tmp_path, 0).parent.iterdir())) == KEPT + 1
-    assert roles(backend.snapshot(4)) == {f"Role {number}" for number in range(1, 5)}
+    assert roles(backend.state_after(4)) == {f"Role {number}" for number in range(1, 5)}
     with pytest.raises(BackendError, match="after run 3 is not kept"):
-        backend.snapshot(3)
+        backend.state_after(3)
 
 
 @pytest.mark.parametrize("content", [b"", b"{}", None])
@@ -104,7 +104,7 @@ def test_a_damaged_entry_does_not_hide_the_others(
         (3, True),
     ]
     with pytest.raises(StateDamaged, match=r"000002\.json"):
-        backend.snapshot(2)
+        backend.state_after(2)
     commit(backend, 4)
 
 
@@ -117,7 +117,7 @@ def test_an_entry_under_another_number_is_not_believed(
     entry(tmp_path, 1).write_bytes(entry(tmp_path, 2).read_bytes())
     assert [kept.has_snapshot for kept in backend.history()] == [True, False, True]
     with pytest.raises(StateDamaged, match="holds the state after run 2"):
-        backend.snapshot(1)
+        backend.state_after(1)
 
 
 def test_an_entry_of_another_store_is_not_believed(backend: FileBackend, tmp_path: Path) -> None:
@@ -130,7 +130,7 @@ def test_an_entry_of_another_store_is_not_believed(backend: FileBackend, tmp_pat
     entry(tmp_path, 1).write_bytes(foreign.read_bytes())
     assert [kept.has_snapshot for kept in backend.history()] == [True, False, True]
     with pytest.raises(StateDamaged, match="another store"):
-        backend.snapshot(1)
+        backend.state_after(1)
 
 
 def test_an_entry_that_no_state_file_followed_is_ignored(
@@ -143,9 +143,9 @@ def test_an_entry_that_no_state_file_followed_is_ignored(
     (tmp_path / "state.json").write_bytes(held)
     assert [kept.number for kept in backend.history()] == [0, 1]
     with pytest.raises(BackendError, match="after run 2 is not kept"):
-        backend.snapshot(2)
+        backend.state_after(2)
     commit(backend, 3)
-    assert roles(backend.snapshot(2)) == {"Role 1", "Role 3"}
+    assert roles(backend.state_after(2)) == {"Role 1", "Role 3"}
 
 
 def test_a_lost_history_does_not_hinder(backend: FileBackend, tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_lost_history_does_not_hinder(backend: FileBackend, tmp_path: Path) ->
     for path in entry(tmp_path, 0).parent.iterdir():
         path.unlink()
     assert [kept.number for kept in backend.history()] == [0, 1]
-    assert roles(backend.snapshot(1)) == {"Role 1"}
+    assert roles(backend.state_after(1)) == {"Role 1"}
     commit(backend, 2)
     assert [kept.number for kept in backend.history()] == [0, 2]
 
@@ -188,7 +188,7 @@ def test_a_damaged_state_file_is_replaced_from_its_history(
     base = fresh.commit_over_broken(writes, replay(newest.state, writes), run(4))
     assert (base.lineage, base.serial) == (lineage, 4)
     assert fresh.read().base == base
-    assert fresh.read().state == fresh.snapshot(2)
+    assert fresh.read().state == fresh.state_after(2)
     assert (tmp_path / "state.json.broken-4").read_bytes() == half
     commit(fresh, 5)
 
@@ -286,4 +286,4 @@ def test_single_writes_are_runs_of_their_own(backend: FileBackend) -> None:
     assert roles(backend.read().state) == {"One", "Two"}
     assert backend.read().state.recorded == {"roles"}
     assert [kept.number for kept in backend.history()] == [0, 1, 2, 3]
-    assert without_ids(backend.snapshot(0)) == INITIAL
+    assert without_ids(backend.state_after(0)) == INITIAL

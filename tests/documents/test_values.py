@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 
 from provisioner import catalogue
-from provisioner.backends.after_commit import with_initial_ids
 from provisioner.backends.base import Run
+from provisioner.backends.committed_state import with_initial_ids
 from provisioner.backends.http.gateway.changesets import changeset_of
 from provisioner.documents.gateway import encode, shapes
 from provisioner.documents.gateway.decode import (

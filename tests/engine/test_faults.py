@@ -89,10 +89,10 @@ def check_remembered(outcome: Outcome, backend: MemoryBackend) -> None:
     total = made + len(outcome.failed) + len(outcome.not_tried)
     told = [f"broken off after {made} of {total} writes: a test"] if made else []
     assert [entry.run.summary for entry in entries if entry.run] == told
-    state, start = backend.read().state, backend.snapshot(0)
+    state, start = backend.read().state, backend.state_after(0)
     assert (state.recorded, state.policies) == (start.recorded, start.policies)
     if made:
-        assert backend.snapshot(entries[-1].number) == state
+        assert backend.state_after(entries[-1].number) == state
 
 
 def check_stale_afterwards(it: World, outcome: Outcome, backend: MemoryBackend) -> None:

@@ -118,7 +118,7 @@ def assert_whole_or_refused(url: str, path: str, document: Any) -> None:
     backend: Any = opened(url)
     asked: dict[str, Callable[[], Any]] = {
         "/state": lambda: backend.read().state,
-        "/runs/1/state": lambda: backend.snapshot(1),
+        "/runs/1/state": lambda: backend.state_after(1),
         "/runs": backend.history,
         "/capabilities": backend.describe,
         "/whoami": backend.whoami,
@@ -153,7 +153,7 @@ def test_the_state_of_another_run_is_not_what_was_asked_for(
         backend = opened(server.url)
         backend.read()
         with pytest.raises(BackendError, match=rf"/runs/0/state: {member}: "):
-            backend.snapshot(0)
+            backend.state_after(0)
 
 
 @pytest.mark.parametrize("kind", ["inline", "apart"])

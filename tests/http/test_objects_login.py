@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner.backends.http.objects.backend import ObjectBackend
-from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.objects.calls import AuthorizedClient
 from provisioner.backends.http.profile.definition import Call, Login
 from provisioner.backends.http.profile.expressions import compiled
 from provisioner.backends.http.profile.loading import load_profile
@@ -173,7 +173,7 @@ def test_without_login_nothing_is_sent_along(tmp_path: Path) -> None:
 def test_a_change_that_may_have_happened_stays_so_over_a_second_login(again: str) -> None:
     """Lost, then a 401 at the repetition, then a refusal that its own effect may have caused."""
     client = SentTwice(again)
-    session = Session(client, Login(Call("POST", "/login"), compiled("token")))  # type: ignore[arg-type]
+    session = AuthorizedClient(client, Login(Call("POST", "/login"), compiled("token")))  # type: ignore[arg-type]
     change = Request("PUT", "/roles/1", repeatable=True)
     if again == "answered":
         reply = session.send(change)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.objects.calls import AuthorizedClient
 from provisioner.backends.http.objects.lists.links import MOST, next_link
 from provisioner.backends.http.objects.lists.paging import Item, Lists
 from provisioner.backends.http.profile.definition import Call, Listing, Paging
@@ -29,7 +29,7 @@ BY_LINK = Paging("link")
 def read(server: JsonServer, paging: Paging, *, base: str = "", pages: int = 50) -> list[int]:
     """Read the list; return the ids of its items."""
     listing = Listing(Call("GET", "/things", (("kind", "a b"),)), paging, compiled("items"))
-    lists = Lists(Session(server.client(), None), server.url + base, pages)
+    lists = Lists(AuthorizedClient(server.client(), None), server.url + base, pages)
 
     def identity(item: Item) -> int:
         id: int = item.value["id"]
@@ -381,7 +381,7 @@ def test_a_link_never_leads_elsewhere(base: str, link: str, message: str) -> Non
     """The token would go along."""
     headers = {"Link": f'<{link}>; rel="next"'}
     with JsonServer(lambda _: Answer(200, {"items": []}, headers)) as server:
-        session = Session(server.client(), None)
+        session = AuthorizedClient(server.client(), None)
         lists = Lists(session, server.url + base, 50)
         listing = Listing(Call("GET", "/things"), BY_LINK, compiled("items"))
         with pytest.raises(BackendError, match=message):

@@ -144,14 +144,14 @@ def audit_without_no_ops_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def snapshot_before_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    sound = rendering.Rendering.snapshot
+    sound = rendering.Rendering.run_state
     last: list[Any] = []
 
-    def snapshot(self: Any, version: Any) -> bytes:
+    def run_state(self: Any, version: Any) -> bytes:
         last.append(version)
         return sound(self, last[max(0, len(last) - 2)])
 
-    monkeypatch.setattr(rendering.Rendering, "snapshot", snapshot)
+    monkeypatch.setattr(rendering.Rendering, "run_state", run_state)
 
 
 @pytest.mark.parametrize(

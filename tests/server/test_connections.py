@@ -308,7 +308,7 @@ def test_large_bodies_come_one_after_the_other(open_gateway: Callable[..., Clien
     gateway = open_gateway(large=1000, threads=2, patience=1.0)
     wide = new_role(description="d" * 1000)
     with ThreadPoolExecutor(1) as thread:
-        with gateway.app.state.gateway.database.turn():
+        with gateway.app.state.gateway.database.only_writer():
             first = thread.submit(lambda: gateway.with_token(WRITER).post("/roles", wide))
             second = gateway.post("/roles", new_role(description="e" * 1000))
             assert problem(second) == (503, "unavailable")
@@ -319,7 +319,7 @@ def test_large_bodies_come_one_after_the_other(open_gateway: Callable[..., Clien
 def test_those_who_wait_to_write_keep_nobody_from_reading(open_gateway: Callable[..., Client]):
     gateway = open_gateway(threads=2)
     with ThreadPoolExecutor(6) as threads:
-        with gateway.app.state.gateway.database.turn():
+        with gateway.app.state.gateway.database.only_writer():
             waiting = [threads.submit(gateway.with_token(WRITER).role) for _ in range(6)]
             for _ in range(20):
                 assert gateway.get("/state").status_code == 200

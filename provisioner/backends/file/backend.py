@@ -11,9 +11,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.after_commit import next_state, with_ids, with_initial_ids
 from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Description, HistoryEntry, Run
+from provisioner.backends.committed_state import committed_state, with_ids, with_initial_ids
 from provisioner.backends.file import damage, document, store
 from provisioner.backends.file.history import History
 from provisioner.backends.file.lock import CourtesyLock, exclusive
@@ -118,7 +118,7 @@ class FileBackend:
             return self._history.entries() if self._was_written() else (HistoryEntry(0, None),)
         return self._history.entries_of(current)
 
-    def snapshot(self, number: int) -> State:
+    def state_after(self, number: int) -> State:
         """Return the state after that run, from the history or, for the latest, the file."""
         try:
             current = self._current()
@@ -229,7 +229,7 @@ class FileBackend:
 
     def _carried_out(self, state: State, writes: tuple[Write, ...], after: State) -> State:
         try:
-            return next_state(state, writes, after)
+            return committed_state(state, writes, after)
         except Unfit as error:
             message = f"the writes do not fit {self._shown}: {error}; {_UNCHANGED}"
             raise BackendError(Diagnostic("writes-unfit", message, self._shown)) from error

@@ -75,7 +75,7 @@ def rollback(
     backend = _over_broken(session.backend) if replace_broken else session.backend
     snapshot = backend.read()
     number = _number(run, backend)
-    then = backend.snapshot(number)
+    then = backend.state_after(number)
     catalogue = session.catalogue_for(snapshot)
     grounds = grounds_of(session, (), guards, snapshot, catalogue)
     sources, unread = _sources(session, catalogue)
@@ -207,7 +207,9 @@ def _dates(
     if not said or said[-1].run is None:
         return found
     if said[-1].number != number:
-        names = {c: name for name, c in names_in(then, backend.snapshot(said[-1].number)).items()}
+        names = {
+            c: name for name, c in names_in(then, backend.state_after(said[-1].number)).items()
+        }
     else:
         names = {}
     for end in said[-1].run.until or ():

@@ -51,7 +51,7 @@ class Database:
         self.is_sqlite = url.get_backend_name() == "sqlite"
         self.shown = _shown(url)
         self._patience = patience
-        self._turn = threading.RLock()
+        self._write_lock = threading.RLock()
         if self.is_sqlite:
             arguments: dict[str, Any] = {"timeout": patience, "isolation_level": None}
         else:
@@ -92,7 +92,7 @@ class Database:
                 yield connection
 
     @contextmanager
-    def turn(self) -> Iterator[None]:
+    def only_writer(self) -> Iterator[None]:
         """Be the only thread of this process that writes.
 
         A queue within the process is fair and cheap; between processes the database's lock holds.
@@ -100,12 +100,12 @@ class Database:
         Raises:
             Busy: Another thread took too long.
         """
-        if not self._turn.acquire(timeout=self._patience):
+        if not self._write_lock.acquire(timeout=self._patience):
             raise Busy
         try:
             yield
         finally:
-            self._turn.release()
+            self._write_lock.release()
 
     @contextmanager
     def writing(self) -> Iterator[sa.Connection]:
@@ -115,7 +115,7 @@ class Database:
             Busy: Another thread took too long.
             CommitFailed: The block is done, but whether it is committed is not known.
         """
-        with self.turn(), self.engine.connect() as connection:
+        with self.only_writer(), self.engine.connect() as connection:
             connection.execution_options(writing=True)
             transaction = connection.begin()
             try:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import sqlalchemy as sa
 
 from provisioner import strict_json
-from provisioner.backends.after_commit import with_initial_ids
+from provisioner.backends.committed_state import with_initial_ids
 from provisioner.diagnostics import Diagnostic
 from provisioner.documents.gateway.shapes import valid
 from provisioner.engine.writes import Working

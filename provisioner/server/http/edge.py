@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from provisioner.server.http.limits import Kind, Places
+    from provisioner.server.http.limits import Asker, Places
     from provisioner.server.http.tokens import Tokens
 
 TRACE: Final = "provisioner.trace"
@@ -107,7 +107,7 @@ class Edge:
             )
 
 
-def _kind(path: str, *, is_known: bool) -> Kind:
+def _kind(path: str, *, is_known: bool) -> Asker:
     if path in _HEALTH:
         return "health"
     return "known" if is_known else "stranger"

@@ -13,7 +13,7 @@ from provisioner.server.http.problems import unavailable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-Kind = Literal["known", "stranger", "health"]
+Asker = Literal["known", "stranger", "health"]
 STRANGERS: Final = 16
 _HEALTH: Final = 64
 
@@ -22,11 +22,11 @@ class Places:
     """The requests under way. ``known`` is the most of those who have a token."""
 
     def __init__(self, known: int) -> None:
-        self._most: dict[Kind, int] = {"known": known, "stranger": STRANGERS, "health": _HEALTH}
-        self._taken: dict[Kind, int] = dict.fromkeys(self._most, 0)
+        self._most: dict[Asker, int] = {"known": known, "stranger": STRANGERS, "health": _HEALTH}
+        self._taken: dict[Asker, int] = dict.fromkeys(self._most, 0)
 
     @contextmanager
-    def one(self, kind: Kind) -> Iterator[None]:
+    def one(self, kind: Asker) -> Iterator[None]:
         """Have a place for the block.
 
         Raises:

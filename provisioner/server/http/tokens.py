@@ -78,8 +78,8 @@ class Tokens:
             self._given[known] = Subject(known, login, may_write=True)
         self._read = _Read((), {})
         if file is not None:
-            stamp = _stamp(file)
-            self._read = _Read(stamp, _subjects(file))
+            stamp = _file_version(file)
+            self._read = _Read(stamp, _read_subjects(file))
 
     def __len__(self) -> int:
         return len(self._given) + len(self._read.subjects)
@@ -94,14 +94,14 @@ class Tokens:
         """Read the file again if it changed. A broken one keeps the former tokens."""
         if self._file is None:
             return
-        stamp = _stamp(self._file)
+        stamp = _file_version(self._file)
         if stamp == self._read.stamp:
             return
         with self._guard:
             if stamp == self._read.stamp:
                 return
             try:
-                self._read = _Read(stamp, _subjects(self._file))
+                self._read = _Read(stamp, _read_subjects(self._file))
             except InvalidInput as error:
                 told = "; ".join(f"{d.place}: {d.message}" for d in error.diagnostics)
                 _log.error("the token file is broken, the former tokens stay: %s", told)
@@ -173,7 +173,7 @@ def _require_login(login: str) -> None:
         raise InvalidInput(Diagnostic("bad-login", what, None, problem[1]))
 
 
-def _stamp(file: Path) -> tuple[int, ...]:
+def _file_version(file: Path) -> tuple[int, ...]:
     """What changes when a file does; empty where there is none."""
     try:
         found = file.stat()
@@ -182,7 +182,7 @@ def _stamp(file: Path) -> tuple[int, ...]:
     return (found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)
 
 
-def _subjects(file: Path) -> dict[str, Subject]:
+def _read_subjects(file: Path) -> dict[str, Subject]:
     try:
         with open(file, "rb", opener=_open_to_read) as opened:
             return _parsed(opened.read(_LARGEST + 1), file)

@@ -125,7 +125,7 @@ class Rendering:
             tail = self._body[1]
         return b"%s,%s" % (self.state_head(version, subject).encode(), tail)
 
-    def snapshot(self, version: Version) -> bytes:
+    def run_state(self, version: Version) -> bytes:
         """What is kept of a version for later: the reply for a run's state without the number."""
         recorded = recording_document(version.state.recorded, version.state.policies)
         head = encode({"lineage": version.lineage, **recorded})[:-1]

@@ -77,7 +77,7 @@ class Change:
             document["run"],
             subject=self.subject.login,
             serial=self.after.serial,
-            state=self.rendering.snapshot(self.after),
+            state=self.rendering.run_state(self.after),
         )
         return number
 

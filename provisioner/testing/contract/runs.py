@@ -83,8 +83,8 @@ class RunContract(Setting):
         assert [entry.number for entry in entries] == list(range(len(entries)))
         assert entries[0].run is None
         assert [entry.run for entry in entries[-2:]] == [run(1), run(2)]
-        assert without_ids(store.snapshot(0)) == without_ids(initial)
-        assert [store.snapshot(entry.number) for entry in entries[-2:]] == states
+        assert without_ids(store.state_after(0)) == without_ids(initial)
+        assert [store.state_after(entry.number) for entry in entries[-2:]] == states
 
     def test_history_gives_back_the_end_dates_of_each_run(self, backend: Factory) -> None:
         """As they were recorded; "nothing ends" is something else than "nothing was said"."""
@@ -105,4 +105,4 @@ class RunContract(Setting):
         store = backend()
         self.need(store, "history")
         with pytest.raises(BackendError):
-            store.snapshot(len(store.history()))
+            store.state_after(len(store.history()))

@@ -16,7 +16,7 @@ from provisioner.backends.base import Description
 from provisioner.backends.http.gateway.changesets import changeset_of
 from provisioner.backends.http.gateway.health import examine_gateway
 from provisioner.backends.http.transport.messages import Request
-from provisioner.backends.http.transport.redaction import discreet
+from provisioner.backends.http.transport.redaction import redacted
 from provisioner.backends.http.transport.refusals import refusal, require_whole
 from provisioner.diagnostics import Diagnostic
 from provisioner.documents.gateway import shapes
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.backend import ObjectBackend
     from provisioner.backends.http.transport.client import Client
     from provisioner.backends.http.transport.messages import Reply
-    from provisioner.backends.http.transport.redaction import Discretion
+    from provisioner.backends.http.transport.redaction import Redaction
     from provisioner.backends.http.transport.settings import HttpSettings
     from provisioner.engine.writes import Write
     from provisioner.model import Kind, State
@@ -71,17 +71,17 @@ class GatewayBackend:
         self._etags: dict[str | None, str] = {}
 
     @property
-    def discretion(self) -> Discretion:
+    def redaction(self) -> Redaction:
         """What takes the target's secrets out of messages."""
-        return self._client.discretion
+        return self._client.redaction
 
-    @discreet
+    @redacted
     def describe(self) -> Description:
         """Say what this is; asks the gateway what it can do, unless it has told already."""
         capabilities = capabilities_of(self._capabilities(), atomic=self._commits())
         return Description("http", self._settings.url, capabilities, self._settings.threads)
 
-    @discreet
+    @redacted
     def read(self) -> Snapshot:
         """Read everything, in one request where the gateway offers that."""
         if self._told is not None and not self._told["state"]:
@@ -115,7 +115,7 @@ class GatewayBackend:
         """Hold nothing: the gateway compares versions, which is what serialises two applies."""
         return nullcontext()
 
-    @discreet
+    @redacted
     def commit(self, base: Base, writes: tuple[Write, ...], after: State, run: Run) -> Base:
         """Send everything as one changeset, bound to the version that was read.
 
@@ -152,12 +152,12 @@ class GatewayBackend:
         self._etags[made.digest] = new
         return made
 
-    @discreet
+    @redacted
     def write(self, write: Write) -> None:
         """Carry out one write on its object."""
         self._objects().write(write)
 
-    @discreet
+    @redacted
     def record(
         self, run: Run, recorded: frozenset[Kind], policies: tuple[Mapping[str, Any], ...]
     ) -> None:
@@ -169,7 +169,7 @@ class GatewayBackend:
             reply = self._client.send(Request("POST", "/runs", body=body, key=str(uuid4())))
             self._document(reply, "Recorded", "record the run")
 
-    @discreet
+    @redacted
     def history(self) -> tuple[HistoryEntry, ...]:
         """Return the runs, oldest first; none where the gateway keeps none."""
         if not self._capabilities()["history"]:
@@ -182,8 +182,8 @@ class GatewayBackend:
                 self._fail(reply, "the body", str(error))
         return tuple(found)
 
-    @discreet
-    def snapshot(self, number: int) -> State:
+    @redacted
+    def state_after(self, number: int) -> State:
         """Return the state after that run, as the gateway kept it."""
         reply = self._client.send(Request("GET", f"/runs/{number}/state"))
         if reply.status == 404:
@@ -217,14 +217,14 @@ class GatewayBackend:
         """Look at the connection, the gateway and the token's rights."""
         return examine_gateway(self, self._settings)
 
-    @discreet
+    @redacted
     def whoami(self) -> Mapping[str, Any]:
         """Return the login (or None) and the scopes of the token."""
         reply = self._client.send(Request("GET", "/whoami"))
         document: Mapping[str, Any] = self._document(reply, "Subject", "ask who the token is for")
         return document
 
-    @discreet
+    @redacted
     def about(self) -> Mapping[str, Any]:
         """Return the contract version, the panel, the product and its capabilities."""
         reply = self._client.send(Request("GET", "/capabilities"))
@@ -280,7 +280,7 @@ class GatewayBackend:
             self._require_ours(reply, document)
         if not shapes.valid(shape, document):
             for found in shapes.violations(shape, document):
-                why = self.discretion.message(found.message)[:200]
+                why = self.redaction.message(found.message)[:200]
                 self._fail(reply, found.json_path.removeprefix("$."), why)
             self._fail(reply, "the body", "some text in it has no JSON form")
         return document

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from provisioner.backends.adapter import ObjectAdapter
 from provisioner.backends.base import Description
-from provisioner.backends.http.objects.calls import Session
+from provisioner.backends.http.objects.calls import AuthorizedClient
 from provisioner.backends.http.objects.health import examine_api
 from provisioner.backends.http.objects.lists.paging import MOST_PAGES, Lists
-from provisioner.backends.http.objects.reading.everything import read_panel
-from provisioner.backends.http.objects.reading.identities import Known, held_of
-from provisioner.backends.http.objects.reading.single import Reader
-from provisioner.backends.http.objects.writing.lookup import Foresight
-from provisioner.backends.http.objects.writing.write import Writer
-from provisioner.backends.http.transport.redaction import discreet
+from provisioner.backends.http.objects.reading.identities import KnownObjects, objects_of
+from provisioner.backends.http.objects.reading.object_reader import ObjectReader
+from provisioner.backends.http.objects.reading.whole_panel import read_whole_panel
+from provisioner.backends.http.objects.writing.foresight import Foresight
+from provisioner.backends.http.objects.writing.object_writer import ObjectWriter
+from provisioner.backends.http.transport.redaction import redacted
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Check
     from provisioner.backends.http.profile.definition import Login, Profile
     from provisioner.backends.http.transport.client import Client
-    from provisioner.backends.http.transport.redaction import Discretion
+    from provisioner.backends.http.transport.redaction import Redaction
     from provisioner.backends.http.transport.settings import HttpSettings
     from provisioner.engine.writes import Write
     from provisioner.model import Place, Snapshot, State
@@ -53,13 +53,13 @@ class ObjectBackend(ObjectAdapter):
         self._client = client
         self._profile = profile
         self._settings = settings
-        self._known = Known()
+        self._known = KnownObjects()
         login, credentials = _login(profile, settings, place)
         self._subject = credentials.get("username")
-        session = Session(client, login, credentials)
-        lists = Lists(session, settings.url, most_pages)
-        self._reader = Reader(lists, profile, self._known)
-        self._writer = Writer(self._reader, self.read)
+        authorized = AuthorizedClient(client, login, credentials)
+        lists = Lists(authorized, settings.url, most_pages)
+        self._reader = ObjectReader(lists, profile, self._known)
+        self._writer = ObjectWriter(self._reader, self.read)
         self._foresight = Foresight(self._reader)
 
     @property
@@ -68,23 +68,23 @@ class ObjectBackend(ObjectAdapter):
         return self._profile.contract == "gateway"
 
     @property
-    def discretion(self) -> Discretion:
+    def redaction(self) -> Redaction:
         """What takes the target's secrets out of messages."""
-        return self._client.discretion
+        return self._client.redaction
 
     def describe(self) -> Description:
         """Say what this is; the profile tells it, so nothing is asked."""
         capabilities = self._profile.capabilities()
         return Description("http", self._settings.url, capabilities, self._settings.threads)
 
-    @discreet
+    @redacted
     def read(self) -> Snapshot:
         """Read everything.
 
         Raises:
             BackendError: Something could not be read whole, or is not what the profile says.
         """
-        panel = read_panel(self._reader, self._settings.concurrency)
+        panel = read_whole_panel(self._reader, self._settings.concurrency)
         self._known.learn(panel.roles, panel.users)
         users = self._profile.users
         found = panel.snapshot(self._settings.url, closed=users is not None and users.closed)
@@ -95,14 +95,14 @@ class ObjectBackend(ObjectAdapter):
         self, state: State, role_etags: Mapping[str, str], user_etags: Mapping[str, str]
     ) -> None:
         """Take in what another way of reading has shown; ETags are by role id and folded login."""
-        self._known.learn(*held_of(state, role_etags, user_etags))
+        self._known.learn(*objects_of(state, role_etags, user_etags))
 
-    @discreet
+    @redacted
     def write(self, write: Write) -> None:
         """Carry out one write on its object; see the protocol for what it promises."""
         self._writer.write(write)
 
-    @discreet
+    @redacted
     def foresee(self, writes: tuple[Write, ...]) -> tuple[Diagnostic, ...]:
         """Say what the API lacks of what these writes will need; see the protocol."""
         return tuple(self._foresight.of(writes))

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 UNAUTHORIZED: Final = 401
 
 
-class Session:
+class AuthorizedClient:
     """One client, and the token that a profile's login gives.
 
     ``credentials`` fill the placeholders of the login: username and password. Any number of threads
-    may use a session at a time.
+    may use it at a time.
     """
 
     def __init__(

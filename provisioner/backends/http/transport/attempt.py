@@ -18,7 +18,7 @@ from urllib3.util import Timeout
 
 from provisioner import strict_json
 from provisioner.backends.http.transport.deadlines import POOLS, TIME, Sockets
-from provisioner.backends.http.transport.redaction import Discretion
+from provisioner.backends.http.transport.redaction import Redaction
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
@@ -70,15 +70,15 @@ class Failed(Exception):
         self.remedy = remedy
 
 
-class Exchange:
+class Connections:
     """Sends requests over connections that are kept open. Many threads may use it at a time."""
 
     def __init__(self, settings: HttpSettings) -> None:
         self._settings = settings
-        self.discretion = Discretion(settings)
+        self.redaction = Redaction(settings)
         self._sockets = Sockets()
         login = _proxy_login(settings)
-        self.discretion.learn_sent(login)
+        self.redaction.learn_sent(login)
         self._pools = _pools(settings, login)
         # All requests go to one place, so the pool of its connections is looked up once.
         self._pool = self._pools.connection_from_url(settings.url)
@@ -96,7 +96,7 @@ class Exchange:
             Failed: It did not work out.
         """
         settings = self._settings
-        self.discretion.learn_sent(headers)
+        self.redaction.learn_sent(headers)
         TIME.begin(end, settings.read_timeout, self._sockets, has_body=body is not None)
         connect = min(settings.connect_timeout, max(end - time.monotonic(), 0.001))
         try:
@@ -120,7 +120,7 @@ class Exchange:
         except (exceptions.HTTPError, OSError, ValueError) as error:
             # ValueError: urllib3 reads sizes of chunks that are none, such as -5.
             self._explain(error)
-        return _parsed(reply.status, reply.headers, data, method, self.discretion)
+        return _parsed(reply.status, reply.headers, data, method, self.redaction)
 
     def close(self) -> None:
         """Close all connections, those in use as well: what waits for an answer gets none."""
@@ -128,7 +128,7 @@ class Exchange:
         self._pools.clear()
 
     def _explain(self, error: Exception) -> NoReturn:
-        """Turn what went wrong on the way into a failure that people understand."""
+        """Slot what went wrong on the way into a failure that people understand."""
         cause = _root(error)
         proxied = isinstance(error, exceptions.ProxyError)
         if _is_about_ours(cause):
@@ -232,7 +232,7 @@ def _received(reply: urllib3.BaseHTTPResponse, most: int) -> bytes:
 
 
 def _parsed(
-    status: int, headers: Mapping[str, str], data: bytes, method: str, discretion: Discretion
+    status: int, headers: Mapping[str, str], data: bytes, method: str, redaction: Redaction
 ) -> Raw:
     """Read the body as JSON. Only a good reply must have one; what refuses may say it in prose.
 
@@ -245,17 +245,17 @@ def _parsed(
         return Raw(status, headers, None)
     if not _is_json(headers):
         if is_good:
-            kind = on_one_line(discretion.message(_kind(headers))) or "no type"
-            raise Failed(f"the reply is not JSON ({kind}: {_start(data, discretion)})", "lost")
-        return Raw(status, headers, _start(data, discretion))
+            kind = on_one_line(redaction.message(_kind(headers))) or "no type"
+            raise Failed(f"the reply is not JSON ({kind}: {_start(data, redaction)})", "lost")
+        return Raw(status, headers, _start(data, redaction))
     try:
         document = strict_json.parse(data, _REPLY)
-        return Raw(status, headers, document if is_good else discretion.cleaned(document))
+        return Raw(status, headers, document if is_good else redaction.cleaned(document))
     except strict_json.Unsound as error:
         if is_good:
-            why = on_one_line(discretion.message(str(error)))
+            why = on_one_line(redaction.message(str(error)))
             raise Failed(f"the reply is not JSON: {why}", "lost") from error
-        return Raw(status, headers, _start(data, discretion))
+        return Raw(status, headers, _start(data, redaction))
 
 
 def _kind(headers: Mapping[str, str]) -> str:
@@ -304,11 +304,11 @@ def _shown(error: BaseException) -> str:
     return on_one_line(text) or type(error).__name__
 
 
-def _start(data: bytes, discretion: Discretion) -> str:
+def _start(data: bytes, redaction: Redaction) -> str:
     """The beginning of a text from a server, on one line, for a message."""
     # Pages of HTML may write any character as a number.
     text = unescape(data[:_LOOKED_THROUGH].decode("utf-8", "replace"))
-    return on_one_line(discretion.cleaned(text)[: 4 * _SHOWN])
+    return on_one_line(redaction.cleaned(text)[: 4 * _SHOWN])
 
 
 def on_one_line(text: str) -> str:

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from provisioner import __version__
-from provisioner.backends.http.transport.attempt import Exchange, Failed, Raw, on_one_line
+from provisioner.backends.http.transport.attempt import Connections, Failed, Raw, on_one_line
 from provisioner.backends.http.transport.backoff import asked_for, backoff
 from provisioner.backends.http.transport.messages import SAFE, LostReply, NotSent, Reply
-from provisioner.backends.http.transport.queue import Turns
 from provisioner.backends.http.transport.refusals import refusal
+from provisioner.backends.http.transport.send_queue import SendQueue
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
 from provisioner.trust.addresses import leads_below
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provisioner.backends.http.transport.messages import Request
-    from provisioner.backends.http.transport.redaction import Discretion
+    from provisioner.backends.http.transport.redaction import Redaction
     from provisioner.backends.http.transport.settings import HttpSettings
 
 _REFUSED: Final = 429
@@ -49,13 +49,13 @@ class Client:
         *,
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], object] | None = None,
-        exchange: Exchange | None = None,
+        connections: Connections | None = None,
     ) -> None:
         closed = threading.Event()
         wait = sleep or closed.wait
-        turns = Turns(settings.concurrency, clock, wait)
-        exchange = exchange or Exchange(settings)
-        self._means = _Means(settings, exchange, clock, wait, closed, turns)
+        queue = SendQueue(settings.concurrency, clock, wait)
+        connections = connections or Connections(settings)
+        self._means = _Means(settings, connections, clock, wait, closed, queue)
 
     def url(self, path: str, query: tuple[tuple[str, str], ...] = ()) -> str:
         """Return the address of a resource."""
@@ -84,29 +84,29 @@ class Client:
         return _Sending(self._means, request, url).run()
 
     @property
-    def discretion(self) -> Discretion:
+    def redaction(self) -> Redaction:
         """What takes the target's secrets out of messages."""
-        return self._means.exchange.discretion
+        return self._means.connections.redaction
 
     def close(self) -> None:
         """Close all connections; who waits to repeat a request gives up."""
         self._means.closed.set()
-        self._means.exchange.close()
+        self._means.connections.close()
 
 
 @dataclass(frozen=True, slots=True)
 class _Means:
     """What a client sends requests with.
 
-    ``sleep`` wakes up early once it is ``closed``; ``turns`` says who sends when.
+    ``sleep`` wakes up early once it is ``closed``; ``queue`` says who sends when.
     """
 
     settings: HttpSettings
-    exchange: Exchange
+    connections: Connections
     clock: Callable[[], float]
     sleep: Callable[[float], object]
     closed: threading.Event
-    turns: Turns
+    queue: SendQueue
 
 
 class _Sending:
@@ -150,20 +150,20 @@ class _Sending:
                 self.may_have_happened = True
                 self.fail(self.refused(raw), None)
             else:
-                self.means.turns.answered()
+                self.means.queue.answered()
                 headers, repeated = raw.headers, self.may_have_happened
                 return Reply(self.url, raw.status, headers, raw.body, perhaps_repeated=repeated)
 
     def attempt(self) -> Raw:
         headers = self.headers()
-        with self.means.turns.taking() as turn:
+        with self.means.queue.taking() as slot:
             # Who was refused is held back by this answer; the others by what others were told.
-            self.end += turn.queued + (0.0 if self.too_much else turn.held_back)
-            self.turn = turn
+            self.end += slot.queued + (0.0 if self.too_much else slot.held_back)
+            self.slot = slot
             left = max(self.end - self.means.clock(), 0.0)
             # Sockets know the machine's own clock only, even where a test turns the one above.
             end = time.monotonic() + min(self.settings.reply_timeout, left)
-            return self.means.exchange.attempt(
+            return self.means.connections.attempt(
                 self.request.method, self.url, headers, self.body, end
             )
 
@@ -217,7 +217,7 @@ class _Sending:
         wait = backoff(self.too_much) if asked is None else asked + backoff(1)
         again = self.too_much < MOST_REFUSALS
         self.require_time(wait, self.refused(raw), None, asked, again=again)
-        self.means.turns.refused(self.turn, wait)  # nobody's next turn is before that
+        self.means.queue.refused(self.slot, wait)  # nobody's next turn is before that
         self.attempts -= 1
 
     def redirect(self, raw: Raw) -> None:
@@ -226,7 +226,7 @@ class _Sending:
             target = urljoin(self.url, location) if location else ""
         except ValueError:
             target = ""
-        found = self.means.exchange.discretion.message(target or location)
+        found = self.means.connections.redaction.message(target or location)
         shown = on_one_line(found) or "nowhere"
         self.redirects += 1
         if self.request.method not in SAFE:
@@ -254,7 +254,7 @@ class _Sending:
 
     def fail(self, why: str, remedy: str | None) -> NoReturn:
         times = f" (after {self.attempts} attempts)" if self.attempts > 1 else ""
-        message = self.means.exchange.discretion.message(
+        message = self.means.connections.redaction.message(
             f"{self.request.method} {self.url}: {why}{times}"
         )
         found = Diagnostic("no-answer", message, None, remedy)

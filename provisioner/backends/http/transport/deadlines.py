@@ -82,7 +82,7 @@ class Time(threading.local):
 TIME = Time()
 
 
-class _Reader(io.RawIOBase):
+class _SocketStream(io.RawIOBase):
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
         self._raw = sock.makefile("rb", buffering=0)
@@ -118,7 +118,7 @@ class _Socket:
         return getattr(self._socket, name)
 
     def makefile(self, *_: Any, **__: Any) -> io.BufferedReader:
-        return io.BufferedReader(_Reader(self._socket))
+        return io.BufferedReader(_SocketStream(self._socket))
 
     def sendall(self, data: Any) -> None:
         if TIME.has_body:

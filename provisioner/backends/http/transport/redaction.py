@@ -31,7 +31,7 @@ _SHORTEST_SAID: Final = 4
 _SHORTEST: Final = 8
 
 
-class Discretion:
+class Redaction:
     """Knows the secrets of one target. Any number of threads may use it."""
 
     def __init__(self, settings: HttpSettings) -> None:
@@ -74,15 +74,15 @@ class Discretion:
         return text
 
 
-class _Discreet(Protocol):
+class _Redacting(Protocol):
     @property
-    def discretion(self) -> Discretion: ...
+    def redaction(self) -> Redaction: ...
 
 
-_Self = TypeVar("_Self", bound=_Discreet)
+_Self = TypeVar("_Self", bound=_Redacting)
 
 
-def discreet(
+def redacted(
     method: Callable[Concatenate[_Self, _Given], _Result],
 ) -> Callable[Concatenate[_Self, _Given], _Result]:
     """Make the errors that come out of a method tell no secrets."""
@@ -92,7 +92,7 @@ def discreet(
         try:
             return method(self, *args, **kwargs)
         except ProvisionerError as error:
-            cleaned = error.with_messages(self.discretion.message)
+            cleaned = error.with_messages(self.redaction.message)
             if cleaned.diagnostics == error.diagnostics:
                 raise
         # Outside, so that the chain of errors does not tell it either.

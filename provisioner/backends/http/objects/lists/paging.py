@@ -27,7 +27,7 @@ from provisioner.errors import BackendError
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Iterator, Mapping
 
-    from provisioner.backends.http.objects.calls import Session
+    from provisioner.backends.http.objects.calls import AuthorizedClient
     from provisioner.backends.http.profile.definition import Listing
     from provisioner.backends.http.profile.expressions import Expression
     from provisioner.backends.http.transport.messages import Reply, Request
@@ -95,7 +95,7 @@ class Listed:
 class Lists:
     """Reads lists from the API below a base URL."""
 
-    session: Session
+    client: AuthorizedClient
     url: str
     most_pages: int = MOST_PAGES
 
@@ -128,7 +128,7 @@ class Lists:
 
     def first(self, listing: Listing, values: Mapping[str, object]) -> Reply:
         """Return the answer to the first request for a list, whatever its status."""
-        return self.session.send(_Pages(self, listing, "", values).first())
+        return self.client.send(_Pages(self, listing, "", values).first())
 
     def _once(
         self,
@@ -195,7 +195,7 @@ class _Pages:
         """Yield the items of each page, after looking at what the page says of the whole list."""
         request = self.first()
         for number in range(self.lists.most_pages):
-            reply = self.lists.session.send(request)
+            reply = self.lists.client.send(request)
             if reply.status == NOT_FOUND and number == 0 and self.values:
                 raise Gone(refusal(reply, self.what))
             require_whole(reply, self.what)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.lists.paging import Listed
 
 
-class Roll:
+class RoleList:
     """Reads a list with ``read``. Many threads may ask for it, and change what it lists."""
 
     def __init__(self, read: Callable[[], Listed]) -> None:

@@ -22,7 +22,7 @@ _NONE: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRole:
+class ApiRole:
     """A role. ``id`` is as the API writes it; ``privileges`` are names, ``includes`` keys."""
 
     id: Id
@@ -41,7 +41,7 @@ class HeldRole:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldUser:
+class ApiUser:
     """A user, and the keys of the roles that they hold."""
 
     id: Id
@@ -60,12 +60,12 @@ class HeldUser:
         return self.login.casefold()
 
 
-def role_of(item: Item, part: RolesPart) -> tuple[HeldRole, list[Id] | None, list[Id] | None]:
+def role_of(item: Item, part: RolesPart) -> tuple[ApiRole, list[Id] | None, list[Id] | None]:
     """Return a role, and what it says of its privileges and includes, as written.
 
     The references are None where the role does not hold them.
     """
-    role = HeldRole(
+    role = ApiRole(
         identity(item, part.id),
         text(item, part.name, "a name"),
         _description(item, part.description),
@@ -78,11 +78,11 @@ def role_of(item: Item, part: RolesPart) -> tuple[HeldRole, list[Id] | None, lis
     return role, granted, includes
 
 
-def user_of(item: Item, part: UsersPart) -> tuple[HeldUser, list[Id]]:
+def user_of(item: Item, part: UsersPart) -> tuple[ApiUser, list[Id]]:
     """Return a user without roles, and what the item says of the roles, as written."""
     login = text(item, part.login, "a login")
     id = identity(item, part.id) if part.id else login
-    return HeldUser(id, login, etag=_etag(item, part.etag)), references(item, part.roles)
+    return ApiUser(id, login, etag=_etag(item, part.etag)), references(item, part.roles)
 
 
 def text(item: Item, expression: Expression, kind: str) -> str:

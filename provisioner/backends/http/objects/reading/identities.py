@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sys import intern
 from typing import TYPE_CHECKING
 
-from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser
+from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
 from provisioner.backends.http.objects.reading.taken_names import TakenNames
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class NoSuchPrivilege(LookupError):
 
 
 @dataclass(slots=True)
-class Known:
+class KnownObjects:
     """Roles by their id as text, users by case-folded login, privileges by name.
 
     ``is_whole`` says whether everything has been read once. Which names are taken is kept from one
@@ -38,15 +38,15 @@ class Known:
     """
 
     is_whole: bool = False
-    _roles: dict[str, HeldRole] = field(default_factory=dict)
+    _roles: dict[str, ApiRole] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    _users: dict[str, HeldUser] = field(default_factory=dict)
+    _users: dict[str, ApiUser] = field(default_factory=dict)
     _privilege_ids: dict[str, Id | None] = field(default_factory=dict)
     _privilege_names: dict[str, str] = field(default_factory=dict)
     _taken: TakenNames | None = None
     _guard: threading.RLock = field(default_factory=threading.RLock)
 
-    def learn(self, roles: Iterable[HeldRole], users: Iterable[HeldUser]) -> None:
+    def learn(self, roles: Iterable[ApiRole], users: Iterable[ApiUser]) -> None:
         """Take in a whole read, instead of what was known."""
         with self._guard:
             self._roles = {role.key: role for role in roles}
@@ -74,17 +74,17 @@ class Known:
                 if self._privilege_ids and name not in self._privilege_ids:
                     raise NoSuchPrivilege(name)
 
-    def role(self, key: str | None, name: str) -> HeldRole | None:
+    def role(self, key: str | None, name: str) -> ApiRole | None:
         """Return a role by its id, or by its name where the id is not known yet."""
         with self._guard:
             return self._roles.get(key if key is not None else self._keys.get(name, ""))
 
-    def any_role(self) -> HeldRole | None:
+    def any_role(self) -> ApiRole | None:
         """Return a role, the same one each time; None if there are none."""
         with self._guard:
             return next(iter(self._roles.values()), None)
 
-    def put_role(self, role: HeldRole) -> None:
+    def put_role(self, role: ApiRole) -> None:
         """Remember a role as it is now."""
         with self._guard:
             former = self._roles.get(role.key)
@@ -95,7 +95,7 @@ class Known:
             if self._taken:
                 self._taken.put(role.key, role.name)
 
-    def drop_role(self, role: HeldRole) -> None:
+    def drop_role(self, role: ApiRole) -> None:
         """Forget a role that is gone, its name too unless another role has it by now."""
         with self._guard:
             self._roles.pop(role.key, None)
@@ -119,7 +119,7 @@ class Known:
         with self._guard:
             return self._taken.taken(name, but) if self._taken else None
 
-    def user(self, login: str) -> HeldUser | None:
+    def user(self, login: str) -> ApiUser | None:
         """Return a user by login, whatever its case."""
         with self._guard:
             return self._users.get(login.casefold())
@@ -129,7 +129,7 @@ class Known:
         with self._guard:
             return next((user.login for user in self._users.values() if str(user.id) == id), None)
 
-    def put_user(self, user: HeldUser) -> None:
+    def put_user(self, user: ApiUser) -> None:
         """Remember a user as they are now."""
         with self._guard:
             self._users[user.folded] = user
@@ -186,16 +186,16 @@ class Known:
             return self._privilege_names.get(str(id))
 
 
-def held_of(
+def objects_of(
     state: State, role_etags: Mapping[str, str], user_etags: Mapping[str, str]
-) -> tuple[list[HeldRole], list[HeldUser]]:
+) -> tuple[list[ApiRole], list[ApiUser]]:
     """Return a state's roles and users in the form in which they are known here.
 
     ETags are by role id, and by case-folded login.
     """
     ids = {name: role.id or "" for name, role in state.roles.items()}
     roles = [
-        HeldRole(
+        ApiRole(
             ids[role.name],
             role.name,
             role.description,
@@ -207,7 +207,7 @@ def held_of(
         for role in state.roles.values()
     ]
     users = [
-        HeldUser(held.user, held.user, frozenset(ids[n] for n in held.roles), user_etags.get(login))
+        ApiUser(held.user, held.user, frozenset(ids[n] for n in held.roles), user_etags.get(login))
         for login, held in state.assignments.items()
     ]
     return roles, users

@@ -7,16 +7,16 @@ from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser
-from provisioner.backends.http.objects.writing.bodies import UserSubject
-from provisioner.backends.http.objects.writing.placeholder_role import Detour
-from provisioner.backends.http.objects.writing.requests import (
-    Runner,
-    Step,
+from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
+from provisioner.backends.http.objects.writing.confirmed_requests import (
+    RequestRunner,
+    RequestStep,
     compared,
     moved,
     not_found,
 )
+from provisioner.backends.http.objects.writing.placeholder_role import Detour
+from provisioner.backends.http.objects.writing.resources import UserResource
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, OthersChanged
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from provisioner.backends.http.objects.reading.fields import Id
-    from provisioner.backends.http.objects.reading.single import Reader
-    from provisioner.backends.http.objects.writing.create_role import Maker
+    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
+    from provisioner.backends.http.objects.writing.create_role import RoleCreator
     from provisioner.backends.http.profile.definition import Call, UsersPart
     from provisioner.engine.writes import SetAssignment
 
 
 class Assigner:
-    """Carries out assignments by a profile; ``maker`` makes the roles that stand in for others."""
+    """Carries out assignments by a profile; ``creator`` makes roles that stand in for others."""
 
-    def __init__(self, reader: Reader, maker: Maker) -> None:
+    def __init__(self, reader: ObjectReader, creator: RoleCreator) -> None:
         self._reader = reader
-        self._detour = Detour(maker, self._replaced)
+        self._detour = Detour(creator, self._replaced)
         self._known = reader.known
-        self._subject = UserSubject(reader)
+        self._resource = UserResource(reader)
         self._sent: dict[tuple[str, str], frozenset[str]] = {}
         # Who else holds a role is read and then written, so nobody of us may come in between.
         users = reader.profile.users
@@ -63,12 +63,12 @@ class Assigner:
                 return
             steps = self._steps(users, held, wanted)
             if steps:
-                made = Runner(self._reader.lists.session, self._subject).run(steps)
+                made = RequestRunner(self._reader.lists.client, self._resource).run(steps)
                 self._known.put_user(made or wanted)
             if users.remove and "other_user_ids" in users.remove.uses:
                 self._require_others(held, held.roles - wanted.roles)
 
-    def _expected(self, write: SetAssignment, users: UsersPart) -> HeldUser:
+    def _expected(self, write: SetAssignment, users: UsersPart) -> ApiUser:
         """The user that the write begins with, once it is certain, or will be refused."""
         keys = self._known.keys_of(write.before)
         held = self._known.user(write.user)
@@ -77,29 +77,31 @@ class Assigner:
             return held
         found = self._reader.user(held.login if held else write.user, held.id if held else None)
         if found is None:
-            if held and users.get and not self._subject.is_gone(held):
+            if held and users.get and not self._resource.is_gone(held):
                 not_found(f"user {held.login}", users.get)
             message = f"there is no user {write.user}; users are made elsewhere"
             raise BackendError(Diagnostic("no-such-user", f"{message}; nothing was changed"))
         self._known.put_user(found)
         expected = replace(found, login=write.user, roles=keys)
-        if difference := self._subject.difference(found, expected):
+        if difference := self._resource.difference(found, expected):
             moved("user-changed", f"what {write.user} holds changed since: {difference}")
         return found
 
-    def _steps(self, users: UsersPart, held: HeldUser, wanted: HeldUser) -> list[Step[HeldUser]]:
+    def _steps(
+        self, users: UsersPart, held: ApiUser, wanted: ApiUser
+    ) -> list[RequestStep[ApiUser]]:
         if wanted.roles == held.roles:
             return []
         if users.assign and (wanted.roles or not users.last_role_by_remove):
             return [self._whole(users.assign, held, wanted)]
         return self._one_by_one(users, held, wanted)
 
-    def _replaced(self, held: HeldUser, wanted: HeldUser) -> Step[HeldUser]:
+    def _replaced(self, held: ApiUser, wanted: ApiUser) -> RequestStep[ApiUser]:
         assign = self._reader.users_part.assign
         assert assign is not None  # noqa: S101 - a profile without it was refused
         return self._whole(assign, held, wanted)
 
-    def _whole(self, call: Call, held: HeldUser, wanted: HeldUser) -> Step[HeldUser]:
+    def _whole(self, call: Call, held: ApiUser, wanted: ApiUser) -> RequestStep[ApiUser]:
         roles = self._known.names_and_ids(wanted.roles)
         values = {
             "id": held.id,
@@ -107,13 +109,13 @@ class Assigner:
             "roles": [name for name, _ in roles],
             "role_ids": [id for _, id in roles],
         }
-        return Step(f"assign roles to {held.login}", call, lambda: values, held, wanted)
+        return RequestStep(f"assign roles to {held.login}", call, lambda: values, held, wanted)
 
     def _one_by_one(
-        self, users: UsersPart, held: HeldUser, wanted: HeldUser
-    ) -> list[Step[HeldUser]]:
+        self, users: UsersPart, held: ApiUser, wanted: ApiUser
+    ) -> list[RequestStep[ApiUser]]:
         """First what is taken, then what is given: at no time more than before or after."""
-        steps: list[Step[HeldUser]] = []
+        steps: list[RequestStep[ApiUser]] = []
         before = held
         for verb, call, keys in (
             ("take role", users.remove, held.roles - wanted.roles),
@@ -123,12 +125,12 @@ class Assigner:
                 if call is not None:
                     after = replace(before, roles=before.roles ^ {str(id)})
                     what = f"{verb} {name} ({held.login})"
-                    values = self._of_one(call, held, HeldRole(id, name))
-                    steps.append(Step(what, call, values, before, after))
+                    values = self._of_one(call, held, ApiRole(id, name))
+                    steps.append(RequestStep(what, call, values, before, after))
                     before = after
         return steps
 
-    def _require_others(self, held: HeldUser, taken: frozenset[str]) -> None:
+    def _require_others(self, held: ApiUser, taken: frozenset[str]) -> None:
         """Make sure that who held a role beside the user still does, after it was rewritten.
 
         Raises:
@@ -136,7 +138,7 @@ class Assigner:
         """
         lost = []
         for name, id in self._known.names_and_ids(taken):
-            role = HeldRole(id, name)
+            role = ApiRole(id, name)
             kept = {str(each) for each in self._reader.holders(role)}
             missing = self._sent.pop((held.folded, role.key), frozenset()) - kept
             if missing:
@@ -150,9 +152,7 @@ class Assigner:
             remedy = "see in the panel whether somebody else took them away; give them back if not"
             raise OthersChanged(Diagnostic("others-affected", message, None, remedy))
 
-    def _of_one(
-        self, call: Call, held: HeldUser, role: HeldRole
-    ) -> Callable[[], dict[str, object]]:
+    def _of_one(self, call: Call, held: ApiUser, role: ApiRole) -> Callable[[], dict[str, object]]:
         """What the placeholders of a request about one user and one role stand for."""
 
         def values() -> dict[str, object]:

@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 from provisioner.backends.http.objects.calls import bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.paging import Item
 from provisioner.backends.http.objects.reading.fields import identity, text
-from provisioner.backends.http.objects.writing.bodies import may_have_changed_another, role_values
-from provisioner.backends.http.objects.writing.requests import Runner, broken_off, not_kept
+from provisioner.backends.http.objects.writing.confirmed_requests import (
+    RequestRunner,
+    broken_off,
+    not_kept,
+)
+from provisioner.backends.http.objects.writing.resources import (
+    may_have_changed_another,
+    role_values,
+)
 from provisioner.backends.http.transport.messages import LostReply
 from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
@@ -19,10 +26,10 @@ from provisioner.errors import BackendError, ProvisionerError, StateMoved
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from provisioner.backends.http.objects.reading.fields import HeldRole
-    from provisioner.backends.http.objects.reading.single import Reader
-    from provisioner.backends.http.objects.writing.bodies import RoleSubject
-    from provisioner.backends.http.objects.writing.requests import Step
+    from provisioner.backends.http.objects.reading.fields import ApiRole
+    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
+    from provisioner.backends.http.objects.writing.confirmed_requests import RequestStep
+    from provisioner.backends.http.objects.writing.resources import RoleResource
     from provisioner.backends.http.transport.messages import Reply
 
 _CONFLICT = 409
@@ -31,15 +38,15 @@ _PERHAPS_TAKEN = frozenset({400, _CONFLICT, 422})
 
 
 @dataclass(frozen=True, slots=True)
-class Maker:
+class RoleCreator:
     """Makes roles by a profile; ``fill`` says by which steps a new role gets its privileges."""
 
-    reader: Reader
-    subject: RoleSubject
-    fill: Callable[[HeldRole, HeldRole], list[Step[HeldRole]]]
+    reader: ObjectReader
+    resource: RoleResource
+    fill: Callable[[ApiRole, ApiRole], list[RequestStep[ApiRole]]]
     first: threading.Lock = field(default_factory=threading.Lock)
 
-    def make(self, wanted: HeldRole) -> HeldRole:
+    def make(self, wanted: ApiRole) -> ApiRole:
         """Make a role (``wanted`` has no id yet) and return it as it is then.
 
         Raises:
@@ -53,9 +60,9 @@ class Maker:
         steps = self.fill(made, replace(wanted, id=made.id))
         done = f"make role {wanted.name}"
         if steps:
-            runner = Runner(self.reader.lists.session, self.subject)
+            runner = RequestRunner(self.reader.lists.client, self.resource)
             return runner.run(steps, done=[done]) or made
-        if difference := self.subject.difference(made, bare):
+        if difference := self.resource.difference(made, bare):
             not_kept(done, difference)
         return made
 
@@ -83,14 +90,14 @@ class Maker:
             for item in self.reader.role_items()
         )
 
-    def _made(self, bare: HeldRole) -> HeldRole:
+    def _made(self, bare: ApiRole) -> ApiRole:
         call = self.reader.profile.roles.create
         values = role_values(bare, self.reader.known, call.uses)
         what = f"make role {bare.name}"
         request = request_of(call, values)
         try:
-            with self.reader.roll.changing():
-                reply = self.reader.lists.session.send(request)
+            with self.reader.role_list.changing():
+                reply = self.reader.lists.client.send(request)
         except LostReply as error:
             return self._found(bare, error)
         if reply.status >= 400:
@@ -107,7 +114,7 @@ class Maker:
         return made
 
     def _explained(
-        self, bare: HeldRole, reply: Reply, refused: ProvisionerError
+        self, bare: ApiRole, reply: Reply, refused: ProvisionerError
     ) -> ProvisionerError:
         """A refusal, or that somebody else took the name meanwhile, which may be why."""
         if reply.perhaps_repeated or reply.status not in _PERHAPS_TAKEN:
@@ -118,7 +125,7 @@ class Maker:
             return refused
         return _taken(other, *refused.diagnostics) if other else refused
 
-    def _shown(self, bare: HeldRole, reply: Reply) -> HeldRole | None:
+    def _shown(self, bare: ApiRole, reply: Reply) -> ApiRole | None:
         """The new role as the answer shows it, if that may be believed, or as it is read then."""
         call = self.reader.profile.roles.create
         if item := self.reader.item_in(reply, call):
@@ -135,10 +142,10 @@ class Maker:
         id = identity(Item(reply.body, where(reply, call.method)), call.id)
         return self.reader.role(id, bare.name)
 
-    def _found(self, bare: HeldRole, error: ProvisionerError) -> HeldRole:
+    def _found(self, bare: ApiRole, error: ProvisionerError) -> ApiRole:
         """The role that a request made whose answer is lost; it is not sent again."""
         found = self.reader.role_named(bare.name)
-        if found is not None and self.subject.difference(found, bare) is None:
+        if found is not None and self.resource.difference(found, bare) is None:
             return found
         there = "it is not there" if found is None else "one of that name is there, but another"
         message = f"looked for role {bare.name} afterwards: {there}"

@@ -16,8 +16,8 @@ from provisioner.engine.writes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser
-    from provisioner.backends.http.objects.reading.identities import Known
+    from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
+    from provisioner.backends.http.objects.reading.identities import KnownObjects
     from provisioner.backends.http.profile.definition import Call, Listing, Profile
     from provisioner.engine.writes import Write
     from provisioner.model import Role
@@ -35,7 +35,7 @@ class Need:
     subject: str
     call: Call
     values: Mapping[str, object]
-    about: HeldRole | HeldUser | None = None
+    about: ApiRole | ApiUser | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class NeededList:
     values: Mapping[str, object]
 
 
-def needs(write: Write, profile: Profile, known: Known) -> Iterator[Need | NeededList]:
+def needs(write: Write, profile: Profile, known: KnownObjects) -> Iterator[Need | NeededList]:
     """Yield what a write will ask of the API; what is known serves as an example of what is not."""
     match write:
         case CreateRole(role):
@@ -65,7 +65,7 @@ def needs(write: Write, profile: Profile, known: Known) -> Iterator[Need | Neede
             assert_never(write)
 
 
-def _to_make(role: Role, profile: Profile, known: Known) -> Iterator[Need | NeededList]:
+def _to_make(role: Role, profile: Profile, known: KnownObjects) -> Iterator[Need | NeededList]:
     yield Need("make roles", f"role {role.name}", profile.roles.create, {"name": role.name})
     example = known.any_role()
     granted = profile.roles.privileges
@@ -76,7 +76,7 @@ def _to_make(role: Role, profile: Profile, known: Known) -> Iterator[Need | Need
 
 
 def _to_change(
-    before: Role, after: Role, profile: Profile, known: Known
+    before: Role, after: Role, profile: Profile, known: KnownObjects
 ) -> Iterator[Need | NeededList]:
     granted = profile.roles.privileges
     alike = replace(after, name=before.name, id=before.id)
@@ -97,7 +97,7 @@ def _of_role(
     purpose: str,
     role: Role,
     calls: Iterable[Call | None],
-    known: Known,
+    known: KnownObjects,
     more: Mapping[str, object] | None = None,
 ) -> Iterator[Need]:
     held = known.role(role.id, role.name)
@@ -108,7 +108,7 @@ def _of_role(
         yield Need(purpose, f"role {role.name}", call, values, held)
 
 
-def _privilege(names: Iterable[str], known: Known) -> dict[str, object]:
+def _privilege(names: Iterable[str], known: KnownObjects) -> dict[str, object]:
     """An example of a privilege, for paths that hold one."""
     name = min(names, default=None)
     if name is None:
@@ -117,7 +117,7 @@ def _privilege(names: Iterable[str], known: Known) -> dict[str, object]:
     return {"privilege": name} | ({} if id is None else {"privilege_id": id})
 
 
-def _uses(purpose: str, role: Role, profile: Profile, known: Known) -> Iterator[NeededList]:
+def _uses(purpose: str, role: Role, profile: Profile, known: KnownObjects) -> Iterator[NeededList]:
     held = known.role(role.id, role.name)
     if held is None or "role-in-use" in profile.roles.refuses:
         return
@@ -128,7 +128,9 @@ def _uses(purpose: str, role: Role, profile: Profile, known: Known) -> Iterator[
         yield NeededList(purpose, use.list, values)
 
 
-def _to_assign(write: SetAssignment, profile: Profile, known: Known) -> Iterator[Need | NeededList]:
+def _to_assign(
+    write: SetAssignment, profile: Profile, known: KnownObjects
+) -> Iterator[Need | NeededList]:
     users = profile.users
     if users is None:
         return

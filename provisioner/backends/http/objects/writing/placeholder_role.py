@@ -13,17 +13,21 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
-from provisioner.backends.http.objects.reading.fields import HeldRole
-from provisioner.backends.http.objects.writing.bodies import UserSubject, role_values
-from provisioner.backends.http.objects.writing.requests import Runner, Step, not_kept
+from provisioner.backends.http.objects.reading.fields import ApiRole
+from provisioner.backends.http.objects.writing.confirmed_requests import (
+    RequestRunner,
+    RequestStep,
+    not_kept,
+)
+from provisioner.backends.http.objects.writing.resources import UserResource, role_values
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import OthersChanged, ProvisionerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from provisioner.backends.http.objects.reading.fields import HeldUser
-    from provisioner.backends.http.objects.writing.create_role import Maker
+    from provisioner.backends.http.objects.reading.fields import ApiUser
+    from provisioner.backends.http.objects.writing.create_role import RoleCreator
 
 PREFIX: Final = "provisioner-leaving-"
 _ABOUT: Final = "Stands in for a last role that is being taken away, and is deleted then."
@@ -33,10 +37,10 @@ _ABOUT: Final = "Stands in for a last role that is being taken away, and is dele
 class Detour:
     """Takes last roles; ``give`` says by which step a user holds exactly some roles."""
 
-    maker: Maker
-    give: Callable[[HeldUser, HeldUser], Step[HeldUser]]
+    creator: RoleCreator
+    give: Callable[[ApiUser, ApiUser], RequestStep[ApiUser]]
 
-    def take(self, held: HeldUser) -> HeldUser:
+    def take(self, held: ApiUser) -> ApiUser:
         """Leave a user without roles; return them as they are then.
 
         Raises:
@@ -44,32 +48,32 @@ class Detour:
             BackendError: It failed.
             OthersChanged: A temporary role is left behind, which is named.
         """
-        reader, known = self.maker.reader, self.maker.reader.known
+        reader, known = self.creator.reader, self.creator.reader.known
         about = _ABOUT if reader.profile.roles.description else ""
-        stand_in = self.maker.make(HeldRole("", f"{PREFIX}{uuid4().hex[:12]}", about))
+        stand_in = self.creator.make(ApiRole("", f"{PREFIX}{uuid4().hex[:12]}", about))
         known.put_role(stand_in)
-        subject = UserSubject(reader)
+        resource = UserResource(reader)
         step = self.give(held, replace(held, roles=frozenset({stand_in.key})))
         try:
-            Runner(reader.lists.session, subject).run([step])
+            RequestRunner(reader.lists.client, resource).run([step])
         except ProvisionerError as error:
             self._delete(stand_in, error)
             raise
         self._delete(stand_in, None)
         wanted = replace(held, roles=frozenset())
-        found = subject.read(held)
-        if difference := subject.difference(found, wanted):
+        found = resource.read(held)
+        if difference := resource.difference(found, wanted):
             not_kept(f"take the last role of {held.login}", difference)
         return found or wanted
 
-    def _delete(self, stand_in: HeldRole, before: ProvisionerError | None) -> None:
-        reader = self.maker.reader
+    def _delete(self, stand_in: ApiRole, before: ProvisionerError | None) -> None:
+        reader = self.creator.reader
         call = reader.profile.roles.delete
         values = role_values(stand_in, reader.known, call.uses)
         what = f"delete the temporary role {stand_in.name}"
-        step = Step(what, call, lambda: values, stand_in, None)
+        step = RequestStep(what, call, lambda: values, stand_in, None)
         try:
-            Runner(reader.lists.session, self.maker.subject).run([step])
+            RequestRunner(reader.lists.client, self.creator.resource).run([step])
         except ProvisionerError as error:
             message = f"the temporary role {stand_in.name} is left behind; it has no privileges"
             left = Diagnostic("left-behind", message, None, "delete it in the panel")

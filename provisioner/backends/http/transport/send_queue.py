@@ -27,7 +27,7 @@ _GOOD: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class Slot:
     """A place to send from; ``number`` counts the places given.
 
     ``queued`` are the seconds until there was one, ``held_back`` those for the sake of the server.
@@ -38,7 +38,7 @@ class Turn:
     number: int
 
 
-class Turns:
+class SendQueue:
     """Gives places to any number of threads, ``most`` at a time, by a clock in seconds."""
 
     def __init__(
@@ -60,7 +60,7 @@ class Turns:
             return len(self._waiting)
 
     @contextmanager
-    def taking(self) -> Iterator[Turn]:
+    def taking(self) -> Iterator[Slot]:
         """Wait for a place, and hold it for the ``with`` block."""
         began = self._clock()
         ready = threading.Event()
@@ -74,19 +74,19 @@ class Turns:
             with self._guard:
                 self._given += 1
                 number = self._given
-            yield Turn(ours - began, self._clock() - ours, number)
+            yield Slot(ours - began, self._clock() - ours, number)
         finally:
             with self._guard:
                 self._taken -= 1
                 self._admit()
 
-    def refused(self, turn: Turn, wait: float) -> None:
+    def refused(self, slot: Slot, wait: float) -> None:
         """The server had too much: nobody begins for ``wait`` seconds, and then fewer do."""
         with self._guard:
             self._next = max(self._next, self._clock() + wait)
             self._good = 0
             # What was under way when it was too much says nothing of what is less by now.
-            if turn.number > self._slowed_at:
+            if slot.number > self._slowed_at:
                 self._slowed_at = self._given
                 self.at_a_time = max(1, self.at_a_time // 2)
                 self.pause = min(max(2 * self.pause, SHORTEST), LONGEST)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from provisioner.backends.http.objects.reading.fields import HeldRole
+from provisioner.backends.http.objects.reading.fields import ApiRole
 from provisioner.backends.http.objects.writing.needed_requests import Need, NeededList, needs
 from provisioner.backends.http.profile.template import Unfillable, filled_path, placeholders
 from provisioner.backends.http.transport.messages import Request
@@ -22,8 +22,8 @@ from provisioner.errors import BackendError, ProvisionerError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from provisioner.backends.http.objects.reading.fields import HeldUser
-    from provisioner.backends.http.objects.reading.single import Reader
+    from provisioner.backends.http.objects.reading.fields import ApiUser
+    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
     from provisioner.engine.writes import Write
@@ -40,7 +40,7 @@ _OTHER_VERSION: Final = (
 class Foresight:
     """Asks an API what changes need; what was found is not asked for again."""
 
-    reader: Reader
+    reader: ObjectReader
     _asked: dict[object, Diagnostic | None] = field(default_factory=dict)
     _tells: bool | None = None
 
@@ -95,7 +95,7 @@ class Foresight:
         }
         done: set[type] = set()
         for kind, key in sorted(bound, key=lambda pair: (pair[0].__name__, pair[1])):
-            held: HeldRole | HeldUser | None = bound[kind, key]
+            held: ApiRole | ApiUser | None = bound[kind, key]
             if kind in done or held is None:
                 continue
             if held.etag is None:
@@ -113,8 +113,8 @@ class Foresight:
             remedy = "have the API give strong ETags, or take `match` out of the profile"
             yield Diagnostic("no-etag", message, None, remedy)
 
-    def _read(self, held: HeldRole | HeldUser) -> HeldRole | HeldUser | None:
-        if isinstance(held, HeldRole):
+    def _read(self, held: ApiRole | ApiUser) -> ApiRole | ApiUser | None:
+        if isinstance(held, ApiRole):
             return self.reader.role(held.id, held.name)
         return self.reader.user(held.login, held.id)
 
@@ -152,7 +152,7 @@ class Foresight:
         except (Unfillable, KeyError):
             return None
         try:
-            reply = self.reader.lists.session.send(Request("OPTIONS", path, repeatable=False))
+            reply = self.reader.lists.client.send(Request("OPTIONS", path, repeatable=False))
         except ProvisionerError:
             return None
         if reply.status == _NOT_FOUND:
@@ -232,8 +232,8 @@ def _new_name(write: Write) -> str:
             return ""
 
 
-def _named(held: HeldRole | HeldUser) -> str:
-    return f"role {held.name}" if isinstance(held, HeldRole) else f"user {held.login}"
+def _named(held: ApiRole | ApiUser) -> str:
+    return f"role {held.name}" if isinstance(held, ApiRole) else f"user {held.login}"
 
 
 def _listed(names: list[str]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from provisioner.backends.http.objects.calls import bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.paging import NOT_FOUND, Gone, Item
-from provisioner.backends.http.objects.lists.role_list import Roll
+from provisioner.backends.http.objects.lists.role_list import RoleList
 from provisioner.backends.http.objects.reading.fields import (
     identity,
     references,
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, Mapping
 
     from provisioner.backends.http.objects.lists.paging import Listed, Lists
-    from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser, Id
-    from provisioner.backends.http.objects.reading.identities import Known
+    from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser, Id
+    from provisioner.backends.http.objects.reading.identities import KnownObjects
     from provisioner.backends.http.profile.definition import (
         Call,
         Listing,
@@ -39,22 +39,22 @@ UNKNOWN: Final = "\0unknown id "
 
 
 @dataclass(frozen=True, slots=True)
-class Reader:
+class ObjectReader:
     """Reads by a profile. What ids mean is looked up in ``known``.
 
-    ``roll`` keeps the list of roles from being read while we change it.
+    ``role_list`` keeps the list of roles from being read while we change it.
     """
 
     lists: Lists
     profile: Profile
-    known: Known
-    roll: Roll = field(init=False)
+    known: KnownObjects
+    role_list: RoleList = field(init=False)
 
     def __post_init__(self) -> None:
-        """Make the roll, which reads by this."""
-        object.__setattr__(self, "roll", Roll(self._roles_listed))
+        """Make the list of roles, which reads by this."""
+        object.__setattr__(self, "role_list", RoleList(self._roles_listed))
 
-    def role(self, id: Id, name: str) -> HeldRole | None:
+    def role(self, id: Id, name: str) -> ApiRole | None:
         """Return one role as it is now; None if it is gone."""
         part = self.profile.roles
         if part.get is not None:
@@ -67,7 +67,7 @@ class Reader:
                 return self.role_in(item)
         return None
 
-    def role_named(self, name: str) -> HeldRole | None:
+    def role_named(self, name: str) -> ApiRole | None:
         """Return the role of exactly that name as it is now; None if there is none."""
         part = self.profile.roles
         for item in self.role_items():
@@ -94,7 +94,7 @@ class Reader:
 
     def roles_listed(self) -> Listed:
         """Return the list of roles as it is now, and its version."""
-        return self.roll.listed()
+        return self.role_list.listed()
 
     def _roles_listed(self) -> Listed:
         part = self.profile.roles
@@ -102,7 +102,7 @@ class Reader:
             part.list, "list the roles", identity=lambda item: identity(item, part.id)
         )
 
-    def role_in(self, item: Item) -> HeldRole | None:
+    def role_in(self, item: Item) -> ApiRole | None:
         """Return the role that an answer holds, with what is listed apart; None if it is gone."""
         role, granted, includes = role_of(item, self.profile.roles)
         refers = self.profile.roles.privileges.refers
@@ -117,7 +117,7 @@ class Reader:
             keys = frozenset(self.key(included, each) for each in includes)
         return replace(role, privileges=names, includes=keys)
 
-    def granted(self, role: HeldRole) -> list[Id]:
+    def granted(self, role: ApiRole) -> list[Id]:
         """Return the privileges of a role that are listed apart, as written.
 
         Raises:
@@ -134,7 +134,7 @@ class Reader:
         )
         return [identity(item, expression) for item in items]
 
-    def user(self, login: str, id: Id | None) -> HeldUser | None:
+    def user(self, login: str, id: Id | None) -> ApiUser | None:
         """Return one user as they are now; None if there is none."""
         part = self.users_part
         if part.get is not None and (id is not None or part.id is None):
@@ -160,13 +160,13 @@ class Reader:
             part.list, "list the users", identity=lambda item: identity(item, key)
         )
 
-    def user_in(self, item: Item) -> HeldUser:
+    def user_in(self, item: Item) -> ApiUser:
         """Return the user that an answer holds."""
         part = self.users_part
         user, roles = user_of(item, part)
         return replace(user, roles=frozenset(self.key(part.roles, each) for each in roles))
 
-    def holders(self, role: HeldRole) -> list[Id]:
+    def holders(self, role: ApiRole) -> list[Id]:
         """Return the ids of the users who hold a role now.
 
         Raises:
@@ -182,7 +182,7 @@ class Reader:
         )
         return [identity(item, key) for item in items]
 
-    def use(self, role: HeldRole) -> str | None:
+    def use(self, role: ApiRole) -> str | None:
         """Say what uses a role now; None if nothing does.
 
         Raises:
@@ -260,7 +260,7 @@ class Reader:
 
     def _about(
         self,
-        role: HeldRole,
+        role: ApiRole,
         listing: Listing,
         what: str,
         identity: Callable[[Item], Hashable] | None = None,
@@ -273,7 +273,7 @@ class Reader:
             raise gone.refused from None
 
     def _object(self, call: Call, values: Mapping[str, object], what: str) -> Item | None:
-        reply = self.lists.session.send(request_of(call, values))
+        reply = self.lists.client.send(request_of(call, values))
         if reply.status == NOT_FOUND:
             return None
         require_whole(reply, what)

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
     from provisioner.backends.http.objects.lists.paging import Item, Listed
-    from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser, Id
-    from provisioner.backends.http.objects.reading.single import Reader
+    from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser, Id
+    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import References
 
 _DANGLING: Final = (
@@ -42,11 +42,11 @@ _Out = TypeVar("_Out")
 
 
 @dataclass(frozen=True, slots=True)
-class Panel:
+class WholePanel:
     """A whole read. ``privileges`` is None where the API does not say which there are."""
 
-    roles: tuple[HeldRole, ...]
-    users: tuple[HeldUser, ...]
+    roles: tuple[ApiRole, ...]
+    users: tuple[ApiUser, ...]
     privileges: Mapping[str, Privilege] | None
 
     def snapshot(self, name: str, *, closed: bool) -> Snapshot:
@@ -76,7 +76,7 @@ class Panel:
         return Snapshot(State(roles, assignments), catalogue=catalogue, users=known)
 
 
-def read_panel(reader: Reader, threads: int) -> Panel:
+def read_whole_panel(reader: ObjectReader, threads: int) -> WholePanel:
     """Read everything; ``threads`` is how many requests are under way at a time.
 
     Raises:
@@ -96,12 +96,12 @@ def side_by_side(work: Callable[[_In], _Out], items: Collection[_In], threads: i
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _read(reader: Reader, threads: int) -> Panel:
+def _read(reader: ObjectReader, threads: int) -> WholePanel:
     versions: list[tuple[str, object]] = []
     privileges = _privileges(reader, versions)
     roles = _roles(reader, threads, versions)
     users = _users(reader, roles, versions) if reader.profile.users else []
-    return Panel(tuple(roles), tuple(users), privileges)
+    return WholePanel(tuple(roles), tuple(users), privileges)
 
 
 def _items(listed: Listed, what: str, versions: list[tuple[str, object]]) -> list[Item]:
@@ -115,7 +115,9 @@ def _items(listed: Listed, what: str, versions: list[tuple[str, object]]) -> lis
     return listed.items
 
 
-def _privileges(reader: Reader, versions: list[tuple[str, object]]) -> dict[str, Privilege] | None:
+def _privileges(
+    reader: ObjectReader, versions: list[tuple[str, object]]
+) -> dict[str, Privilege] | None:
     part = reader.profile.privileges
     if part is None:
         return None
@@ -142,7 +144,7 @@ def _privileges(reader: Reader, versions: list[tuple[str, object]]) -> dict[str,
     return found
 
 
-def _roles(reader: Reader, threads: int, versions: list[tuple[str, object]]) -> list[HeldRole]:
+def _roles(reader: ObjectReader, threads: int, versions: list[tuple[str, object]]) -> list[ApiRole]:
     part = reader.profile.roles
     items = _items(reader.roles_listed(), "roles", versions)
     parsed = [role_of(item, part) for item in items]
@@ -162,7 +164,7 @@ def _roles(reader: Reader, threads: int, versions: list[tuple[str, object]]) -> 
     return roles
 
 
-def _granted(reader: Reader, item: Item, role: HeldRole) -> Sequence[Id]:
+def _granted(reader: ObjectReader, item: Item, role: ApiRole) -> Sequence[Id]:
     try:
         return reader.granted(role)
     except Gone as gone:
@@ -172,8 +174,8 @@ def _granted(reader: Reader, item: Item, role: HeldRole) -> Sequence[Id]:
 
 
 def _users(
-    reader: Reader, roles: Sequence[HeldRole], versions: list[tuple[str, object]]
-) -> list[HeldUser]:
+    reader: ObjectReader, roles: Sequence[ApiRole], versions: list[tuple[str, object]]
+) -> list[ApiUser]:
     part = reader.users_part
     items = _items(reader.users_listed(), "users", versions)
     keys = _keys(part.roles, roles)
@@ -187,7 +189,9 @@ def _users(
     return users
 
 
-def _named(reader: Reader, refers: References, told: Iterable[Id], item: Item) -> Iterable[str]:
+def _named(
+    reader: ObjectReader, refers: References, told: Iterable[Id], item: Item
+) -> Iterable[str]:
     for each in told:
         name = reader.privilege(refers, each)
         if name is None:
@@ -208,7 +212,7 @@ def _linked(
         yield key
 
 
-def _keys(refers: References | None, roles: Iterable[HeldRole]) -> dict[str, str]:
+def _keys(refers: References | None, roles: Iterable[ApiRole]) -> dict[str, str]:
     by_id = refers is not None and refers.kind == "ids"
     return {(role.key if by_id else role.name): role.key for role in roles}
 

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.backends.http.transport.client import Client
 from provisioner.backends.http.transport.messages import NotSent, Request
-from provisioner.backends.http.transport.queue import LONGEST, Turns
+from provisioner.backends.http.transport.send_queue import LONGEST, SendQueue
 from provisioner.backends.http.transport.settings import HttpSettings
 from tests.http.scripted_server import ScriptedServer, json_reply, reply
 from tests.http.small_api import Answer, Asked, JsonServer
@@ -30,27 +30,27 @@ OK = json_reply({"ok": True})
 def test_places_go_round_in_the_order_of_asking() -> None:
     """Whoever has finished and asks again stands behind those who have waited."""
     time = FakeTime()
-    turns = Turns(1, time.clock, time.sleep)
+    queue = SendQueue(1, time.clock, time.sleep)
     order: list[str] = []
 
     def take(name: str) -> None:
-        with turns.taking():
+        with queue.taking():
             order.append(name)
 
     threads = [threading.Thread(target=take, args=(name,)) for name in ("first", "second")]
-    with turns.taking():
+    with queue.taking():
         for count, thread in enumerate(threads, 1):
             thread.start()
-            eventually(turns, count)
+            eventually(queue, count)
     take("again")
     for thread in threads:
         thread.join(10)
     assert order == ["first", "second", "again"]
 
 
-def eventually(turns: Turns, queued: int) -> None:
+def eventually(queue: SendQueue, queued: int) -> None:
     for _ in range(10_000):
-        if turns.queued == queued:
+        if queue.queued == queued:
             return
         threading.Event().wait(0.001)
     pytest.fail(f"there never were {queued} in the queue")
@@ -58,12 +58,12 @@ def eventually(turns: Turns, queued: int) -> None:
 
 def test_at_most_so_many_have_a_place() -> None:
     time = FakeTime()
-    turns = Turns(3, time.clock, time.sleep)
+    queue = SendQueue(3, time.clock, time.sleep)
     inside, most, guard = 0, 0, threading.Lock()
 
     def take(_: int) -> None:
         nonlocal inside, most
-        with turns.taking():
+        with queue.taking():
             with guard:
                 inside += 1
                 most = max(most, inside)
@@ -78,20 +78,20 @@ def test_at_most_so_many_have_a_place() -> None:
 
 def test_after_too_much_there_is_half_at_a_time_and_later_more_again() -> None:
     time = FakeTime()
-    turns = Turns(8, time.clock, time.sleep)
-    with turns.taking() as turn:
-        turns.refused(turn, 1.0)
-        turns.refused(turn, 1.0)  # of the same moment: it says nothing new
-    assert turns.at_a_time == 4
+    queue = SendQueue(8, time.clock, time.sleep)
+    with queue.taking() as slot:
+        queue.refused(slot, 1.0)
+        queue.refused(slot, 1.0)  # of the same moment: it says nothing new
+    assert queue.at_a_time == 4
     before = time.now
-    with turns.taking() as turn:
+    with queue.taking() as slot:
         assert time.now == before + 1.0
-        turns.refused(turn, 0.0)
-    assert turns.at_a_time == 2
-    assert turns.pause > 0
+        queue.refused(slot, 0.0)
+    assert queue.at_a_time == 2
+    assert queue.pause > 0
     for _ in range(1000):
-        turns.answered()
-    assert (turns.at_a_time, turns.pause) == (8, 0)
+        queue.answered()
+    assert (queue.at_a_time, queue.pause) == (8, 0)
 
 
 def test_a_server_that_takes_ten_a_second_is_read_whole() -> None:

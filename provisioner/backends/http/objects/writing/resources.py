@@ -1,4 +1,4 @@
-"""Roles and users as subjects of requests: what is sent of them, and how two of them compare."""
+"""Roles and users as resources of an API: what is sent of them, and how two of them compare."""
 
 from __future__ import annotations
 
@@ -7,31 +7,31 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.backends.http.objects.reading.fields import text
-from provisioner.backends.http.objects.reading.single import UNKNOWN
+from provisioner.backends.http.objects.reading.object_reader import UNKNOWN
 from provisioner.errors import BackendError, OthersChanged
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from contextlib import AbstractContextManager
 
-    from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser
-    from provisioner.backends.http.objects.reading.identities import Known
-    from provisioner.backends.http.objects.reading.single import Reader
+    from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
+    from provisioner.backends.http.objects.reading.identities import KnownObjects
+    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
 
 
 @dataclass(frozen=True, slots=True)
-class RoleSubject:
+class RoleResource:
     """Roles, read by a profile."""
 
-    reader: Reader
+    reader: ObjectReader
 
-    def read(self, held: HeldRole) -> HeldRole | None:
+    def read(self, held: ApiRole) -> ApiRole | None:
         """Return the role as it is now."""
         return self.reader.role(held.id, held.name)
 
-    def shown(self, reply: Reply, call: Call, held: HeldRole) -> HeldRole | None:
+    def shown(self, reply: Reply, call: Call, held: ApiRole) -> ApiRole | None:
         """Return the role that an answer shows, if that is what is stored."""
         item = self.reader.item_in(reply, call)
         if item is None:
@@ -42,13 +42,13 @@ class RoleSubject:
 
     def changing(self) -> AbstractContextManager[None]:
         """Hold off readings of the list of roles."""
-        return self.reader.roll.changing()
+        return self.reader.role_list.changing()
 
-    def is_gone(self, held: HeldRole) -> bool:
+    def is_gone(self, held: ApiRole) -> bool:
         """Whether the list of roles lacks the role now."""
         return not self.reader.has_role(held.id)
 
-    def difference(self, found: HeldRole | None, wanted: HeldRole | None) -> str | None:
+    def difference(self, found: ApiRole | None, wanted: ApiRole | None) -> str | None:
         """Say in which way two roles are not the same."""
         if found is None or wanted is None:
             return None if found is wanted else _presence(found)
@@ -66,16 +66,16 @@ class RoleSubject:
 
 
 @dataclass(frozen=True, slots=True)
-class UserSubject:
+class UserResource:
     """Users, read by a profile."""
 
-    reader: Reader
+    reader: ObjectReader
 
-    def read(self, held: HeldUser) -> HeldUser | None:
+    def read(self, held: ApiUser) -> ApiUser | None:
         """Return the user as they are now."""
         return self.reader.user(held.login, held.id)
 
-    def shown(self, reply: Reply, call: Call, held: HeldUser) -> HeldUser | None:
+    def shown(self, reply: Reply, call: Call, held: ApiUser) -> ApiUser | None:
         """Return the user that an answer shows, if that is what is stored."""
         item = self.reader.item_in(reply, call)
         if item is None:
@@ -88,13 +88,13 @@ class UserSubject:
         """Hold off nothing: assignments do not change which users there are."""
         return nullcontext()
 
-    def is_gone(self, held: HeldUser) -> bool:
+    def is_gone(self, held: ApiUser) -> bool:
         """Whether the list of users lacks the user now."""
         part = self.reader.users_part
         logins = (text(item, part.login, "a login") for item in self.reader.user_items())
         return all(login.casefold() != held.folded for login in logins)
 
-    def difference(self, found: HeldUser | None, wanted: HeldUser | None) -> str | None:
+    def difference(self, found: ApiUser | None, wanted: ApiUser | None) -> str | None:
         """Say in which way what two users hold is not the same."""
         if found is None or wanted is None:
             return None if found is wanted else _presence(found)
@@ -116,11 +116,11 @@ def may_have_changed_another() -> Iterator[None]:
         raise OthersChanged(error.diagnostics) from error
 
 
-def _compared(role: HeldRole) -> tuple[object, ...]:
+def _compared(role: ApiRole) -> tuple[object, ...]:
     return role.name, role.description, role.protected, role.privileges, role.includes
 
 
-def role_values(role: HeldRole, known: Known, uses: Iterable[str]) -> dict[str, object]:
+def role_values(role: ApiRole, known: KnownObjects, uses: Iterable[str]) -> dict[str, object]:
     """Return what a role's placeholders stand for, those that are used.
 
     Raises:
@@ -145,7 +145,7 @@ def role_values(role: HeldRole, known: Known, uses: Iterable[str]) -> dict[str, 
     return values
 
 
-def _names(known: Known, keys: Iterable[str]) -> frozenset[str]:
+def _names(known: KnownObjects, keys: Iterable[str]) -> frozenset[str]:
     names = {key: known.role(key, "") for key in keys}
     return frozenset(role.name if role else f"{UNKNOWN}{key}" for key, role in names.items())
 

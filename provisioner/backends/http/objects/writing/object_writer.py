@@ -10,18 +10,18 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, assert_never
 
-from provisioner.backends.http.objects.reading.fields import HeldRole
+from provisioner.backends.http.objects.reading.fields import ApiRole
 from provisioner.backends.http.objects.reading.identities import NoSuchPrivilege, NoSuchRole
 from provisioner.backends.http.objects.writing.assign_roles import Assigner
-from provisioner.backends.http.objects.writing.bodies import RoleSubject, role_values
-from provisioner.backends.http.objects.writing.create_role import Maker
-from provisioner.backends.http.objects.writing.requests import (
-    Runner,
-    Step,
+from provisioner.backends.http.objects.writing.confirmed_requests import (
+    RequestRunner,
+    RequestStep,
     compared,
     moved,
     not_found,
 )
+from provisioner.backends.http.objects.writing.create_role import RoleCreator
+from provisioner.backends.http.objects.writing.resources import RoleResource, role_values
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import (
     CreateRole,
@@ -35,25 +35,25 @@ from provisioner.errors import BackendError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from provisioner.backends.http.objects.reading.identities import Known
-    from provisioner.backends.http.objects.reading.single import Reader
+    from provisioner.backends.http.objects.reading.identities import KnownObjects
+    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import Call, Profile
     from provisioner.engine.writes import Write
     from provisioner.model import Role
 
 
-class Writer:
+class ObjectWriter:
     """Carries out writes; any number of threads may do so at a time.
 
     What is not known when it is needed is read with ``refresh``, which reads everything.
     """
 
-    def __init__(self, reader: Reader, refresh: Callable[[], object]) -> None:
+    def __init__(self, reader: ObjectReader, refresh: Callable[[], object]) -> None:
         self._reader = reader
         self._refresh = refresh
-        self._roles = RoleSubject(reader)
-        self._maker = Maker(reader, self._roles, self._grants)
-        self._assigner = Assigner(reader, self._maker)
+        self._roles = RoleResource(reader)
+        self._creator = RoleCreator(reader, self._roles, self._grants)
+        self._assigner = Assigner(reader, self._creator)
         self._first = threading.Lock()
 
     @property
@@ -61,7 +61,7 @@ class Writer:
         return self._reader.profile
 
     @property
-    def _known(self) -> Known:
+    def _known(self) -> KnownObjects:
         return self._reader.known
 
     def write(self, write: Write) -> None:
@@ -85,7 +85,7 @@ class Writer:
     def _dispatch(self, write: Write) -> None:
         match write:
             case CreateRole(role):
-                self._known.put_role(self._maker.make(self._wanted(role, None)))
+                self._known.put_role(self._creator.make(self._wanted(role, None)))
             case UpdateRole(before, after):
                 self._update(before, after)
             case RenameRole(before, name):
@@ -112,7 +112,7 @@ class Writer:
             _unsupported("can't rename roles")
         self._require_length(name)
         held = self._expected(before, [call])
-        self._maker.require_free(name, but=held.key)
+        self._creator.require_free(name, but=held.key)
         wanted = replace(held, name=name)
         what = f"rename role {before.name} to {name}"
         self._run_on_role([self._step(what, call, held, wanted)])
@@ -123,16 +123,16 @@ class Writer:
         if "role-in-use" not in part.refuses and (use := self._reader.use(held)):
             moved("role-in-use", f"role {before.name} can't be deleted: {use}")
         values = role_values(held, self._known, part.delete.uses)
-        step = Step(f"delete role {before.name}", part.delete, lambda: values, held, None)
-        Runner(self._reader.lists.session, self._roles).run([step])
+        step = RequestStep(f"delete role {before.name}", part.delete, lambda: values, held, None)
+        RequestRunner(self._reader.lists.client, self._roles).run([step])
         self._known.drop_role(held)
 
-    def _run_on_role(self, steps: Sequence[Step[HeldRole]]) -> None:
-        made = Runner(self._reader.lists.session, self._roles).run(steps)
+    def _run_on_role(self, steps: Sequence[RequestStep[ApiRole]]) -> None:
+        made = RequestRunner(self._reader.lists.client, self._roles).run(steps)
         if made is not None:
             self._known.put_role(made)
 
-    def _content(self, held: HeldRole, wanted: HeldRole) -> list[Step[HeldRole]]:
+    def _content(self, held: ApiRole, wanted: ApiRole) -> list[RequestStep[ApiRole]]:
         """The step that writes what stands in the role itself; none if that is as it should be."""
         part = self._profile.roles
         target = replace(wanted, privileges=held.privileges) if part.privileges.list else wanted
@@ -140,7 +140,7 @@ class Writer:
             return []
         return [self._step(f"update role {held.name}", part.update, held, target)]
 
-    def _grants(self, held: HeldRole, wanted: HeldRole) -> list[Step[HeldRole]]:
+    def _grants(self, held: ApiRole, wanted: ApiRole) -> list[RequestStep[ApiRole]]:
         """The steps that write the privileges where they are written apart: less, then more."""
         granted = self._profile.roles.privileges
         if granted.list is None or held.privileges == wanted.privileges:
@@ -149,7 +149,7 @@ class Writer:
         if granted.replace:
             what = f"set the privileges of {wanted.name}"
             return [self._step(what, granted.replace, before, wanted)]
-        steps: list[Step[HeldRole]] = []
+        steps: list[RequestStep[ApiRole]] = []
         taken = sorted(held.privileges - wanted.privileges)
         given = sorted(wanted.privileges - held.privileges)
         for call, names, verb in ((granted.remove, taken, "take"), (granted.add, given, "give")):
@@ -165,27 +165,27 @@ class Writer:
         return steps
 
     def _grant(
-        self, what: str, call: Call, before: HeldRole, after: HeldRole, names: Sequence[str]
-    ) -> Step[HeldRole]:
+        self, what: str, call: Call, before: ApiRole, after: ApiRole, names: Sequence[str]
+    ) -> RequestStep[ApiRole]:
         """The step that adds or removes some privileges."""
         values = role_values(replace(after, privileges=frozenset(names)), self._known, call.uses)
         if call.uses & {"privilege", "privilege_id"}:
             values["privilege"] = names[0]
         if "privilege_id" in call.uses:
             values["privilege_id"] = self._known.privilege_id(names[0])
-        return Step(f"{what} (role {after.name})", call, lambda: values, before, after)
+        return RequestStep(f"{what} (role {after.name})", call, lambda: values, before, after)
 
-    def _step(self, what: str, call: Call, before: HeldRole, after: HeldRole) -> Step[HeldRole]:
+    def _step(self, what: str, call: Call, before: ApiRole, after: ApiRole) -> RequestStep[ApiRole]:
         values = role_values(after, self._known, call.uses)
-        return Step(what, call, lambda: values, before, after)
+        return RequestStep(what, call, lambda: values, before, after)
 
-    def _expected(self, before: Role, calls: Iterable[Call | None]) -> HeldRole:
+    def _expected(self, before: Role, calls: Iterable[Call | None]) -> ApiRole:
         """The role that a write begins with, once it is certain that it is so, or will be refused.
 
         Raises:
             StateMoved: It is another, or gone.
         """
-        content = self._as_held(before)
+        content = self._as_api_role(before)
         held = self._known.role(before.id, before.name)
         if held is None:
             self._refresh()
@@ -203,7 +203,7 @@ class Writer:
             moved("role-changed", f"role {before.name} changed since it was read: {difference}")
         return found
 
-    def _wanted(self, role: Role, held: HeldRole | None) -> HeldRole:
+    def _wanted(self, role: Role, held: ApiRole | None) -> ApiRole:
         """A role as it should be, without what the API has no room for; ``held`` is as it is."""
         part = self._profile.roles
         self._require_length(role.name)
@@ -212,14 +212,14 @@ class Writer:
         # Before anything is sent: later, a part of it would be done.
         self._known.require_privileges(role.privileges - (held.privileges if held else frozenset()))
         return replace(
-            self._as_held(role),
+            self._as_api_role(role),
             id=held.id if held else "",
             description=role.description if part.description else "",
             protected=role.protected and part.protected is not None,
         )
 
-    def _as_held(self, role: Role) -> HeldRole:
-        return HeldRole(
+    def _as_api_role(self, role: Role) -> ApiRole:
+        return ApiRole(
             role.id or "",
             role.name,
             role.description,

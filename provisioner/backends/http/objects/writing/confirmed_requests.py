@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from contextlib import AbstractContextManager
 
-    from provisioner.backends.http.objects.calls import Session
+    from provisioner.backends.http.objects.calls import AuthorizedClient
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
 
@@ -36,7 +36,7 @@ _NO_ENDPOINT: Final = (
 )
 
 
-class Held(Protocol):
+class ApiObject(Protocol):
     """A role or user as the API showed it."""
 
     @property
@@ -45,17 +45,17 @@ class Held(Protocol):
         ...
 
 
-HeldT = TypeVar("HeldT", bound=Held)
+ApiObjectT = TypeVar("ApiObjectT", bound=ApiObject)
 
 
-class Subject(Protocol[HeldT]):
-    """The kind of object that steps are about."""
+class Resource(Protocol[ApiObjectT]):
+    """What steps are about: roles, or users."""
 
-    def read(self, held: HeldT) -> HeldT | None:
+    def read(self, held: ApiObjectT) -> ApiObjectT | None:
         """Return the object as it is now; None if it is gone."""
         ...
 
-    def shown(self, reply: Reply, call: Call, held: HeldT) -> HeldT | None:
+    def shown(self, reply: Reply, call: Call, held: ApiObjectT) -> ApiObjectT | None:
         """Return the object as an answer shows it; None if it does not, or can't be believed.
 
         Raises:
@@ -67,17 +67,17 @@ class Subject(Protocol[HeldT]):
         """Hold off what must not be read while a request changes it."""
         ...
 
-    def is_gone(self, held: HeldT) -> bool:
+    def is_gone(self, held: ApiObjectT) -> bool:
         """Whether the list of all objects of its kind lacks the object now."""
         ...
 
-    def difference(self, found: HeldT | None, wanted: HeldT | None) -> str | None:
+    def difference(self, found: ApiObjectT | None, wanted: ApiObjectT | None) -> str | None:
         """Say in which way two are not the same; None if they are."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
-class Step(Generic[HeldT]):
+class RequestStep(Generic[ApiObjectT]):
     """One request. ``what`` completes "could not ..."; ``after`` is None for a deletion.
 
     ``values`` are worked out for each attempt.
@@ -86,18 +86,20 @@ class Step(Generic[HeldT]):
     what: str
     call: Call
     values: Callable[[], Mapping[str, object]]
-    before: HeldT
-    after: HeldT | None
+    before: ApiObjectT
+    after: ApiObjectT | None
 
 
 @dataclass(frozen=True, slots=True)
-class Runner(Generic[HeldT]):
+class RequestRunner(Generic[ApiObjectT]):
     """Carries out steps on one kind of object."""
 
-    session: Session
-    subject: Subject[HeldT]
+    client: AuthorizedClient
+    resource: Resource[ApiObjectT]
 
-    def run(self, steps: Sequence[Step[HeldT]], *, done: Sequence[str] = ()) -> HeldT | None:
+    def run(
+        self, steps: Sequence[RequestStep[ApiObjectT]], *, done: Sequence[str] = ()
+    ) -> ApiObjectT | None:
         """Carry out all steps; return the object afterwards.
 
         ``done`` is what this write has done already.
@@ -108,12 +110,12 @@ class Runner(Generic[HeldT]):
                 came.
         """
         made = list(done)
-        held: HeldT | None = steps[0].before
-        found: HeldT | None = None
+        held: ApiObjectT | None = steps[0].before
+        found: ApiObjectT | None = None
         for number, step in enumerate(steps):
             try:
                 if number and step.call.match:
-                    held = found or self.subject.read(step.before)
+                    held = found or self.resource.read(step.before)
                 found = self._one(step, held.etag if held else None)
             except ProvisionerError as error:
                 if made:
@@ -124,43 +126,43 @@ class Runner(Generic[HeldT]):
         if last.after is None:
             return None
         if found is None:
-            found = self.subject.read(last.after)
-        if difference := self.subject.difference(found, last.after):
+            found = self.resource.read(last.after)
+        if difference := self.resource.difference(found, last.after):
             not_kept(last.what, difference)
         return found
 
-    def _one(self, step: Step[HeldT], etag: str | None) -> HeldT | None:
+    def _one(self, step: RequestStep[ApiObjectT], etag: str | None) -> ApiObjectT | None:
         """Carry out one step; return the object if the answer shows it."""
         error: ProvisionerError | None = None
         for _ in range(ATTEMPTS):
             request = request_of(step.call, step.values(), etag)
             try:
-                with self.subject.changing():
-                    reply = self.session.send(request)
+                with self.resource.changing():
+                    reply = self.client.send(request)
             except LostReply as lost:
                 error = lost
             else:
                 if reply.status < 400:
-                    return self.subject.shown(reply, step.call, step.before)
+                    return self.resource.shown(reply, step.call, step.before)
                 if not (reply.perhaps_repeated and reply.status in _AMBIGUOUS):
                     raise self._refused(reply, step)
                 error = _moved_by(reply, step.what)
-            found = self.subject.read(step.before)
+            found = self.resource.read(step.before)
             # A 404 may come from anybody on the way; of an answer that is lost it proves nothing.
-            if found is None and not self.subject.is_gone(step.before):
+            if found is None and not self.resource.is_gone(step.before):
                 break
-            if self.subject.difference(found, step.after) is None:
+            if self.resource.difference(found, step.after) is None:
                 return found
-            if self.subject.difference(found, step.before):
+            if self.resource.difference(found, step.before):
                 break
         assert error is not None  # noqa: S101 - the loop runs
         # Whether it took place can't be known now, so it is no conflict, which would be certain.
         raise BackendError(error.diagnostics) from error
 
-    def _refused(self, reply: Reply, step: Step[HeldT]) -> ProvisionerError:
+    def _refused(self, reply: Reply, step: RequestStep[ApiObjectT]) -> ProvisionerError:
         """The error for a refusal; a 404 is about the object only if that is gone."""
         try:
-            gone = reply.status != _NOT_FOUND or self.subject.read(step.before) is None
+            gone = reply.status != _NOT_FOUND or self.resource.read(step.before) is None
         except ProvisionerError:
             gone = True
         if gone:

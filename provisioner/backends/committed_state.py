@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provisioner.model import Role, State
 
 
-def next_state(current: State, writes: Iterable[Write], after: State) -> State:
+def committed_state(current: State, writes: Iterable[Write], after: State) -> State:
     """Return what the writes make of the current state, with ids for new roles.
 
     What is stored follows from the writes alone. ``after``, which the plan and its impact were

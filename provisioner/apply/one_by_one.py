@@ -47,7 +47,7 @@ class Progress(Protocol):
         ...
 
 
-def write_steps(
+def write_one_by_one(
     steps: Sequence[Step], backend: Backend, progress: Progress, stopped: Callable[[], bool]
 ) -> Outcome:
     """Write everything, or as much as works; report exactly what was done.
@@ -61,7 +61,9 @@ def write_steps(
         for number, step in enumerate(steps):
             later = [write for after in steps[number + 1 :] for write in after.writes]
             runner = None if step.ordered else threads
-            ended = _write_step(step.writes, _Writer(backend, stopped, runner, count), progress)
+            ended = _write_step(
+                step.writes, _WriteRunner(backend, stopped, runner, count), progress
+            )
             applied += ended.applied
             if ended.error is not None or not ended.is_complete:
                 rest = (*ended.not_tried, *later)
@@ -81,7 +83,7 @@ def _threads(count: int) -> Iterator[ThreadPoolExecutor | None]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _write_step(writes: tuple[Write, ...], writer: _Writer, progress: Progress) -> Outcome:
+def _write_step(writes: tuple[Write, ...], writer: _WriteRunner, progress: Progress) -> Outcome:
     applied: set[Write] = set()
     failed: dict[Write, ProvisionerError] = {}
     unknown: dict[Write, ProvisionerError] = {}
@@ -139,7 +141,7 @@ def _together(errors: list[ProvisionerError]) -> ProvisionerError | None:
 
 
 @dataclass(slots=True)
-class _Writer:
+class _WriteRunner:
     """Makes the writes it is given, one after the other or side by side, until one fails."""
 
     backend: Backend
