@@ -1,4 +1,7 @@
-"""The command line: parse options, call, render, exit. Nothing is decided here."""
+"""The command line: parse options, call, render, exit. Nothing is decided here.
+
+Imports everything but the server, which only the command that starts it does. Nobody imports it.
+"""
 
 from __future__ import annotations
 

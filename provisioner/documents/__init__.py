@@ -1,5 +1,5 @@
-"""What is written down and read back: plans, reviews of access, a gateway's messages; strict JSON.
+"""What is written down and read back: plans, reviews of access, a gateway's messages.
 
-``strict_json`` is the only reader of JSON there is, and knows nothing else of the program. The
-documents know the engine's values and the backends' types, and no command, source or output.
+Imports the engine's values, and for what stands in a plan as text ``reports.text``; no command,
+source or backend.
 """

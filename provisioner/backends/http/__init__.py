@@ -1,6 +1,7 @@
 """Targets behind an HTTP API: a gateway that speaks our contract, or what a profile describes.
 
-Everything here loads only when such a target is opened.
+Everything here loads only when such a target is opened. Inside, imports go one way: ``gateway`` and
+``objects`` → ``profile`` and ``transport``, which know nothing of each other.
 """
 
 from __future__ import annotations

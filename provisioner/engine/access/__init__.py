@@ -1,4 +1,4 @@
 """Who holds what, and why. From a state to access, chains, explanations, reviews and cuts.
 
-Imports the vocabulary, and nothing else of the engine but its words.
+Imports the words of the package, and nothing else of the engine.
 """

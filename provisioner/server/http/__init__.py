@@ -1,1 +1,4 @@
-"""The gateway's outside: sockets, limits, headers, pages, problems. Knows nothing of the panel."""
+"""The gateway's outside: sockets, limits, headers, tokens, pages, problems.
+
+Knows neither the panel nor the database.
+"""

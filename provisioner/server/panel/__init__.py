@@ -1,1 +1,4 @@
-"""The panel that a gateway serves: its versions, its rules, and what each route reads or writes."""
+"""The panel that a gateway serves: its versions, its rules, and how both look as JSON.
+
+Imports ``http`` for what it refuses by, and no database.
+"""

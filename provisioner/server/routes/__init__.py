@@ -1,1 +1,4 @@
-"""What each route of the contract answers, and what it changes."""
+"""What each route of the contract answers (``reads``), and what it changes (``writes``).
+
+Imports the other folders of the server; only ``gateway`` and ``app`` import it.
+"""

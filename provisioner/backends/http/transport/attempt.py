@@ -128,7 +128,7 @@ class Connections:
         self._pools.clear()
 
     def _explain(self, error: Exception) -> NoReturn:
-        """Slot what went wrong on the way into a failure that people understand."""
+        """Turn what went wrong on the way into a failure that people understand."""
         cause = _root(error)
         proxied = isinstance(error, exceptions.ProxyError)
         if _is_about_ours(cause):

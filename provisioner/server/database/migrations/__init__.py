@@ -1,1 +1,1 @@
-"""The steps that make and change the tables, run by Alembic (see ``database``)."""
+"""The steps that make and change the tables, run by Alembic. They import nothing of the package."""

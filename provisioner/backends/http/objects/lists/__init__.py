@@ -1,1 +1,4 @@
-"""Whole lists: every page or an error, for what is missing must never look deleted."""
+"""Whole lists: every page or an error, for what is missing must never look deleted.
+
+Knows nothing of roles and users, beyond that roles are listed.
+"""

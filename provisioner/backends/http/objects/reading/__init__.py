@@ -1,1 +1,4 @@
-"""What an API shows: fields of objects, which id is which name, one object or everything."""
+"""What an API shows: fields of objects, which id is which name, one object or everything.
+
+Imports ``lists``, and nothing that writes.
+"""

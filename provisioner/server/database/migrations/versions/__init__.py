@@ -1,1 +1,1 @@
-"""The steps that make and change the tables, run by Alembic (see ``database``)."""
+"""The steps themselves, one a module. They stay as they were when they were first run."""

@@ -1,0 +1,223 @@
+"""Which libraries and which effects are where: files, clocks, output, exits.
+
+Each rule says which facts about a module must not be found where, and proves that it notices one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.source_facts import facts_of, package
+
+if TYPE_CHECKING:
+    from tests.source_facts import Facts
+
+HEAVY = (
+    "load confusable_homoglyphs",
+    "load deepdiff",
+    "load filelock",
+    "load jsonschema",
+    "load jsonschema_rs",
+    "load rich",
+    "load yaml",
+)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """All are globs, and match what lies below too: ``import yaml`` also ``import yaml.nodes``."""
+
+    title: str
+    forbids: tuple[str, ...]
+    within: tuple[str, ...] = ("provisioner",)
+    outside: tuple[str, ...] = ()
+    allows: tuple[str, ...] = ()
+    planted: tuple[str, str] = ("", "")  # a module, and a source that breaks the rule in it
+
+
+RULES = (
+    Rule(
+        "the engine does no I/O, reads no clock and draws no lots",
+        within=("provisioner.engine",),
+        forbids=(
+            "import asyncio",
+            "import http",
+            "import importlib",
+            "import io",
+            "import logging",
+            "import multiprocessing",
+            "import os",
+            "import pathlib",
+            "import random",
+            "import secrets",
+            "import shutil",
+            "import socket",
+            "import subprocess",
+            "import sys",
+            "import tempfile",
+            "import threading",
+            "import time",
+            "import urllib",
+            "import uuid",
+            "import click",
+            "import filelock",
+            "import rich",
+            "import yaml",
+            "call input",
+            "call open",
+            "call print",
+            "call *date.today",
+            "call *datetime.now",
+            "call *datetime.today",
+            "call *datetime.utcnow",
+        ),
+        planted=("provisioner.engine.impact", "def f():\n    return dt.date.today()"),
+    ),
+    Rule(
+        "click only in the command line",
+        outside=("provisioner.cli",),
+        forbids=("import click",),
+        planted=("provisioner.reports.text.plan", "def f():\n    from click import style"),
+    ),
+    Rule(
+        "yaml only where sources are read and written, and where the contract is",
+        outside=("provisioner.desired", "provisioner.documents.gateway.shapes"),
+        forbids=("import yaml", "import _yaml"),
+        planted=("provisioner.cli.app", "import yaml"),
+    ),
+    Rule(
+        "deepdiff only in the diff",
+        outside=("provisioner.engine.diff",),
+        forbids=("import deepdiff",),
+        planted=("provisioner.engine.planning.plan", "def f():\n    from deepdiff import DeepDiff"),
+    ),
+    Rule(
+        "heavy libraries load where they are used, not when a module is imported",
+        outside=("provisioner.desired",),
+        forbids=HEAVY,
+        planted=("provisioner.backends.file", "try:\n    import filelock\nexcept ImportError: ..."),
+    ),
+    Rule(
+        "in reading sources too, where yaml alone is always used",
+        within=("provisioner.desired",),
+        forbids=HEAVY,
+        allows=("load yaml",),
+        planted=("provisioner.desired.check", "from jsonschema import Draft202012Validator"),
+    ),
+    Rule(
+        "the gateway's libraries only in the gateway",
+        outside=("provisioner.server",),
+        forbids=(
+            "import alembic",
+            "import psycopg",
+            "import sqlalchemy",
+            "import starlette",
+            "import uvicorn",
+        ),
+        planted=("provisioner.backends.http", "def f():\n    import starlette"),
+    ),
+    Rule(
+        "the gateway is started by its command, and used by nothing else",
+        outside=("provisioner.server", "provisioner.cli.commands.serve"),
+        forbids=("import provisioner.server",),
+        planted=("provisioner.backends.http", "from provisioner.server import app"),
+    ),
+    Rule(
+        "JSON is read by the strict reader alone",
+        outside=("provisioner.json_flaws", "provisioner.strict_json"),
+        forbids=(
+            "call json.load",
+            "call json.loads",
+            "call json.JSONDecoder",
+            "call json.decoder",
+            "import json.*",
+            "import msgspec",
+            "import orjson",
+            "import simplejson",
+            "import ujson",
+        ),
+        planted=(
+            "provisioner.documents.plan",
+            "import json\ndef f(data):\n    return json.loads(data)",
+        ),
+    ),
+    Rule(
+        "nothing prints",
+        forbids=("call print", "call sys.stdout.write", "call sys.stderr.write"),
+        planted=("provisioner.cli.app", "print('done')"),
+    ),
+    Rule(
+        "text leaves at one place, where nothing is let through that somebody obeys",
+        outside=("provisioner.cli.output", "provisioner.cli.app"),
+        forbids=("call click.echo", "call click.secho", "call click.prompt", "call click.confirm"),
+        planted=("provisioner.cli.applying", "def f(name):\n    click.echo(name)"),
+    ),
+    Rule(
+        "only the command line exits",
+        outside=("provisioner.cli",),
+        forbids=("call sys.exit", "call exit", "call quit", "call os._exit", "raise SystemExit"),
+        planted=("provisioner.apply.run", "def f():\n    raise SystemExit(1)"),
+    ),
+    Rule(
+        "only the outermost edges, and what must not lose a report, catch everything",
+        outside=(
+            "provisioner.cli.__init__",
+            "provisioner.cli.app",
+            "provisioner.apply.outcome",
+            "provisioner.server.http.edge",
+        ),
+        forbids=("except Exception", "except everything"),
+        planted=("provisioner.cli.plan", "try: f()\nexcept (ValueError, Exception): ..."),
+    ),
+)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
+def test_the_package_keeps_the_rule(rule: Rule) -> None:
+    found = [line for module, facts in package().items() for line in broken(rule, module, facts)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.title)
+def test_a_planted_violation_is_found(rule: Rule) -> None:
+    module, source = rule.planted
+    assert broken(rule, module, facts_of(module, source))
+
+
+def test_imports_for_type_checkers_load_nothing() -> None:
+    source = "if TYPE_CHECKING:\n  import rich\nelse:\n  import yaml\ndef f():\n  import click"
+    facts = {fact for fact, _ in facts_of("provisioner.reports.text.plan", source)}
+    assert facts == {"import rich", "import yaml", "load yaml", "import click"}
+
+
+def test_relative_imports_count_as_what_they_mean() -> None:
+    facts = {
+        fact
+        for fact, _ in facts_of("provisioner.engine.planning.plan", "from ...backends import base")
+    }
+    assert "import provisioner.backends.base" in facts
+
+
+def test_every_module_is_looked_at() -> None:
+    assert {"provisioner.__init__", "provisioner.model", "provisioner.engine.__init__"} <= set(
+        package()
+    )
+
+
+def broken(rule: Rule, module: str, facts: Facts) -> list[str]:
+    """Return the facts of a module that the rule forbids there, each with the module and line."""
+    if not matches(module, rule.within) or matches(module, rule.outside):
+        return []
+    return [
+        f"{module}:{line}: {fact}"
+        for fact, line in facts
+        if matches(fact, rule.forbids) and not matches(fact, rule.allows)
+    ]
+
+
+def matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, p) or fnmatchcase(name, f"{p}.*") for p in patterns)
