@@ -23,7 +23,7 @@ from provisioner.model import (
     Role,
     State,
 )
-from provisioner.testing.strategies import TODAY, World
+from provisioner.testing.world import TODAY, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

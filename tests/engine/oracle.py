@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from provisioner.model import Role, State
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
     Named = Callable[[frozenset[str]], frozenset[str]]
 

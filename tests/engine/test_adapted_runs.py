@@ -28,7 +28,7 @@ from tests.engine.build import (
 )
 
 if TYPE_CHECKING:
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
     from tests.engine.conftest import Sources
 
 # Users

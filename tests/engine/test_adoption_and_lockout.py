@@ -25,7 +25,7 @@ from tests.engine.build import (
 )
 
 if TYPE_CHECKING:
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 # Adoption
 

@@ -20,14 +20,9 @@ from provisioner.engine.writes import replay
 from provisioner.errors import StalePlan
 from provisioner.model import Assignment, Capabilities, State
 from provisioner.testing import MemoryBackend
-from provisioner.testing.strategies import (
-    LOGINS,
-    World,
-    capabilities,
-    rollbacks,
-    somebody_elses_writes,
-    worlds,
-)
+from provisioner.testing.strategies import LOGINS, capabilities, worlds
+from provisioner.testing.world import World
+from provisioner.testing.write_strategies import rollbacks, somebody_elses_writes
 from tests.engine import oracle
 from tests.engine.build import blockers, carry_out, plan_against
 

@@ -13,12 +13,13 @@ from hypothesis import strategies as st
 from provisioner.documents import plan as planfile
 from provisioner.engine.changes import AssignmentChange
 from provisioner.model import DatedRole
-from provisioner.testing.strategies import TODAY, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.world import TODAY
 from tests.engine import oracle
 from tests.engine.build import actions, desired, role, stored, world
 
 if TYPE_CHECKING:
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 WEEK = [TODAY + timedelta(days=days) for days in range(-5, 6)]
 ROLES = (role("Clerk", "A"), role("Desk", "B"), role("Lead", "C"))

@@ -14,7 +14,8 @@ from provisioner.engine.writes import replay
 from provisioner.errors import BackendError, StalePlan
 from provisioner.model import Assignment, State
 from provisioner.testing import MemoryBackend
-from provisioner.testing.strategies import rollbacks, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.write_strategies import rollbacks
 from tests.engine import oracle
 from tests.engine.build import (
     Confirmed,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Run
     from provisioner.engine.writes import Write
     from provisioner.model import Kind, Snapshot
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
     Hook = Callable[[int, Write], None]
 

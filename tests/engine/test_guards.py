@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.engine.settings import Safety, Settings
-from provisioner.testing.strategies import as_desired, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.write_strategies import as_desired
 from tests.engine import oracle
 from tests.engine.build import (
     DESK,
@@ -31,7 +32,7 @@ from tests.engine.build import (
 
 if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 # Every refusal says what to do
 

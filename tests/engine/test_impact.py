@@ -16,7 +16,8 @@ from provisioner.engine.planning.plan import transition
 from provisioner.engine.planning.summary import Summary, summarise
 from provisioner.engine.transition.matching import with_new_names
 from provisioner.model import Role, State
-from provisioner.testing.strategies import World, privileges, rollbacks, states, worlds
+from provisioner.testing.strategies import privileges, states, worlds
+from provisioner.testing.write_strategies import rollbacks
 from tests.engine import oracle
 from tests.engine.build import desired, renamed, role, stored, world
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from hypothesis.strategies import DataObject
 
     from provisioner.engine.changes import Change
+    from provisioner.testing.world import World
 
 Told = dict[str, tuple[frozenset[str], frozenset[str]]]
 

@@ -18,7 +18,8 @@ from provisioner.engine.planning.order import shrunk
 from provisioner.engine.planning.plan import plan_steps
 from provisioner.engine.transition.matching import with_new_names
 from provisioner.engine.writes import RenameRole, Unfit, UpdateRole, replay
-from provisioner.testing.strategies import World, rollbacks, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.write_strategies import rollbacks
 from tests.engine import oracle
 from tests.engine.build import desired, plan_writes, renamed, role, stored, world, writes_of
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from provisioner.engine.planning.order import Step
     from provisioner.engine.writes import Write
     from provisioner.model import State
+    from provisioner.testing.world import World
 
     Order = Callable[[tuple[Step, ...]], list[Write]]
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from provisioner.apply.outcome import Outcome
     from provisioner.engine.writes import Write
     from provisioner.model import Snapshot
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
     Hook = Callable[[int, Write], None]
 

@@ -11,7 +11,8 @@ from hypothesis import given
 from provisioner.engine.planning.plan import transition
 from provisioner.engine.writes import replay
 from provisioner.model import Assignment, Role, State
-from provisioner.testing.strategies import World, rollbacks, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.write_strategies import rollbacks
 from tests.engine import oracle
 from tests.engine.build import (
     actions,
@@ -27,6 +28,7 @@ from tests.engine.build import (
 if TYPE_CHECKING:
     from provisioner.engine.settings import Manage
     from provisioner.model import DesiredState
+    from provisioner.testing.world import World
 
 
 def reached(it: World) -> State:

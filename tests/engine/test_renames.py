@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 
 from provisioner.engine.writes import RenameRole, replay
-from provisioner.testing.strategies import as_desired, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.write_strategies import as_desired
 from tests.engine import oracle
 from tests.engine.build import (
     SHIPPED,
@@ -26,7 +27,7 @@ from tests.engine.build import (
 if TYPE_CHECKING:
     from provisioner.engine.settings import Manage
     from provisioner.model import DesiredRole, Role, State
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
     Actions = list[tuple[str, str]]
 

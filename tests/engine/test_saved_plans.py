@@ -24,7 +24,8 @@ from provisioner.model import (
     Place,
     State,
 )
-from provisioner.testing.strategies import World, rollbacks, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.write_strategies import rollbacks
 from tests.engine.build import desired, renamed, role, stored, world
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from provisioner.engine.planning.plan import Plan
+    from provisioner.testing.world import World
 
     Path = tuple[str | int, ...]
 

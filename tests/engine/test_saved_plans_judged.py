@@ -18,7 +18,8 @@ from provisioner.engine.settings import Safety
 from provisioner.errors import Blocked, StalePlan
 from provisioner.model import Catalogue, DatedRole, Privilege
 from provisioner.testing import MemoryBackend
-from provisioner.testing.strategies import TODAY, worlds
+from provisioner.testing.strategies import worlds
+from provisioner.testing.world import TODAY
 from tests.engine.build import (
     BARE,
     carry_out,
@@ -34,7 +35,7 @@ from tests.engine.test_any_store import opened, stores
 
 if TYPE_CHECKING:
     from provisioner.engine.planning.plan import Plan
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 POLICIES: tuple[dict[str, Any], ...] = (
     {"name": "deny", "deny": ["CONFIG_SECURITY"]},

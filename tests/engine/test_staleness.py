@@ -23,13 +23,9 @@ from provisioner.errors import BackendError, Blocked, InvalidInput, LockHeld, St
 from provisioner.model import Assignment, DatedRole, State
 from provisioner.testing import MemoryBackend
 from provisioner.testing.contract import carry_out as written
-from provisioner.testing.strategies import (
-    TODAY,
-    as_desired,
-    rollbacks,
-    somebody_elses_writes,
-    worlds,
-)
+from provisioner.testing.strategies import worlds
+from provisioner.testing.world import TODAY
+from provisioner.testing.write_strategies import as_desired, rollbacks, somebody_elses_writes
 from tests.engine import oracle
 from tests.engine.build import (
     RUN,
@@ -46,7 +42,7 @@ from tests.engine.build import (
 if TYPE_CHECKING:
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.writes import Write
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 
 def role_changes(plan: Plan, *which: Action) -> list[RoleChange]:

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from provisioner.engine.planning.plan import transition
 from provisioner.engine.planning.way_back import way_back
 from provisioner.model import Assignment, DatedRole, DesiredRole, DesiredState, DesiredUser, State
-from provisioner.testing.strategies import PRIVILEGES, TODAY, rollbacks
+from provisioner.testing.world import PRIVILEGES, TODAY
+from provisioner.testing.write_strategies import rollbacks
 from tests.engine.build import blockers, role, stored, world
 
 if TYPE_CHECKING:
     from provisioner.engine.planning.plan import Plan
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 POLICIES: st.SearchStrategy[dict[str, Any]] = st.one_of(
     st.builds(

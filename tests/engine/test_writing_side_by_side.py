@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from provisioner.backends.base import Description
     from provisioner.engine.writes import Write
     from provisioner.model import Snapshot, State
-    from provisioner.testing.strategies import World
+    from provisioner.testing.world import World
 
 MANY = world(stored(role("Old")), desired(*(role(f"R{number:02d}", "A") for number in range(20))))
 

@@ -33,7 +33,7 @@ from provisioner.model import (
     Role,
     State,
 )
-from provisioner.testing.strategies import TODAY
+from provisioner.testing.world import TODAY
 from tests.engine import oracle
 from tests.http.faults import FaultyProxy, seeded
 

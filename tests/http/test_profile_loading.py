@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from provisioner import schemas
-from provisioner.backends.http.profile.checks import CALLS, LISTS, PAGE
+from provisioner.backends.http.profile.known_requests import CALLS, LISTS, PAGE
 from provisioner.backends.http.profile.loading import load_profile, shipped
 from provisioner.desired.load import read_document
 from provisioner.errors import InvalidInput

@@ -9,17 +9,17 @@ from contextlib import nullcontext
 from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from provisioner.backends.base import Description
 from provisioner.backends.http.gateway.changesets import changeset_of
 from provisioner.backends.http.gateway.health import examine_gateway
+from provisioner.backends.http.gateway.replies import document_in, etag_in, not_as_agreed
 from provisioner.backends.http.transport.messages import Request
 from provisioner.backends.http.transport.redaction import redacted
-from provisioner.backends.http.transport.refusals import refusal, require_whole
+from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
-from provisioner.documents.gateway import shapes
 from provisioner.documents.gateway.decode import (
     Contradiction,
     capabilities_of,
@@ -45,10 +45,8 @@ if TYPE_CHECKING:
     from provisioner.engine.writes import Write
     from provisioner.model import Kind, State
 
-MAJOR: Final = "1"
 _PAGE: Final = "500"
 _MOST_PAGES: Final = 100_000
-_ANSWERS: Final = frozenset({200, 201})
 
 
 class GatewayBackend:
@@ -93,12 +91,12 @@ class GatewayBackend:
         if reply.status == 404 and not self._capabilities()["state"]:
             return self._read_objects()
         document = self._document(reply, "State", "read the state")
-        etag = self._etag(reply)
+        etag = etag_in(reply)
         try:
             state = state_of(document)
             catalogue = catalogue_of(document, state.roles)
         except Contradiction as error:
-            self._fail(reply, "the body", str(error))
+            not_as_agreed(reply, "the body", str(error))
         self._told = told = document["capabilities"]
         base = Base(document["lineage"], document["serial"], _digest(etag))
         logins = frozenset(user["login"].casefold() for user in document["users"])
@@ -146,8 +144,10 @@ class GatewayBackend:
             raise self._moved(refused[0].message)
         document = self._document(reply, "Committed", "commit the changes")
         if document["lineage"] != base.lineage or document["serial"] <= base.serial:
-            self._fail(reply, "serial", "the version it names does not come after the one changed")
-        new = self._etag(reply)
+            not_as_agreed(
+                reply, "serial", "the version it names does not come after the one changed"
+            )
+        new = etag_in(reply)
         made = Base(document["lineage"], document["serial"], _digest(new))
         self._etags[made.digest] = new
         return made
@@ -179,7 +179,7 @@ class GatewayBackend:
             try:
                 found += map(entry_of, page["items"])
             except Contradiction as error:
-                self._fail(reply, "the body", str(error))
+                not_as_agreed(reply, "the body", str(error))
         return tuple(found)
 
     @redacted
@@ -192,14 +192,16 @@ class GatewayBackend:
             raise BackendError(Diagnostic("history-not-kept", message, None, remedy))
         document = self._document(reply, "RunState", f"read the state after run {number}")
         if document["number"] != number:
-            self._fail(reply, "number", f"it is {document['number']}, and {number} was asked for")
+            not_as_agreed(
+                reply, "number", f"it is {document['number']}, and {number} was asked for"
+            )
         lineage = self._last[1].base.lineage if self._last else None
         if lineage is not None and document["lineage"] != lineage:
-            self._fail(reply, "lineage", "the run is one of another store than the state")
+            not_as_agreed(reply, "lineage", "the run is one of another store than the state")
         try:
             return state_of(document)
         except Contradiction as error:
-            self._fail(reply, "the body", str(error))
+            not_as_agreed(reply, "the body", str(error))
 
     def owner(self) -> LockOwner | None:
         """Return nobody: there is no lock."""
@@ -268,45 +270,14 @@ class GatewayBackend:
             if cursor is None:
                 return
             if cursor in seen or len(seen) > _MOST_PAGES:
-                self._fail(reply, "next", "the pages do not come to an end")
+                not_as_agreed(reply, "next", "the pages do not come to an end")
             seen.add(cursor)
             query = (("limit", _PAGE), ("cursor", cursor))
 
     def _document(self, reply: Reply, shape: str, what: str) -> Any:
-        """The body of a good reply, once it is what the contract says."""
-        require_whole(reply, what, allowed=_ANSWERS)
-        document = reply.body
-        if isinstance(document, dict) and "contract" in document:
-            self._require_ours(reply, document)
-        if not shapes.valid(shape, document):
-            for found in shapes.violations(shape, document):
-                why = self.redaction.message(found.message)[:200]
-                self._fail(reply, found.json_path.removeprefix("$."), why)
-            self._fail(reply, "the body", "some text in it has no JSON form")
-        return document
-
-    def _require_ours(self, reply: Reply, document: Mapping[str, Any]) -> None:
-        contract, panel = document["contract"], document.get("panel")
-        if not (isinstance(contract, str) and contract.partition(".")[0] == MAJOR):
-            why = f"the gateway speaks version {contract!r}; this provisioner speaks {MAJOR}.x"
-            self._fail(reply, "contract", why)
-        if self._settings.panel is not None and panel != self._settings.panel:
-            why = f"this is the panel `{panel}`; the project file says `{self._settings.panel}`"
-            remedy = "correct `url` or `panel` in the project file"
-            raise BackendError(Diagnostic("other-panel", f"{reply.url}: {why}", None, remedy))
-
-    def _etag(self, reply: Reply) -> str:
-        etag = reply.headers.get("ETag")
-        if not etag:
-            self._fail(reply, "header ETag", "it is missing, so no change could be noticed")
-        if etag.startswith("W/"):
-            self._fail(reply, "header ETag", f"{etag} is weak, so no write can be bound to it")
-        return str(etag)
-
-    def _fail(self, reply: Reply, field: str, why: str) -> NoReturn:
-        message = f"{reply.url}: {field}: {why}"
-        remedy = "the reply is not what the gateway contract says; nothing was concluded from it"
-        raise BackendError(Diagnostic("bad-reply", message, None, remedy))
+        return document_in(
+            reply, shape, what, panel=self._settings.panel, cleaned=self.redaction.message
+        )
 
     def _moved(self, why: str) -> StateMoved:
         message = f"{self._settings.url} changed since it was read: {why}; nothing was changed"

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
 
 from provisioner import __version__
-from provisioner.backends.http.transport.attempt import Connections, Failed, Raw, on_one_line
+from provisioner.backends.http.transport.attempt import Connections
 from provisioner.backends.http.transport.backoff import asked_for, backoff
 from provisioner.backends.http.transport.messages import SAFE, LostReply, NotSent, Reply
+from provisioner.backends.http.transport.receiving import Failed, Raw, on_one_line
 from provisioner.backends.http.transport.refusals import refusal
 from provisioner.backends.http.transport.send_queue import SendQueue
 from provisioner.diagnostics import Diagnostic

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from provisioner.backends.base import Check
 from provisioner.backends.http.transport.attempt import tls_context
-from provisioner.backends.http.transport.settings import is_loopback
+from provisioner.backends.http.transport.proxies import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,9 +1,8 @@
 """Reads whole lists: every page, or an error; what is missing must never look deleted.
 
-A list that changes between two pages is started over. Signs of it: an item comes twice, the total
-or the version differs from page to page, or at the end there are fewer items than the total says.
-What is the same every time is no change, and is said for what it is. A list is only whole if its
-last page shows nothing more (``completeness``).
+A list that changes between two pages is started over (``steady_reading``). Signs of it: an item
+comes twice, the total or the version differs from page to page, or at the end there are fewer items
+than the total says. A list is only whole if its last page shows nothing more (``completeness``).
 Numbered pages end with the total, or with an empty page; never with a short one, for servers have
 limits of their own on how much a page holds.
 """
@@ -11,15 +10,16 @@ limits of their own on how much a page holds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
 from provisioner.backends.http.objects.calls import bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.completeness import shown_beyond
 from provisioner.backends.http.objects.lists.links import next_link
+from provisioner.backends.http.objects.lists.steady_reading import Changed, steadily
 from provisioner.backends.http.profile.expressions import Unusable, described
 from provisioner.backends.http.profile.template import placeholders
-from provisioner.backends.http.transport.attempt import on_one_line
+from provisioner.backends.http.transport.receiving import on_one_line
 from provisioner.backends.http.transport.refusals import refusal, require_whole
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
@@ -33,29 +33,10 @@ if TYPE_CHECKING:
     from provisioner.backends.http.transport.messages import Reply, Request
     from provisioner.errors import ProvisionerError
 
-_Read = TypeVar("_Read")
-ATTEMPTS: Final = 3
 MOST_PAGES: Final = 10_000
 NOT_FOUND: Final = 404
 _SHOWN: Final = 10
 _LONGEST: Final = 40
-
-
-_UNFIT: Final = (
-    "if nobody changed it meanwhile, `paging` in the profile does not fit this list: see where its "
-    "pages begin (0 or 1), how they are asked for, and where the total stands"
-)
-
-
-class Changed(Exception):
-    """What is being read changed meanwhile, it seems; the message says how that shows.
-
-    ``remedy`` is for when it shows in the same way each time.
-    """
-
-    def __init__(self, why: str, remedy: str = _UNFIT) -> None:
-        super().__init__(why)
-        self.remedy = remedy
 
 
 class Gone(Exception):
@@ -149,32 +130,6 @@ class Lists:
                     seen.add(key)
                 items.append(item)
         return Listed(items, pages.where, pages.version)
-
-
-def steadily(read: Callable[[], _Read], what: str) -> _Read:
-    """Return what ``read`` gives; while it says that things changed, begin again, a few times.
-
-    Raises:
-        BackendError: They kept changing.
-    """
-    found: list[Changed] = []
-    while len(found) < ATTEMPTS:
-        try:
-            return read()
-        except Changed as changed:
-            found.append(changed)
-    raise _unsteady(what, found)
-
-
-def _unsteady(what: str, found: list[Changed]) -> BackendError:
-    """The error for a list that never was as it should be; what was the same each time stays so."""
-    last = found[-1]
-    if any(str(each) != str(last) for each in found):
-        message = f"could not {what}: it changed while it was listed, {ATTEMPTS} times: {last}"
-        remedy = "run again when nobody changes it; if it stays so, the API gives wrong lists"
-        return BackendError(Diagnostic("changed-while-listed", message, None, remedy))
-    message = f"could not {what}, the same in {ATTEMPTS} readings: {last}"
-    return BackendError(Diagnostic("contradictory-list", message, None, last.remedy))
 
 
 @dataclass(slots=True)

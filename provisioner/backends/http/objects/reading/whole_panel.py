@@ -13,7 +13,8 @@ from sys import intern
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from provisioner.backends.http.objects.calls import bad_reply
-from provisioner.backends.http.objects.lists.paging import Changed, Gone, steadily
+from provisioner.backends.http.objects.lists.paging import Gone
+from provisioner.backends.http.objects.lists.steady_reading import Changed, steadily
 from provisioner.backends.http.objects.reading.fields import (
     flag,
     identity,

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from provisioner.backends.http.objects.reading.fields import text
 from provisioner.backends.http.objects.reading.object_reader import UNKNOWN
 from provisioner.errors import BackendError, OthersChanged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from contextlib import AbstractContextManager
 
+    from provisioner.backends.http.objects.lists.paging import Item
     from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
     from provisioner.backends.http.objects.reading.identities import KnownObjects
     from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
+
+ShownT = TypeVar("ShownT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,9 @@ class RoleResource:
 
     def shown(self, reply: Reply, call: Call, held: ApiRole) -> ApiRole | None:
         """Return the role that an answer shows, if that is what is stored."""
-        item = self.reader.item_in(reply, call)
-        if item is None:
-            return None
-        with may_have_changed_another():
-            self.reader.require_about_role(item, held.id)
-        return self.reader.role_in(item) if self.reader.profile.replies_are_true else None
+        reader = self.reader
+        about = partial(reader.require_about_role, id=held.id)
+        return _shown(reader, reply, call, about, reader.role_in)
 
     def changing(self) -> AbstractContextManager[None]:
         """Hold off readings of the list of roles."""
@@ -77,12 +78,9 @@ class UserResource:
 
     def shown(self, reply: Reply, call: Call, held: ApiUser) -> ApiUser | None:
         """Return the user that an answer shows, if that is what is stored."""
-        item = self.reader.item_in(reply, call)
-        if item is None:
-            return None
-        with may_have_changed_another():
-            self.reader.require_about_user(item, held.id, held.login)
-        return self.reader.user_in(item) if self.reader.profile.replies_are_true else None
+        reader = self.reader
+        about = partial(reader.require_about_user, id=held.id, login=held.login)
+        return _shown(reader, reply, call, about, reader.user_in)
 
     def changing(self) -> AbstractContextManager[None]:
         """Hold off nothing: assignments do not change which users there are."""
@@ -105,6 +103,22 @@ class UserResource:
             _set("roles", _names(known, found.roles), _names(known, wanted.roles)),
         ]
         return "; ".join(filter(None, told)) or None
+
+
+def _shown(
+    reader: ObjectReader,
+    reply: Reply,
+    call: Call,
+    require_about: Callable[[Item], None],
+    read: Callable[[Item], ShownT | None],
+) -> ShownT | None:
+    """Read the object of an answer, if it is the one asked about and what is stored."""
+    item = reader.item_in(reply, call)
+    if item is None:
+        return None
+    with may_have_changed_another():
+        require_about(item)
+    return read(item) if reader.profile.replies_are_true else None
 
 
 @contextmanager
