@@ -17,7 +17,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from provisioner.engine.access.effective import AccessTable, impact
+from provisioner.engine.access.effective import AccessTable, access_of, impact
 from provisioner.model import Assignment, Role, State
 
 if TYPE_CHECKING:
@@ -90,7 +90,7 @@ def main() -> None:
     kinds: dict[str, Callable[[], object]] = {
         "naive loop": lambda: naive(state),
         "all roles and users": lambda: AccessTable(state),
-        "impact of one change": lambda: impact(state, changed),
+        "impact of one change": lambda: impact(access_of(state), access_of(changed)),
     }
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
     for _ in range(rounds):

@@ -27,7 +27,8 @@ from provisioner.backends.opening import Opening
 from provisioner.backends.registry import open_backend
 from provisioner.cli.options import today
 from provisioner.desired.load import read_document
-from provisioner.engine.planning.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.making import make_plan
+from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Settings
 from provisioner.engine.writes import CreateRole, replay
 from provisioner.model import DesiredRole, DesiredState, Role, State

@@ -6,28 +6,29 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from provisioner.backends.base import Foreseeing
-from provisioner.engine.planning.plan import plan_steps
+from provisioner.engine.planning.order import steps
 from provisioner.engine.writes import Unfit
 
 if TYPE_CHECKING:
     from provisioner.backends.base import Backend
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.planning.plan import Plan
+    from provisioner.engine.planning.trial import Trial
     from provisioner.engine.writes import Write
-    from provisioner.model import State
 
 
-def with_foresight(plan: Plan, backend: Backend, state: State) -> Plan:
-    """Return a plan with what its store foresees: errors forbid it, the rest becomes notes.
+def with_foresight(trial: Trial, backend: Backend) -> Plan:
+    """Return the plan with what its store foresees: errors forbid it, the rest becomes notes.
 
     Raises:
         BackendError: The store does not answer.
     """
+    plan, whole_roles = trial.plan, trial.plan.target.capabilities.whole_roles
     try:
-        writes = tuple(write for step in plan_steps(plan, state) for write in step.writes)
+        found_steps = steps(trial.passage, whole_roles=whole_roles)
     except Unfit:
         return plan  # what forbids such a plan stands in it
-    found = foreseen(backend, writes)
+    found = foreseen(backend, tuple(write for step in found_steps for write in step.writes))
     if not found:
         return plan
     errors = tuple(each for each in found if each.severity == "error")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.transition.passage import roles_of
 from provisioner.engine.writes import (
     CreateRole,
     DeleteRole,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provisioner.backends.base import Backend
-    from provisioner.model import Assignment, Role, State
+    from provisioner.model import Role, State
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,7 @@ def happened(write: Write, state: State) -> bool:
         case DeleteRole(before):
             return before.name not in state.roles
         case SetAssignment(user, _, after):
-            return held_roles(state.assignments.get(user.casefold())) == after
-
-
-def held_roles(assignment: Assignment | None) -> frozenset[str]:
-    """Return the roles of an assignment; none where there is none."""
-    return assignment.roles if assignment else frozenset()
+            return roles_of(state.assignments.get(user.casefold())) == after
 
 
 def _content(state: State, name: str) -> tuple[object, ...] | None:

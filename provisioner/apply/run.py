@@ -17,14 +17,15 @@ from provisioner.apply.one_by_one import write_one_by_one
 from provisioner.apply.outcome import (
     Outcome,
     defects_told,
-    held_roles,
     read_again,
     with_unknown_outcome,
 )
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.planning.plan import plan_steps, recheck, transition
+from provisioner.engine.planning.order import steps
 from provisioner.engine.planning.saved import objections, outdated
-from provisioner.engine.transition.matching import with_new_names
+from provisioner.engine.planning.staleness import recheck
+from provisioner.engine.planning.trial import tried
+from provisioner.engine.transition.passage import roles_of
 from provisioner.engine.writes import Unfit
 from provisioner.errors import Blocked, Conflict, InvalidInput, ProvisionerError, StalePlan
 
@@ -35,11 +36,13 @@ if TYPE_CHECKING:
 
     from provisioner.apply.one_by_one import Progress
     from provisioner.backends.base import Backend, Run
-    from provisioner.engine.planning.order import Step, Transition
+    from provisioner.engine.planning.order import Step
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.saved import Judge
+    from provisioner.engine.planning.trial import Trial
+    from provisioner.engine.transition.passage import Passage
     from provisioner.engine.writes import Write
-    from provisioner.model import Kind, Snapshot, State
+    from provisioner.model import Kind, State
 
 
 def apply_plan(
@@ -68,21 +71,21 @@ def apply_plan(
     """
     _require_applyable(plan, backend, today)
     with backend.lock(run.operation, lock_timeout):
-        snapshot = backend.read()
-        _require_fit(plan, backend, snapshot, run.plan, judge)
+        trial = tried(plan, backend.read())
+        _require_fit(trial, backend, run.plan, judge)
         try:
-            steps = plan_steps(plan, snapshot.state)
+            found = steps(trial.passage, whole_roles=plan.target.capabilities.whole_roles)
         except Unfit as error:
             raise StalePlan(_stale(str(error))) from error
-        writes = tuple(write for step in steps for write in step.writes)
+        writes = tuple(write for step in found for write in step.writes)
         if stopped():
             return Outcome(not_tried=writes, interrupted=True)
         if hindered := [each for each in foreseen(backend, writes) if each.severity == "error"]:
             raise Blocked(hindered)
         progress.start(len(writes))
         if backend.describe().capabilities.atomic:
-            return _commit(plan, backend, snapshot, writes, run, progress)
-        return _write(plan, backend, snapshot.state, steps, run, progress, stopped)
+            return _commit(trial, backend, writes, run, progress)
+        return _write(trial, backend, found, run, progress, stopped)
 
 
 def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
@@ -103,32 +106,30 @@ def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:
         raise StalePlan(_stale(f"{what} it relies on ended on {plan.valid_until}"))
 
 
-def _require_fit(
-    plan: Plan, backend: Backend, snapshot: Snapshot, digest: str | None, judge: Judge | None
-) -> None:
-    reasons = [*_used_up(plan, backend, snapshot, digest), *recheck(plan, snapshot)]
+def _require_fit(trial: Trial, backend: Backend, digest: str | None, judge: Judge | None) -> None:
+    reasons = [*_used_up(trial, backend, digest), *recheck(trial)]
     if not reasons and judge is not None:
-        if found := objections(plan, snapshot, judge):
+        if found := objections(trial, judge):
             raise Blocked(found)
-        reasons += outdated(plan, snapshot, judge)
+        reasons += outdated(trial, judge)
     if reasons:
         *others, last = sorted(set(reasons))
         # One remedy for all, below the last.
         raise StalePlan([*(replace(_stale(each), remedy=None) for each in others), _stale(last)])
 
 
-def _used_up(plan: Plan, backend: Backend, snapshot: Snapshot, digest: str | None) -> Iterator[str]:
+def _used_up(trial: Trial, backend: Backend, digest: str | None) -> Iterator[str]:
     """Yield why a plan was applied already, or why nobody can tell.
 
     Where nothing was written since it was made, nothing was applied. A store without history
     remembers no plans.
     """
-    base = plan.base
-    if base == snapshot.base:
+    base, now = trial.plan.base, trial.snapshot.base
+    if base == now:
         return
-    if base.serial > snapshot.base.serial:
+    if base.serial > now.serial:
         yield "the target is older than what the plan was made from"
-    elif base.serial == snapshot.base.serial:
+    elif base.serial == now.serial:
         yield "the target never was what the plan was made from"
     if not backend.describe().capabilities.history:
         return
@@ -156,17 +157,11 @@ def _stale(reason: str) -> Diagnostic:
 
 
 def _commit(
-    plan: Plan,
-    backend: Backend,
-    snapshot: Snapshot,
-    writes: tuple[Write, ...],
-    run: Run,
-    progress: Progress,
+    trial: Trial, backend: Backend, writes: tuple[Write, ...], run: Run, progress: Progress
 ) -> Outcome:
-    after = transition(plan, snapshot.state).after
     try:
         with defects_told():
-            backend.commit(snapshot.base, writes, after, run)
+            backend.commit(trial.snapshot.base, writes, trial.passage.after, run)
     except Conflict:
         raise
     except ProvisionerError as error:
@@ -174,7 +169,7 @@ def _commit(
         state = read_again(backend)
         if state is None:
             raise with_unknown_outcome(error, "all of it, or nothing, took place") from error
-        if not _arrived(transition(plan, snapshot.state), state):
+        if not _arrived(trial.passage, state):
             raise
     for write in writes:
         progress.wrote(write)
@@ -182,17 +177,17 @@ def _commit(
 
 
 def _write(
-    plan: Plan,
+    trial: Trial,
     backend: Backend,
-    state: State,
     steps: Sequence[Step],
     run: Run,
     progress: Progress,
     stopped: Callable[[], bool],
 ) -> Outcome:
     outcome = write_one_by_one(steps, backend, progress, stopped)
+    state, after = trial.passage.stored, trial.passage.after
     if outcome.is_complete:
-        return _recorded(outcome, backend, run, state.recorded | plan.manages, plan.in_force)
+        return _recorded(outcome, backend, run, after.recorded, after.policies)
     reachable = not outcome.unknown
     if outcome.applied and reachable and backend.describe().capabilities.history:
         broken = replace(run, summary=_broken_off(outcome, run.summary))
@@ -225,10 +220,10 @@ def _broken_off(outcome: Outcome, summary: str) -> str:
     return f"broken off after {made:,} of {total:,} writes: {summary}"
 
 
-def _arrived(planned: Transition, state: State) -> bool:
-    """Whether a state shows where a transition leads to; the ids of new roles aside."""
-    before, after = with_new_names(planned.before, planned.renames), planned.after
-    for name in planned.roles:
+def _arrived(passage: Passage, state: State) -> bool:
+    """Whether a state shows where a passage leads to; the ids of new roles aside."""
+    before, after = passage.before, passage.after
+    for name in passage.roles:
         had, wanted, found = (at.roles.get(name) for at in (before, after, state))
         if wanted is None or found is None:
             if wanted is not found:
@@ -236,4 +231,4 @@ def _arrived(planned: Transition, state: State) -> bool:
         elif found != replace(wanted, id=had.id if had else found.id):
             return False
     held, wants = state.assignments, after.assignments
-    return all(held_roles(held.get(user)) == held_roles(wants.get(user)) for user in planned.users)
+    return all(roles_of(held.get(user)) == roles_of(wants.get(user)) for user in passage.users)

@@ -27,7 +27,7 @@ from provisioner.desired.revisions import (
 from provisioner.desired.surroundings import Surroundings
 from provisioner.desired.yaml import conformity, reader
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access.effective import EffectiveAccess
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.settings import Safety
 from provisioner.errors import InvalidInput
 from provisioner.model import State
@@ -183,13 +183,13 @@ def _with_sources(
     )
     desired = read(sources, around).desired
     roles = {name: wanted.role for name, wanted in (desired.roles or {}).items()}
-    access = EffectiveAccess(State(roles))
+    access = access_of(State(roles))
     return replace(
         baseline,
         policies=tuple(desired.rules.get("policies", ())),
         ignore=desired.ignore,
         ignore_users=desired.ignore_users,
-        carried={name: access.of_role(name) for name in roles},
+        carried=access.roles,
         users=desired.users or {},
     )
 

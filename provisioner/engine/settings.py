@@ -16,7 +16,7 @@ class Safety:
     """Limits beyond which a plan is blocked. None means no limit.
 
     ``max_change_percent`` applies to the roles deleted and to the users losing access, each only
-    where there are at least ``guards.PERCENT_FROM`` of them.
+    where there are at least ``limits.PERCENT_FROM`` of them.
     """
 
     max_deletes: int | None = None

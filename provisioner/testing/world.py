@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from provisioner.engine.planning.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.making import make_plan
+from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.model import (
     Base,

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.documents.access_review import read_holdings, sheet_text
-from provisioner.engine.access.effective import AccessTable, EffectiveAccess, carriers, indices
+from provisioner.engine.access.effective import AccessTable, access_of, carriers, indices
 from provisioner.engine.access.review import Review, Selection, by_privilege, differences
 from provisioner.errors import InvalidInput
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
@@ -44,7 +44,7 @@ def walked(state: State, roles: frozenset[str]) -> set[str]:
 @PROPERTY
 @given(small_states())
 def test_the_table_is_what_a_walk_finds(state: State) -> None:
-    table, access = AccessTable(state), EffectiveAccess(state)
+    table, access = AccessTable(state), access_of(state)
     for name in state.roles:
         expected = sorted(walked(state, frozenset((name,))))
         assert list(table.names(table.roles[name])) == expected == sorted(access.of_role(name))
@@ -131,7 +131,7 @@ def test_a_sheet_that_is_none_is_refused(data: bytes, message: str) -> None:
 @given(small_states())
 def test_who_carries_a_role_is_what_walking_from_each_user_finds(state: State) -> None:
     """Over includes, circles among them; a bit for each user, in the order that was asked for."""
-    access, logins = EffectiveAccess(state), sorted(state.assignments)
+    access, logins = access_of(state), sorted(state.assignments)
     found = carriers(state, logins)
     for name in state.roles:
         walked = [u for u in logins if name in access.closure(state.assignments[u].roles)]

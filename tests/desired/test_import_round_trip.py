@@ -17,7 +17,8 @@ from provisioner.catalogue import from_document, shipped, unknown
 from provisioner.desired.load import load, read_checked
 from provisioner.desired.surroundings import Surroundings
 from provisioner.desired.writer import write_catalogue, write_state
-from provisioner.engine.planning.plan import TargetIdentity, make_plan
+from provisioner.engine.planning.making import make_plan
+from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Settings
 from provisioner.model import (
     Assignment,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
-from provisioner.engine.planning.plan import TargetIdentity, plan_steps
+from provisioner.engine.planning.order import steps
+from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.writes import replay
 from provisioner.model import (
@@ -160,6 +161,11 @@ def actions(plan: Plan) -> list[tuple[str, str]]:
 def writes_of(found: tuple[Step, ...]) -> list[Write]:
     """The writes of all steps, in order."""
     return [write for step in found for write in step.writes]
+
+
+def plan_steps(plan: Plan, state: State) -> tuple[Step, ...]:
+    """The steps of a plan on a state."""
+    return steps(plan.passage(state), whole_roles=plan.target.capabilities.whole_roles)
 
 
 def plan_writes(plan: Plan, state: State) -> list[Write]:

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from provisioner.documents.plan import decode, encode
 from provisioner.engine.changes import Action
-from provisioner.engine.planning.plan import plan_steps
 from provisioner.engine.writes import replay
 from provisioner.errors import StalePlan
 from provisioner.model import Assignment, Capabilities, State
@@ -24,7 +23,7 @@ from provisioner.testing.strategies import LOGINS, capabilities, worlds
 from provisioner.testing.world import World
 from provisioner.testing.write_strategies import rollbacks, somebody_elses_writes
 from tests.engine import oracle
-from tests.engine.build import blockers, carry_out, plan_against
+from tests.engine.build import blockers, carry_out, plan_against, plan_steps
 
 if TYPE_CHECKING:
     from hypothesis.strategies import DataObject, DrawFn

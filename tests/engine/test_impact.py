@@ -9,12 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.access.effective import EffectiveAccess, UserImpact, holders, impact
+from provisioner.engine.access.effective import UserImpact, access_of, holders, impact
 from provisioner.engine.changes import Action, AssignmentChange
 from provisioner.engine.diff import field_changes
-from provisioner.engine.planning.plan import transition
 from provisioner.engine.planning.summary import Summary, summarise
-from provisioner.engine.transition.matching import with_new_names
 from provisioner.model import Role, State
 from provisioner.testing.strategies import privileges, states, worlds
 from provisioner.testing.write_strategies import rollbacks
@@ -41,7 +39,7 @@ def told(found: tuple[UserImpact, ...]) -> Told:
 @given(states(tidy=False))
 def test_effective_access_is_what_a_slow_search_finds(state: State) -> None:
     """Over any depth of includes, through cycles, past references to nothing."""
-    access = EffectiveAccess(state)
+    access = access_of(state)
     for login, holds in oracle.access(state).items():
         assert access.of_user(login) == holds
         assert access.of_user(login.upper().casefold()) == holds
@@ -50,7 +48,7 @@ def test_effective_access_is_what_a_slow_search_finds(state: State) -> None:
 @given(states(tidy=False))
 def test_a_role_carries_what_its_only_holder_would_have(state: State) -> None:
     """The access of a role is the access of somebody who holds nothing else."""
-    access = EffectiveAccess(state)
+    access = access_of(state)
     for name in state.roles:
         alone = stored(*state.roles.values(), probe=name)
         assert access.of_role(name) == oracle.access(alone)["probe"]
@@ -60,12 +58,12 @@ def test_a_role_carries_what_its_only_holder_would_have(state: State) -> None:
 def test_carriers_are_counted_directly_and_through_includes(state: State) -> None:
     """Each person once for each role, however many ways lead there."""
     expected = {name: len(logins) for name, logins in oracle.carriers(state).items()}
-    assert holders(state) == expected
+    assert holders(access_of(state)) == expected
 
 
 def test_roles_that_include_each_other_carry_the_same() -> None:
     """A circle is followed once round and does not hang."""
-    access = EffectiveAccess(
+    access = access_of(
         stored(
             role("A", "a", includes=("B",)),
             role("B", "b", includes=("C",)),
@@ -78,13 +76,13 @@ def test_roles_that_include_each_other_carry_the_same() -> None:
 def test_a_long_chain_of_includes_is_followed_to_its_end() -> None:
     """Depth is not limited by the interpreter's stack."""
     links = [role(f"R{i}", includes=(f"R{i + 1}",)) for i in range(5000)]
-    access = EffectiveAccess(stored(*links, role("R5000", "deep"), ada="R0"))
+    access = access_of(stored(*links, role("R5000", "deep"), ada="R0"))
     assert access.of_user("ada") == {"deep"}
 
 
 def test_nobody_and_nothing_have_no_access() -> None:
     """Unknown users and roles carry nothing; that is no error."""
-    access = EffectiveAccess(State())
+    access = access_of(State())
     assert access.of_user("ada") == access.of_role("Clerk") == frozenset()
 
 
@@ -94,7 +92,7 @@ def test_nobody_and_nothing_have_no_access() -> None:
 @given(states(tidy=False), states(tidy=False))
 def test_the_impact_between_two_states(before: State, after: State) -> None:
     """Every user whose access differs, with what is gained and lost, net; nobody else."""
-    found = impact(before, after)
+    found = impact(access_of(before), access_of(after))
     assert told(found) == oracle.impact(before, after)
     assert [u.user.casefold() for u in found] == sorted(u.user.casefold() for u in found)
     for user in found:
@@ -107,7 +105,7 @@ def test_the_impact_of_a_plan(it: World) -> None:
     plan, wanted = it.plan(), oracle.target(it)
     if plan.blockers or wanted is None:
         return
-    after = transition(plan, it.current).after
+    after = plan.passage(it.current).after
     assert oracle.content(after) == (wanted.roles, wanted.users)
     assert told(plan.impact) == oracle.impact(it.current, after)
 
@@ -264,8 +262,8 @@ def test_holders_are_all_who_carry_the_role_before_or_after(it: World) -> None:
     plan = it.plan()
     if plan.blockers:
         return
-    before = oracle.carriers(with_new_names(it.current, plan.renames))
-    after = oracle.carriers(transition(plan, it.current).after)
+    before = oracle.carriers(plan.passage(it.current).before)
+    after = oracle.carriers(plan.passage(it.current).after)
     for change in plan.changes:
         if not isinstance(change, AssignmentChange):
             people = before.get(change.name, set()) | after.get(change.name, set())

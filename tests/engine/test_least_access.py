@@ -14,14 +14,20 @@ import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
 
-from provisioner.engine.planning.order import shrunk
-from provisioner.engine.planning.plan import plan_steps
-from provisioner.engine.transition.matching import with_new_names
 from provisioner.engine.writes import RenameRole, Unfit, UpdateRole, replay
 from provisioner.testing.strategies import worlds
 from provisioner.testing.write_strategies import rollbacks
 from tests.engine import oracle
-from tests.engine.build import desired, plan_writes, renamed, role, stored, world, writes_of
+from tests.engine.build import (
+    desired,
+    plan_steps,
+    plan_writes,
+    renamed,
+    role,
+    stored,
+    world,
+    writes_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -119,7 +125,7 @@ def test_all_shrinking_comes_before_any_growing(it: World) -> None:
     after = replay(it.current, writes_of(steps))
     middle = writes_of(tuple(step for step in steps if step.phase == "shrink"))
     narrow = replay(it.current, middle)
-    least = shrunk(with_new_names(it.current, plan.renames), after)
+    least = plan.passage(it.current).to(after).halfway().state
     holding = {login: held for login, held in oracle.access(narrow).items() if held}
     assert holding == {login: held for login, held in oracle.access(least).items() if held}
     for on_the_way in states_on_the_way(it.current, writes_of(steps)):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 
-from provisioner.engine.planning.plan import transition
 from provisioner.engine.writes import replay
 from provisioner.model import Assignment, Role, State
 from provisioner.testing.strategies import worlds
@@ -83,7 +82,7 @@ def test_the_announced_state_is_the_one_that_the_writes_lead_to(it: World) -> No
     plan = it.plan()
     if plan.blockers:
         return
-    assert oracle.content(transition(plan, it.current).after) == oracle.content(reached(it))
+    assert oracle.content(plan.passage(it.current).after) == oracle.content(reached(it))
 
 
 @given(worlds())

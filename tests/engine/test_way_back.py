@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.engine.planning.plan import transition
 from provisioner.engine.planning.way_back import way_back
 from provisioner.model import Assignment, DatedRole, DesiredRole, DesiredState, DesiredUser, State
 from provisioner.testing.world import PRIVILEGES, TODAY
@@ -62,7 +61,7 @@ def test_a_rollback_leads_nowhere_that_a_plan_would_be_refused_for(
     rules = tuple({"name": f"p{n}", **policy} for n, policy in enumerate(policies))
     it = replace(it, current=replace(it.current, policies=rules))
     plan = back(it, then_of(it))
-    reached = transition(plan, it.current).after
+    reached = plan.passage(it.current).after
     assert reached.policies == plan.in_force
     assert {p["name"] for p in reached.policies} == {p["name"] for p in rules}
     default = it.catalogue.default_names

@@ -20,7 +20,8 @@ from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
 from provisioner.backends.http.transport.client import Client
 from provisioner.backends.http.transport.settings import HttpSettings, Secret
-from provisioner.engine.planning.plan import TargetIdentity, make_plan, transition
+from provisioner.engine.planning.making import make_plan
+from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.writes import CreateRole, SetAssignment, replay
 from provisioner.errors import ProvisionerError
@@ -189,7 +190,7 @@ def possible_ends(start: State, outcome: Outcome | ProvisionerError, plan: Plan)
 
 
 def end_of(plan: Plan, start: State) -> State:
-    return transition(plan, start).after
+    return plan.passage(start).after
 
 
 def hopeless_after(count: int, faults: Chooser) -> Chooser:

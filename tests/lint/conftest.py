@@ -18,6 +18,7 @@ from provisioner import schemas
 from provisioner.desired.load import Loaded, load
 from provisioner.desired.surroundings import Surroundings
 from provisioner.engine.access.chains import declared_state
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.access_tests import TestResult, run_access_tests
 from provisioner.engine.rules.ignores import without_ignored
 from provisioner.engine.rules.lint import IDS, lint
@@ -80,8 +81,8 @@ class Sources:
 
     def results(self, text: str) -> tuple[TestResult, ...]:
         desired = self.load(text).desired
-        state = declared_state(desired, CATALOGUE, AS_OF)
-        return run_access_tests(desired.rules["tests"], state, CATALOGUE, desired.provenance)
+        access = access_of(declared_state(desired, CATALOGUE, AS_OF))
+        return run_access_tests(desired.rules["tests"], access, CATALOGUE, desired.provenance)
 
     def run(self, *arguments: str, text: str | None = None) -> tuple[int, str, str]:
         """Run the console script in the folder: exit code, standard output, standard error."""

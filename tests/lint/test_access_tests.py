@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.engine.access.chains import declared_state
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.access_tests import TestResult, run_access_tests
 from provisioner.errors import InvalidInput
 
@@ -367,8 +368,8 @@ def test_the_examples_pass(sources) -> None:
 def test_results_do_not_need_places(sources) -> None:
     """Desired states that were not read from files have tests without places."""
     case = sources.case("\nroles: {Clerk: {privileges: [DOCS_VIEW]}}\nusers: {}")
-    state = declared_state(case.desired, case.catalogue, case.as_of)
+    access = access_of(declared_state(case.desired, case.catalogue, case.as_of))
     tests = [{"role": "Clerk", "cannot": ["DOCS_VIEW"]}]
-    (result,) = run_access_tests(tests, state, case.catalogue)
+    (result,) = run_access_tests(tests, access, case.catalogue)
     message = "role Clerk: DOCS_VIEW through Clerk; the test says `cannot`"
     assert result.failures[0].message == message

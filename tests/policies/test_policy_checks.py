@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.policies import Violation, check_policies
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
 from tests.policies.worlds import PRIVILEGES, ROLES, Opinion, policies, state, states
@@ -22,7 +23,7 @@ TODAY = date(2026, 6, 1)
 
 def broken(policy: dict[str, Any], where: State, **more: Any) -> list[Violation]:
     """The violations of one policy."""
-    return list(check_policies([{"name": "p", **policy}], where, TODAY, **more))
+    return list(check_policies([{"name": "p", **policy}], access_of(where), TODAY, **more))
 
 
 def subjects(found: list[Violation]) -> set[str]:
@@ -135,8 +136,8 @@ def test_what_was_broken_before_is_told_apart_from_what_gets_worse() -> None:
     """One more holder beyond the limit is new, one less is not."""
     policy = {"restrict": {"roles": ["r"], "max_users": 0}}
     one, two = state({"r": "A"}, {"ada": "r"}), state({"r": "A"}, {"ada": "r", "bob": "r"})
-    assert [v.is_new for v in broken(policy, one, before=two)] == [False]
-    (found,) = broken(policy, two, before=one)
+    assert [v.is_new for v in broken(policy, one, before=access_of(two))] == [False]
+    (found,) = broken(policy, two, before=access_of(one))
     assert (found.is_new, found.is_worse) == (True, True)
     assert found.message.endswith("ada, bob; of these bob by this change")
 
@@ -204,8 +205,8 @@ def test_every_witness_replays_and_is_minimal(
     before: State | None, where: State, policy: dict[str, Any]
 ) -> None:
     """Every link is in the state; without any one of them the rest breaks nothing."""
-    shown = Opinion(policy, where)
-    for violation in check_policies([policy], where, TODAY, before=before):
+    shown, was = Opinion(policy, where), access_of(before) if before is not None else None
+    for violation in check_policies([policy], access_of(where), TODAY, before=was):
         links = {link for chain in violation.witness for link in chain}
         for chain in violation.witness:
             leads_to(where, chain)
@@ -300,6 +301,6 @@ def test_the_witness_of_a_limit_stays_minimal_where_more_is_new_to_one() -> None
     roles = {"r": "B", "s": "A"}
     before, where = state(roles, {"ada": "r"}), state(roles, {"ada": "r", "eve": "r"}, r="s")
     rule = {"restrict": {"privileges": ["A", "B"], "max_users": 1}}
-    (found,) = broken(rule, where, before=before)
+    (found,) = broken(rule, where, before=access_of(before))
     ends = [[link.object for link in chain] for chain in found.witness]
     assert ends == [["r", "B"], ["r", "B"]]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.policies import Violation, check_policies
 from provisioner.model import Assignment, DatedRole, DesiredUser, Role, State
 from tests.policies.worlds import Opinion, policies, state, states
@@ -23,7 +24,9 @@ def judged(
     policy: dict[str, Any], before: State, after: State, **more: Any
 ) -> dict[str, Violation]:
     """The violations after a change, by subject."""
-    found = check_policies([{"name": "p", **policy}], after, TODAY, before=before, **more)
+    found = check_policies(
+        [{"name": "p", **policy}], access_of(after), TODAY, before=access_of(before), **more
+    )
     return {violation.subject: violation for violation in found}
 
 
@@ -191,7 +194,7 @@ def test_small_changes_are_judged_as_well(
 
 def _agrees(before: State, after: State, policy: dict[str, Any]) -> None:
     was, now = Opinion(policy, before), Opinion(policy, after)
-    found = check_policies([policy], after, TODAY, before=before)
+    found = check_policies([policy], access_of(after), TODAY, before=access_of(before))
     new = {(v.subject_kind, v.subject) for v in found if v.is_new}
     worse = _worse_users(was, now)
     if "max_users" in str(policy):

@@ -16,7 +16,8 @@ from provisioner.cli.opening import open_session
 from provisioner.cli.views import open_view
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.review import Review, Selection, by_privilege, differences
-from provisioner.engine.transition.matching import find_target, with_new_names
+from provisioner.engine.transition.matching import find_target
+from provisioner.engine.transition.passage import passage_from
 from provisioner.reports.text import access as render
 from provisioner.reports.text.explain import revocation_document, revocation_text
 
@@ -150,10 +151,10 @@ class _Request:
         settings = session.settings()
         found = find_target(loaded.desired, snapshot.state, settings, catalogue, self._as_of)
         output.warn(found.problems)
-        before = with_new_names(snapshot.state, found.renames)
+        passage = found.passage
         sensitive = frozenset(p.name for p in catalogue.privileges.values() if p.sensitive)
         words = f"From the current state to the sources as of {self._as_of}"
-        changed = differences(self._holdings(before), self._holdings(found.after))
+        changed = differences(self._holdings(passage.before), self._holdings(passage.after))
         return self._show(changed, sensitive, "sources", "current", words)
 
     def _since(self, view: View, against: str) -> int:
@@ -180,7 +181,7 @@ class _Request:
         else:
             loaded = load((against,), surroundings, without=project.file)
         state = declared_state(loaded.desired, view.catalogue, self._as_of)
-        return self._holdings(with_new_names(state, _renames(view, state)))
+        return self._holdings(passage_from(state, _renames(view, state)).before)
 
     def _from_sheet(self, file: str) -> Holdings:
         from provisioner.desired.files import read_bytes
@@ -280,7 +281,7 @@ def revoke(
     login = known_user(explainer, user)
     check_privilege(explainer, privilege)
     provenance = view.desired.provenance if view.desired else None
-    found = find_cuts(view.state, login, privilege, provenance=provenance, fixed=_fixed(view))
+    found = find_cuts(explainer.access, login, privilege, provenance=provenance, fixed=_fixed(view))
     if output.wants_json():
         output.result_json(revocation_document(found, view.origin, view.as_of))
     else:

@@ -10,6 +10,7 @@ from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.opening import load_for_targets, load_project
 from provisioner.engine.access.chains import declared_state
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.access_tests import run_access_tests
 from provisioner.reports.text.findings import access_tests_document, access_tests_text
 
@@ -43,7 +44,7 @@ def test(
     runs = [
         run_access_tests(
             loaded.desired.rules.get("tests", ()),
-            declared_state(loaded.desired, catalogue, day),
+            access_of(declared_state(loaded.desired, catalogue, day)),
             catalogue,
             loaded.desired.provenance,
         )

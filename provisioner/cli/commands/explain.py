@@ -12,6 +12,7 @@ from provisioner.cli import options, output
 from provisioner.cli.app import COMMANDS
 from provisioner.cli.views import open_view
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.access.explain import Explainer
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
@@ -34,7 +35,7 @@ def explainer_of(view: View) -> Explainer:
     """An explainer for a view."""
     provenance = view.desired.provenance if view.desired else None
     return Explainer(
-        view.state, view.catalogue, view.as_of, provenance, view.users, view.exclusions
+        access_of(view.state), view.catalogue, view.as_of, provenance, view.users, view.exclusions
     )
 
 

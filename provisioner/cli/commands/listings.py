@@ -13,7 +13,7 @@ from provisioner.cli.files import CATALOGUE, write_out
 from provisioner.cli.opening import open_session, tell_if_new
 from provisioner.desired.writer import write_catalogue
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access.effective import EffectiveAccess, holders
+from provisioner.engine.access.effective import access_of, holders
 from provisioner.errors import InvalidInput
 from provisioner.model import State
 from provisioner.reports.text.table import table_text
@@ -75,8 +75,8 @@ def roles(search: str | None, config: str | None, target: str | None) -> int:
     tell_if_new(session)
     snapshot = session.backend.read()
     catalogue = session.catalogue_for(snapshot)
-    counts = holders(snapshot.state)
-    access = EffectiveAccess(snapshot.state)
+    access = access_of(snapshot.state)
+    counts = holders(access)
     rows = []
     for name, role in sorted(snapshot.state.roles.items()):
         effective = sorted(access.of_role(name))
@@ -130,7 +130,7 @@ def _write_catalogue(session: Session, out: str) -> int:
         remedy = "list its privileges in a file of your own: docs/roles.md, Catalogue files"
         raise InvalidInput(Diagnostic("no-catalogue", message, session.target.place, remedy))
     shipped = {role.name: role for role in catalogue.default_roles}
-    access = EffectiveAccess(State(shipped | dict(snapshot.state.roles)))
+    access = access_of(State(shipped | dict(snapshot.state.roles)))
     carried = {role.name: access.of_role(role.name) for role in catalogue.default_roles}
     text = write_catalogue(catalogue, carried)
     write_out(out, text.encode(), CATALOGUE, session.project, ())
@@ -167,7 +167,7 @@ def users(search: str | None, config: str | None, target: str | None) -> int:
     session = open_session(config, target)
     tell_if_new(session)
     state = session.backend.read().state
-    access = EffectiveAccess(state)
+    access = access_of(state)
     rows = [
         {
             "user": assignment.user,

@@ -21,7 +21,7 @@ from provisioner.cli.applying import (
 from provisioner.cli.judging import grounds_of
 from provisioner.cli.opening import open_session, plan_desired
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.planning.plan import make_plan, transition
+from provisioner.engine.planning.making import make_plan
 from provisioner.engine.planning.way_back import names_in, way_back
 from provisioner.engine.rules.in_force import in_new_names
 from provisioner.errors import Blocked, InvalidInput
@@ -229,7 +229,7 @@ def _brought_back(
     """What the next plan from the sources would change, once this is applied, line by line."""
     if sources is None:
         return ()
-    after = transition(made, snapshot.state).after
+    after = made.passage(snapshot.state).after
     later = replace(snapshot, state=after)
     catalogue = session.catalogue_for(later)
     plan = make_plan(sources, later, settings, made.as_of, session.identity(), catalogue)

@@ -16,6 +16,7 @@ from provisioner.cli.opening import (
 )
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.chains import declared_state
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.phrases import listed, quoted
 from provisioner.engine.rules.access_tests import run_access_tests
 from provisioner.engine.rules.policies import check_policies
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.desired.load import Loaded
+    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.model import Catalogue, DesiredState
     from provisioner.project.settings import Project
 
@@ -78,10 +80,11 @@ def validate(
         desired, catalogue = checked.loaded.desired, checked.catalogue
         warnings |= dict.fromkeys(checked.loaded.warnings)
         broken |= dict.fromkeys(checked.missing)
+        access = access_of(declared_state(desired, catalogue, as_of))
         if checked.loaded.is_testable:
-            failed |= dict.fromkeys(_failed_tests(desired, catalogue, as_of))
+            failed |= dict.fromkeys(_failed_tests(desired, catalogue, access))
         if checked.loaded.is_whole:
-            broken |= dict.fromkeys(_broken_policies(desired, catalogue, as_of))
+            broken |= dict.fromkeys(_broken_policies(desired, catalogue, access, as_of))
     if failed:
         raise InvalidInput([*failed, *broken])
     if any(found.severity == "error" for found in broken):
@@ -170,18 +173,20 @@ def _not_told(loaded: Loaded, target: str, catalogue: Catalogue) -> Loaded:
     return replace(loaded, warnings=(*loaded.warnings, warning))
 
 
-def _failed_tests(desired: DesiredState, catalogue: Catalogue, as_of: date) -> list[Diagnostic]:
-    state = declared_state(desired, catalogue, as_of)
+def _failed_tests(
+    desired: DesiredState, catalogue: Catalogue, access: EffectiveAccess
+) -> list[Diagnostic]:
     tests = desired.rules.get("tests", ())
-    results = run_access_tests(tests, state, catalogue, desired.provenance)
+    results = run_access_tests(tests, access, catalogue, desired.provenance)
     return [failure for result in results for failure in result.failures]
 
 
-def _broken_policies(desired: DesiredState, catalogue: Catalogue, as_of: date) -> list[Diagnostic]:
-    state = declared_state(desired, catalogue, as_of)
+def _broken_policies(
+    desired: DesiredState, catalogue: Catalogue, access: EffectiveAccess, as_of: date
+) -> list[Diagnostic]:
     found = check_policies(
         desired.rules.get("policies", ()),
-        state,
+        access,
         as_of,
         provenance=desired.provenance,
         users=desired.users,

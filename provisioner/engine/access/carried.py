@@ -1,21 +1,21 @@
 """What each role and user of a state carries of the privileges and roles that rules name.
 
-A set of such items is an int with a bit for each. However many rules there are, access is worked
-out once, and a rule is looked at in one instruction for each role and user.
+A set of such items is an int with a bit for each. However many rules there are, access is looked at
+once, and a rule is looked at in one instruction for each role and user.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Literal
 
-from provisioner.engine.access.effective import add_included, indices
+from provisioner.engine.access.effective import indices
 from provisioner.engine.access.reachable import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from provisioner.model import Role, State
+    from provisioner.engine.access.effective import EffectiveAccess
+    from provisioner.model import Role
 
 Kind = Literal["privileges", "roles"]
 _NOBODY: frozenset[str] = frozenset()
@@ -47,11 +47,10 @@ class Items:
         """The item that a role itself is; nothing where no rule names it."""
         return self._bits["roles"].get(name, 0)
 
-    def own(self, role: Role) -> int:
-        """What a role is and grants itself."""
-        bits = self._bits["privileges"]
-        found = self.role(role.name)
-        for name in bits.keys() & role.privileges:
+    def among(self, privileges: frozenset[str]) -> int:
+        """Those of the privileges that are items."""
+        bits, found = self._bits["privileges"], 0
+        for name in bits.keys() & privileges:
             found |= bits[name]
         return found
 
@@ -71,15 +70,24 @@ class Carried:
     Where roles are ``exempt``, what arrives only through them is not counted.
     """
 
-    def __init__(self, state: State, items: Items) -> None:
-        self.state = state
+    def __init__(self, access: EffectiveAccess, items: Items) -> None:
+        self.access = access
         self.items = items
-        self.own: dict[str, int] = {name: items.own(role) for name, role in state.roles.items()}
-        self.roles: dict[str, int] = dict(self.own)
-        add_included(state.roles, self.roles)
+        roles = access.state.roles
+        # What each role is and grants itself.
+        self.own: dict[str, int] = {
+            name: items.role(name) | items.among(role.privileges) for name, role in roles.items()
+        }
+        self.roles: dict[str, int] = {
+            name: self.own[name] | items.among(carried) if roles[name].includes else self.own[name]
+            for name, carried in access.roles.items()
+        }
+        for name in items.roles & roles.keys():
+            for outer in reachable((name,), access.included_in):
+                self.roles[outer] |= items.role(name)
         self.users: dict[str, int] = {}
         get = self.roles.get
-        for login, held in state.assignments.items():
+        for login, held in access.state.assignments.items():
             found = 0
             for name in held.roles:
                 found |= get(name, 0)
@@ -101,9 +109,9 @@ class Carried:
 
     def of_user(self, login: str, exempt: frozenset[str] = _NOBODY) -> int:
         """What a user, by case-folded login, carries over all roles."""
-        if not exempt or login not in self.state.assignments:
+        if not exempt or login not in self.access.state.assignments:
             return self.users.get(login, 0)
-        held = self.state.assignments[login].roles
+        held = self.access.state.assignments[login].roles
         if held.isdisjoint(self._touching(exempt)):
             return self.users[login]
         found = 0
@@ -115,7 +123,7 @@ class Carried:
         """The exempted roles, and all that include them: only these carry less than it seems."""
         known = self._touched.get(exempt)
         if known is None:
-            known = self._touched[exempt] = reachable(exempt, self._included_in)
+            known = self._touched[exempt] = reachable(exempt, self.access.included_in)
         return known
 
     def carriers(self, name: str, exempt: frozenset[str] = _NOBODY) -> tuple[set[str], set[str]]:
@@ -126,28 +134,12 @@ class Carried:
             role = waiting.pop()
             if role not in above and role not in exempt:
                 above.add(role)
-                waiting += self._included_in.get(role, ())
-        users = {login for role in above for login in self._held_by.get(role, ())}
+                waiting += self.access.included_in.get(role, ())
+        users = {login for role in above for login in self.access.held_by.get(role, ())}
         return above - {name}, users
 
-    @cached_property
-    def _included_in(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for role in self.state.roles.values():
-            for included in role.includes:
-                found.setdefault(included, []).append(role.name)
-        return found
-
-    @cached_property
-    def _held_by(self) -> dict[str, list[str]]:
-        found: dict[str, list[str]] = {}
-        for login, held in self.state.assignments.items():
-            for role in held.roles:
-                found.setdefault(role, []).append(login)
-        return found
-
     def _closure(self, name: str, exempt: frozenset[str]) -> set[str]:
-        roles: Mapping[str, Role] = self.state.roles
+        roles: Mapping[str, Role] = self.access.state.roles
         seen: set[str] = set()
         waiting = [name]
         while waiting:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from provisioner.model import Role, State
+
+_NOTHING: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +24,19 @@ class UserImpact:
 
 
 class EffectiveAccess:
-    """The effective access that a state gives. Worked out when asked, each role once.
+    """A state, and the effective access that it gives. Worked out when asked, each role once.
 
     Roles that are referred to but not there carry nothing. Stored cycles are followed once round.
     """
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self._by_role: dict[str, frozenset[str]] = {}
         self._by_roles: dict[frozenset[str], frozenset[str]] = {}
 
     def closure(self, names: Iterable[str]) -> frozenset[str]:
         """The roles themselves and all that they include, at any depth."""
-        roles = self._state.roles
+        roles = self.state.roles
         seen: set[str] = set()
         waiting = list(names)
         while waiting:
@@ -49,28 +52,76 @@ class EffectiveAccess:
         known = self._by_role.get(name)
         if known is not None:
             return known
-        roles: Mapping[str, Role] = self._state.roles
+        roles = self.state.roles
         role = roles.get(name)
         if role is None:
-            return frozenset()
-        if not role.includes:
-            found = role.privileges
-        else:
-            carried = (roles[included].privileges for included in self.closure((name,)))
-            found = frozenset().union(*carried)
-        self._by_role[name] = found
+            return _NOTHING
+        found = self._by_role[name] = (
+            self._with_included(name) if role.includes else role.privileges
+        )
         return found
+
+    def _with_included(self, name: str) -> frozenset[str]:
+        """What a role carries; what is known to be carried below it is taken as it is."""
+        roles, known = self.state.roles, self._by_role
+        carried: list[frozenset[str]] = []
+        seen: set[str] = set()
+        waiting = [name]
+        while waiting:
+            below = waiting.pop()
+            if below in seen or below not in roles:
+                continue
+            seen.add(below)
+            if below in known:
+                carried.append(known[below])
+            else:
+                carried.append(roles[below].privileges)
+                waiting += roles[below].includes
+        return _NOTHING.union(*carried)
 
     def of_user(self, login: str) -> frozenset[str]:
         """The privileges a user holds over all roles. ``login`` in any case."""
-        assignment = self._state.assignments.get(login.casefold())
+        assignment = self.state.assignments.get(login.casefold())
         if assignment is None:
-            return frozenset()
+            return _NOTHING
         found = self._by_roles.get(assignment.roles)
         if found is None:
-            found = frozenset().union(*map(self.of_role, assignment.roles))
+            found = _NOTHING.union(*map(self.of_role, assignment.roles))
             self._by_roles[assignment.roles] = found
         return found
+
+    @cached_property
+    def roles(self) -> Mapping[str, frozenset[str]]:
+        """The privileges that each role carries."""
+        for name in _included_first(self.state.roles):
+            self.of_role(name)
+        return {name: self.of_role(name) for name in self.state.roles}
+
+    @cached_property
+    def included_in(self) -> Mapping[str, list[str]]:
+        """For each role that is included, there or not: the roles that include it."""
+        found: dict[str, list[str]] = {}
+        for role in self.state.roles.values():
+            for included in role.includes:
+                found.setdefault(included, []).append(role.name)
+        return found
+
+    @cached_property
+    def held_by(self) -> Mapping[str, list[str]]:
+        """For each role that is assigned: the users, by case-folded login."""
+        found: dict[str, list[str]] = {}
+        for login, held in self.state.assignments.items():
+            for role in held.roles:
+                found.setdefault(role, []).append(login)
+        return found
+
+
+def access_of(state: State) -> EffectiveAccess:
+    """The access in a state that is asked about by itself. Between two, a passage has both.
+
+    Whoever asks several things about one state asks this once, and hands it on.
+    """
+    return EffectiveAccess(state)
 
 
 class AccessTable:
@@ -89,7 +140,7 @@ class AccessTable:
         in_bits = {names: sum(bits[name] for name in names) for names in own}
         self.roles: dict[str, int] = {n: in_bits[r.privileges] for n, r in state.roles.items()}
         self._names: dict[int, tuple[str, ...]] = {}
-        add_included(state.roles, self.roles)
+        _add_included(state.roles, self.roles)
         self.users: dict[str, int] = {
             login: self.union(assignment.roles) for login, assignment in state.assignments.items()
         }
@@ -110,7 +161,7 @@ class AccessTable:
         return known
 
 
-def add_included(roles: Mapping[str, Role], carried: dict[str, int]) -> None:
+def _add_included(roles: Mapping[str, Role], carried: dict[str, int]) -> None:
     """Add to what each role carries itself what it includes; sets are ints, a bit for each item.
 
     Innermost first, until nothing is added any more: one round, unless stored includes run in
@@ -181,23 +232,21 @@ def _included_first(roles: Mapping[str, Role]) -> list[str]:
     return [name for name in order if roles[name].includes]
 
 
-def impact(
-    before: State, after: State, access: tuple[EffectiveAccess, EffectiveAccess] | None = None
-) -> tuple[UserImpact, ...]:
+def impact(old: EffectiveAccess, new: EffectiveAccess) -> tuple[UserImpact, ...]:
     """Return, for every user whose effective access differs, what is gained and lost.
 
     Users are compared by their effective privileges, so a role split in two with the same holders
-    has no impact. Sorted by login. ``access`` is that of both states, where it is there already.
+    has no impact. Sorted by login.
     """
-    old, new = access or (EffectiveAccess(before), EffectiveAccess(after))
+    before, after = old.state.assignments, new.state.assignments
     moved = {
         name
-        for name in before.roles.keys() | after.roles.keys()
-        if old.of_role(name) != new.of_role(name)
+        for name in old.roles.keys() | new.roles.keys()
+        if old.roles.get(name, _NOTHING) != new.roles.get(name, _NOTHING)
     }
     found = []
-    for login in sorted(before.assignments.keys() | after.assignments.keys()):
-        held, holds = before.assignments.get(login), after.assignments.get(login)
+    for login in sorted(before.keys() | after.keys()):
+        held, holds = before.get(login), after.get(login)
         same = held is not None and holds is not None and held.roles == holds.roles
         if same and held is not None and moved.isdisjoint(held.roles):
             continue
@@ -209,12 +258,11 @@ def impact(
     return tuple(found)
 
 
-def holders(state: State) -> dict[str, int]:
+def holders(access: EffectiveAccess) -> dict[str, int]:
     """Count, for each role, the users who carry it, directly or through an include."""
-    access = EffectiveAccess(state)
     closures: dict[frozenset[str], frozenset[str]] = {}
     counts: dict[str, int] = {}
-    for assignment in state.assignments.values():
+    for assignment in access.state.assignments.values():
         carried = closures.get(assignment.roles)
         if carried is None:
             carried = closures[assignment.roles] = access.closure(assignment.roles)

@@ -7,12 +7,13 @@ from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
 from provisioner.engine.access.chains import Chain, Chains
-from provisioner.engine.access.effective import EffectiveAccess, holders
+from provisioner.engine.access.effective import holders
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from datetime import date
 
+    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.model import (
         Catalogue,
         DatedRole,
@@ -149,7 +150,7 @@ class Explainer:
     """Explains access in one state.
 
     Args:
-        state: The roles and assignments, as they are on the day.
+        access: The roles and assignments, as they are on the day, and who holds what by them.
         catalogue: What privileges require, and which are internal.
         as_of: The day on which end dates are judged.
         provenance: Gives links their places.
@@ -157,18 +158,21 @@ class Explainer:
         exclusions: Tells what ``except`` takes away.
     """
 
-    state: State
+    access: EffectiveAccess
     catalogue: Catalogue
     as_of: date
     provenance: Provenance | None = None
     users: Mapping[str, DesiredUser] = field(default_factory=dict)
     exclusions: Exclusions | None = None
-    access: EffectiveAccess = field(init=False)
     chains: Chains = field(init=False)
 
     def __post_init__(self) -> None:
-        self.access = EffectiveAccess(self.state)
         self.chains = Chains(self.state, self.provenance)
+
+    @property
+    def state(self) -> State:
+        """The roles and assignments."""
+        return self.access.state
 
     def logins(self) -> list[str]:
         """The users that can be asked about, those whose roles have all ended among them."""
@@ -219,7 +223,7 @@ class Explainer:
         return Needs(privilege, always, tuple(sometimes))
 
     def _not_held(self, kind: Kind, subject: str, privilege: str) -> NotHeld:
-        counts = holders(self.state)
+        counts = holders(self.access)
         offers = []
         for name in self.state.roles:
             if (chain := self._way(name, privilege)) is not None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.access.reachable import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from provisioner.model import Catalogue, Place, Provenance, State
+    from provisioner.engine.access.effective import EffectiveAccess
+    from provisioner.model import Catalogue, Place, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Unmet:
 
 
 def unmet_requirements(
-    state: State, names: Iterable[str], catalogue: Catalogue, provenance: Provenance
+    access: EffectiveAccess, names: Iterable[str], catalogue: Catalogue, provenance: Provenance
 ) -> tuple[Unmet, ...]:
     """Return what the named roles grant without its requirements.
 
@@ -45,7 +45,6 @@ def unmet_requirements(
     grant from one set. Requirements that nobody can be granted (internal, or not in the catalogue)
     are left out, for nobody could meet them.
     """
-    access = EffectiveAccess(state)
     needed = {
         name: frozenset(r.name for r in privilege.requires if r.when is None) & catalogue.grantable
         for name, privilege in catalogue.privileges.items()
@@ -54,7 +53,7 @@ def unmet_requirements(
     found: dict[tuple[object, ...], list[str]] = {}
     for name in names:
         effective = access.of_role(name)
-        for privileges, missing in _lacking(state.roles[name].privileges, effective, needed):
+        for privileges, missing in _lacking(access.state.roles[name].privileges, effective, needed):
             place = _first_place(name, privileges, provenance)
             to_add = reachable(missing, needed) - effective
             conditional = _conditional(privileges, effective, catalogue)

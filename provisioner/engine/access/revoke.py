@@ -14,12 +14,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from provisioner.engine.access.chains import Chains
-from provisioner.engine.access.effective import EffectiveAccess, UserImpact
+from provisioner.engine.access.effective import UserImpact, access_of
+from provisioner.engine.access.reachable import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from provisioner.engine.access.chains import Link
+    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.model import Provenance, Role, State
 
 Edge = tuple[str, str]
@@ -61,7 +63,7 @@ class Revocation:
 
 
 def revoke(
-    state: State,
+    access: EffectiveAccess,
     login: str,
     privilege: str,
     *,
@@ -74,18 +76,19 @@ def revoke(
     fewest other users lose anything; then the first by names.
 
     Args:
-        state: The roles and assignments as they are.
+        access: Who holds what by the roles and assignments as they are.
         login: The user, in any case.
         privilege: What the user shall lose.
         provenance: Gives the links their places.
         fixed: Roles whose includes and grants can't be cut. Assignments always can.
     """
+    state = access.state
     held = state.assignments.get(login.casefold())
     user = held.user if held else login
-    edges = _edges(state, login, privilege, fixed)
+    edges = _edges(access, login, privilege, fixed)
     if not edges:
         return Revocation(user, privilege)
-    loss = _Losses(state, login.casefold())
+    loss = _Losses(access, login.casefold())
     found: set[frozenset[Edge]] = set()
     compared_all = True
     best: tuple[int, list[Edge]] | None = None
@@ -109,10 +112,10 @@ def revoke(
     return Revocation(user, privilege, cuts, others, also, len(found), compared_all)
 
 
-def without(state: State, login: str, cuts: frozenset[Link]) -> State:
+def without(access: EffectiveAccess, login: str, cuts: frozenset[Link]) -> State:
     """The state without some edges: assignments of the user, includes and grants of roles."""
     edges = frozenset(_edge(link) for link in cuts)
-    return _Losses(state, login.casefold()).after(edges, {})
+    return _Losses(access, login.casefold()).after(edges, {})
 
 
 def _edge(link: Link) -> Edge:
@@ -147,15 +150,15 @@ def _links(edge: Edge, login: str, privilege: str, chains: Chains) -> tuple[Link
 
 
 def _edges(
-    state: State, login: str, privilege: str, fixed: frozenset[str]
+    access: EffectiveAccess, login: str, privilege: str, fixed: frozenset[str]
 ) -> dict[Edge, int | None]:
     """Every edge on a way from the user to the privilege, with its weight; None: can't be cut.
 
     All cuttable edges weigh nearly the same, assignments a little less, so that the lightest cut is
     a smallest one, and among those one with the most assignments.
     """
+    state = access.state
     held = state.assignments.get(login.casefold())
-    access = EffectiveAccess(state)
     carrying = {
         name
         for name in access.closure(held.roles if held else ())
@@ -253,18 +256,10 @@ def _smallest_cuts(edges: Mapping[Edge, int | None]) -> Iterator[frozenset[Edge]
 class _Losses:
     """Works out who loses what by a cut, looking only at the roles and users that it touches."""
 
-    def __init__(self, state: State, login: str) -> None:
-        self._state = state
+    def __init__(self, access: EffectiveAccess, login: str) -> None:
+        self._state = access.state
         self._login = login
-        self._access = EffectiveAccess(state)
-        self._above: dict[str, list[str]] = {}
-        for role in state.roles.values():
-            for included in role.includes:
-                self._above.setdefault(included, []).append(role.name)
-        self._holders: dict[str, list[str]] = {}
-        for user, held in state.assignments.items():
-            for name in held.roles:
-                self._holders.setdefault(name, []).append(user)
+        self._access = access
         self._known: dict[frozenset[Edge], tuple[tuple[str, ...], tuple[UserImpact, ...]]] = {}
 
     def of(self, cut: frozenset[Edge]) -> tuple[tuple[str, ...], tuple[UserImpact, ...]]:
@@ -272,12 +267,13 @@ class _Losses:
         if cut in self._known:
             return self._known[cut]
         roles = self._changed(cut)
-        after = EffectiveAccess(self.after(cut, roles))
-        lesser = [n for n in self._upwards(roles) if after.of_role(n) != self._access.of_role(n)]
-        touched = {user for name in lesser for user in self._holders.get(name, ())}
+        after, before = access_of(self.after(cut, roles)), self._access
+        above = reachable(roles, before.included_in)
+        lesser = [name for name in above if after.of_role(name) != before.of_role(name)]
+        touched = {user for name in lesser for user in before.held_by.get(name, ())}
         touched.add(self._login)
         losses = {
-            login: tuple(sorted(self._access.of_user(login) - after.of_user(login)))
+            login: tuple(sorted(before.of_user(login) - after.of_user(login)))
             for login in sorted(touched)
         }
         own = losses.pop(self._login)
@@ -311,14 +307,3 @@ class _Losses:
             else:
                 roles[name] = replace(role, includes=role.includes - gone)
         return roles
-
-    def _upwards(self, names: Mapping[str, Role]) -> set[str]:
-        """These roles, and all that include them at any depth."""
-        seen = set(names)
-        waiting = list(names)
-        while waiting:
-            for above in self._above.get(waiting.pop(), ()):
-                if above not in seen:
-                    seen.add(above)
-                    waiting.append(above)
-        return seen

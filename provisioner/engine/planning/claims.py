@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.diff import field_changes
-from provisioner.engine.planning.staleness import last_day
+from provisioner.engine.planning.dates import last_day
 from provisioner.model import KINDS, Ending
 
 if TYPE_CHECKING:

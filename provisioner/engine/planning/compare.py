@@ -6,54 +6,45 @@ from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.diff import field_changes
-from provisioner.engine.transition.matching import with_new_names
+from provisioner.engine.planning.dates import dates_of
+from provisioner.engine.transition.passage import roles_of
 from provisioner.model import Assignment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.engine.transition.matching import Target
-    from provisioner.model import DatedRole, DesiredState, Grant, Place, Provenance, Role, State
+    from provisioner.engine.transition.passage import Passage
+    from provisioner.model import DesiredState, Grant, Place, Provenance, Role
 
 
 def find_changes(
-    stored: State, target: Target, desired: DesiredState, origins: Mapping[str, frozenset[str]]
+    passage: Passage, desired: DesiredState, origins: Mapping[str, frozenset[str]]
 ) -> tuple[Change, ...]:
-    """Return what differs between a stored state and the target: roles by name, then users.
+    """Return what differs between both states of a passage: roles by name, then users.
 
     ``origins`` are, for a role that carries what others declare, those others.
     """
-    provenance, renames = desired.provenance, target.renames
-    before, after = with_new_names(stored, renames), target.after
-    differing = sorted(
-        name
-        for name in before.roles.keys() | after.roles.keys()
-        if before.roles.get(name) is not after.roles.get(name)
-    )
-    former = {new: old for old, new in renames.items()}
-    touched = sorted({*differing, *former})
-    counts = _holders(before, after) if touched else {}
+    provenance, before, after = desired.provenance, passage.before, passage.after
+    former = {new: old for old, new in passage.renames.items()}
+    touched = passage.roles
+    counts = _holders(passage) if touched else {}
     changes: list[Change] = []
-    none: frozenset[str] = frozenset()
     for name in touched:
         place = provenance.role(name)
         old, new = before.roles.get(name), after.roles.get(name)
         count = counts.get(name, 0)
         if name in former and old is not None:
-            origin = stored.roles[former[name]]
+            origin = passage.stored.roles[former[name]]
             changes.append(
                 RoleChange(Action.RENAME, name, origin, old, source=place, holders=count)
             )
         if old != new:
             change = _role_change(name, old, new, place, count)
             changes.append(replace(change, grants=_grants(change, provenance, origins)))
-    for login in sorted(before.assignments.keys() | after.assignments.keys()):
+    for login in passage.users:
         had, has = before.assignments.get(login), after.assignments.get(login)
-        if had is has or (had.roles if had else none) == (has.roles if has else none):
-            continue
         shown = (had or has or Assignment(login)).user
         place = provenance.user(login)
         held, holds = had or Assignment(shown), has or Assignment(shown)
@@ -80,13 +71,6 @@ def _grants(
     )
 
 
-def dates_of(desired: DesiredState, login: str, moved: frozenset[str]) -> tuple[DatedRole, ...]:
-    """What the sources say of the dates and reasons of roles that a user gains or loses."""
-    user = (desired.users or {}).get(login)
-    dated = (item for item in (user.roles if user else ()) if item.until or item.reason)
-    return tuple(sorted((d for d in dated if d.role in moved), key=lambda d: d.role))
-
-
 def _role_change(
     name: str, old: Role | None, new: Role | None, place: Place | None, count: int
 ) -> RoleChange:
@@ -98,9 +82,9 @@ def _role_change(
     return RoleChange(Action.UPDATE, name, old, new, fields, place, count)
 
 
-def recounted(changes: tuple[Change, ...], before: State, after: State) -> tuple[Change, ...]:
-    """The same changes, the holders of each role counted in these states. Both in new names."""
-    counts = _holders(before, after) if any(isinstance(c, RoleChange) for c in changes) else {}
+def recounted(changes: tuple[Change, ...], passage: Passage) -> tuple[Change, ...]:
+    """The same changes, the holders of each role counted in the states of a passage."""
+    counts = _holders(passage) if any(isinstance(c, RoleChange) for c in changes) else {}
     return tuple(
         replace(change, holders=counts.get(change.name, 0))
         if isinstance(change, RoleChange)
@@ -109,12 +93,13 @@ def recounted(changes: tuple[Change, ...], before: State, after: State) -> tuple
     )
 
 
-def _holders(before: State, after: State) -> dict[str, int]:
+def _holders(passage: Passage) -> dict[str, int]:
     """Count, for each role, the users who carry it before or after, includes counted."""
-    old, new = EffectiveAccess(before), EffectiveAccess(after)
     counts: Counter[str] = Counter()
-    for login in before.assignments.keys() | after.assignments.keys():
-        had, has = before.assignments.get(login), after.assignments.get(login)
-        carried = old.closure(had.roles) if had else frozenset()
-        counts.update(carried | new.closure(has.roles) if has else carried)
+    had, has = passage.before.assignments, passage.after.assignments
+    for login in had.keys() | has.keys():
+        counts.update(
+            passage.old.closure(roles_of(had.get(login)))
+            | passage.new.closure(roles_of(has.get(login)))
+        )
     return counts

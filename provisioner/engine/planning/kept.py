@@ -9,14 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.access.reachable import reachable
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.model import Role, State
+    from provisioner.engine.access.effective import EffectiveAccess
+    from provisioner.engine.transition.passage import Passage
 
 _NOTHING: frozenset[str] = frozenset()
 
@@ -37,23 +37,12 @@ class Kept:
     through: tuple[str, ...]
 
 
-def find_kept(
-    changes: tuple[Change, ...],
-    before: State,
-    after: State,
-    access: tuple[EffectiveAccess, EffectiveAccess] | None = None,
-) -> tuple[Kept, ...]:
+def find_kept(changes: tuple[Change, ...], passage: Passage) -> tuple[Kept, ...]:
     """Return, for each role and user, what is kept of that which the changes take away.
 
     Roles first, then users; sorted by subject, then by the role that gives less.
-
-    Args:
-        changes: What is done.
-        before: The state before, under the new names.
-        after: The state that they lead to.
-        access: The effective access of both, where it is there already.
     """
-    old, new = access or (EffectiveAccess(before), EffectiveAccess(after))
+    before, after, old, new = passage.before, passage.after, passage.old, passage.new
     narrowed = {c.name for c in changes if isinstance(c, RoleChange) and _is_narrower(c)}
     taken = {
         c.name.casefold(): c.removed
@@ -76,14 +65,14 @@ def find_kept(
     found = [
         kept
         for name in sorted((narrowed | above) & before.roles.keys() & after.roles.keys())
-        for kept in _of_role(before.roles[name], after.roles[name], lessened, old, new)
+        for kept in _of_role(name, lessened, passage)
     ]
     for login, held in sorted(before.assignments.items()):
         lost = {name: old.of_role(name) for name in taken.get(login, ())}
         for name in held.roles & lessened.keys():
             lost.setdefault(name, lessened[name])
         if lost and login in after.assignments:
-            found += _of_user(login, lost, after, new)
+            found += _of_user(login, lost, new)
     return tuple(found)
 
 
@@ -91,36 +80,32 @@ def _is_narrower(change: RoleChange) -> bool:
     return change.action is Action.DELETE or change.effect in {"revokes", "both"}
 
 
-def _of_role(
-    before: Role,
-    after: Role,
-    lessened: dict[str, frozenset[str]],
-    old: EffectiveAccess,
-    new: EffectiveAccess,
-) -> Iterator[Kept]:
+def _of_role(subject: str, lessened: dict[str, frozenset[str]], passage: Passage) -> Iterator[Kept]:
     """What goes from a role on one way and was there on another one before, and still is.
 
     Ways that are new count for nothing: who replaces a grant by an include takes nothing away.
     """
+    before, after = passage.before.roles[subject], passage.after.roles[subject]
+    old, new = passage.old, passage.new
     lost = {name: old.of_role(name) for name in before.includes - after.includes}
     lost |= {name: lessened[name] for name in before.includes & lessened.keys() - lost.keys()}
     if before.privileges - after.privileges:
-        lost[before.name] = before.privileges - after.privileges
+        lost[subject] = before.privileges - after.privileges
     ways = {
         name: old.of_role(name) & new.of_role(name) for name in before.includes & after.includes
     }
-    ways[before.name] = before.privileges & after.privileges
+    ways[subject] = before.privileges & after.privileges
     for name in sorted(lost):
         kept = lost[name] & _NOTHING.union(*ways.values())
         if kept:
             through = sorted(other for other, carried in ways.items() if carried & kept)
-            yield Kept("role", before.name, name, tuple(sorted(kept)), tuple(through))
+            yield Kept("role", subject, name, tuple(sorted(kept)), tuple(through))
 
 
 def _of_user(
-    login: str, lessened: dict[str, frozenset[str]], after: State, access: EffectiveAccess
+    login: str, lessened: dict[str, frozenset[str]], access: EffectiveAccess
 ) -> Iterator[Kept]:
-    holds = after.assignments[login]
+    holds = access.state.assignments[login]
     has = access.of_user(login)
     for role in sorted(lessened):
         kept = lessened[role] & has

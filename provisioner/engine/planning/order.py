@@ -27,10 +27,12 @@ from provisioner.engine.writes import (
     Working,
     Write,
 )
-from provisioner.model import Assignment, Role, State
+from provisioner.model import Assignment, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
+
+    from provisioner.engine.transition.passage import Passage
 
 Phase = Literal["shrink", "grow"]
 
@@ -52,33 +54,16 @@ class Step:
         return self.name == "rename"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """Two states and how names of the first became names of the second.
-
-    ``before`` carries old names, ``after`` new ones; ``renames`` maps old to new. ``roles`` and
-    ``users`` are the objects that differ, by new name (deleted roles by their old one) and login.
-    ``whole_roles`` says whether the store creates a role together with its privileges.
-    """
-
-    before: State
-    after: State
-    renames: Mapping[str, str]
-    roles: tuple[str, ...]
-    users: tuple[str, ...]
-    whole_roles: bool = True
-
-
 class _Orderer:
     """Works out each write against the state that all earlier ones have led to."""
 
-    def __init__(self, transition: Transition) -> None:
-        self.before, self.after = transition.before, transition.after
-        self.renames = transition.renames
-        self.former = {new: old for old, new in transition.renames.items()}
-        self.roles, self.users = transition.roles, transition.users
-        self.whole_roles = transition.whole_roles
-        self.working = Working(transition.before)
+    def __init__(self, passage: Passage, *, whole_roles: bool) -> None:
+        self.before, self.after = passage.stored, passage.after
+        self.renames = passage.renames
+        self.former = {new: old for old, new in passage.renames.items()}
+        self.roles, self.users = passage.roles, passage.users
+        self.whole_roles = whole_roles
+        self.working = Working(passage.stored)
 
     def old_names(self, names: frozenset[str]) -> frozenset[str]:
         return frozenset(self.former.get(name, name) for name in names)
@@ -201,14 +186,16 @@ _STEPS: Final[tuple[tuple[str, Phase, Callable[[_Orderer], Iterator[Write]]], ..
 )
 
 
-def steps(transition: Transition) -> tuple[Step, ...]:
-    """Return the writes of a transition, step by step; steps without writes are left out.
+def steps(passage: Passage, *, whole_roles: bool) -> tuple[Step, ...]:
+    """Return the writes of a passage, step by step; steps without writes are left out.
+
+    ``whole_roles`` says whether the store creates a role together with its privileges.
 
     Raises:
-        Unfit: The transition is impossible, say because a deleted role is still held. The guards
+        Unfit: The passage is impossible, say because a deleted role is still held. The guards
             find such plans before they are ordered.
     """
-    orderer = _Orderer(transition)
+    orderer = _Orderer(passage, whole_roles=whole_roles)
     found = []
     for name, phase, writes_of in _STEPS:
         writes = []
@@ -218,24 +205,3 @@ def steps(transition: Transition) -> tuple[Step, ...]:
         if writes:
             found.append(Step(name, phase, tuple(writes)))
     return tuple(found)
-
-
-def shrunk(before: State, after: State) -> State:
-    """The least that anyone holds while a plan runs: the state between the two phases.
-
-    Both states carry the new names.
-    """
-    roles = {}
-    for name, role in before.roles.items():
-        wanted = after.roles.get(name)
-        if wanted is not None:
-            privileges = role.privileges & wanted.privileges
-            roles[name] = replace(
-                role, privileges=privileges, includes=role.includes & wanted.includes
-            )
-    assignments = {
-        login: Assignment(held.user, held.roles & after.assignments[login].roles)
-        for login, held in before.assignments.items()
-        if login in after.assignments
-    }
-    return replace(before, roles=roles, assignments=assignments)

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
-from provisioner.engine.planning.compare import dates_of
-from provisioner.engine.planning.plan import admin_privileges, endings, rejudged, transition
+from provisioner.engine.planning.dates import dates_of, endings
+from provisioner.engine.planning.guards.administrators import admin_privileges
+from provisioner.engine.planning.verdict import judged
 from provisioner.engine.rules.in_force import in_force
-from provisioner.engine.transition.matching import conflicts, with_new_names
+from provisioner.engine.transition.matching import conflicts
 from provisioner.globs import first_caseless
 from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
 
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from provisioner.engine.changes import Change
     from provisioner.engine.planning.plan import Plan
+    from provisioner.engine.planning.trial import Trial
     from provisioner.engine.settings import Settings
     from provisioner.model import Catalogue, Snapshot, State
 
@@ -43,38 +45,37 @@ class Judge:
     today: date
 
 
-def objections(plan: Plan, snapshot: Snapshot, judge: Judge) -> tuple[Diagnostic, ...]:
+def objections(trial: Trial, judge: Judge) -> tuple[Diagnostic, ...]:
     """Return what forbids a plan that fits what is stored, by the project that applies it."""
-    catalogue, sources = judge.catalogue(snapshot), judge.desired
+    plan, passage = trial.plan, trial.passage
+    catalogue, sources = judge.catalogue(trial.snapshot), judge.desired
     settings = _with_ignores(judge.settings, sources)
-    before = with_new_names(snapshot.state, plan.renames)
     under = replace(
         plan,
         as_of=judge.today,
         settings=settings,
         default_roles=catalogue.default_names,
         declared_defaults=_declared_defaults(plan, catalogue, sources),
-        admin_privileges=admin_privileges(catalogue, before),
+        admin_privileges=admin_privileges(catalogue, passage.before),
         rules={**plan.rules, **sources.rules} if sources else plan.rules,
     )
-    after = transition(plan, snapshot.state).after
+    dated = _with_dates(plan, sources, passage.after)
     names = [change.name for change in plan.changes if isinstance(change, RoleChange)]
     return (
-        *conflicts(names, snapshot.state, plan.renames, settings),
+        *conflicts(names, passage.stored, passage.renames, settings),
         *_left_alone(plan, settings),
         *_not_declared(plan, settings),
         *(found for change in plan.changes for found in _not_grantable(change, plan, catalogue)),
-        *rejudged(under, snapshot, _with_dates(plan, sources, after)).blockers,
+        *judged(replace(trial, plan=under), dated).blockers,
     )
 
 
-def outdated(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
+def outdated(trial: Trial, judge: Judge) -> Iterator[str]:
     """Yield what a plan says of the project that applies it, and what is not so, or no longer."""
-    catalogue, sources = judge.catalogue(snapshot), judge.desired
+    plan, catalogue, sources = trial.plan, judge.catalogue(trial.snapshot), judge.desired
     if plan.default_roles != catalogue.default_names:
         yield f"the catalogue {catalogue.name} has other default roles"
-    before = with_new_names(snapshot.state, plan.renames)
-    if plan.admin_privileges != admin_privileges(catalogue, before):
+    if plan.admin_privileges != admin_privileges(catalogue, trial.passage.before):
         yield f"by the catalogue {catalogue.name} other privileges make an administrator"
     if plan.sensitive != catalogue.sensitive:
         yield f"the catalogue {catalogue.name} calls other privileges sensitive"

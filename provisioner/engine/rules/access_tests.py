@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner import globs
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.chains import Chain, Chains, Link
-from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.phrases import counted, listed, quoted, way, word
 from provisioner.model import NoProvenance, Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from provisioner.model import Catalogue, Provenance, State
+    from provisioner.engine.access.effective import EffectiveAccess
+    from provisioner.model import Catalogue, Provenance
 
 FAILED: Final = "access-test"
 # How many ways, or holders, a failure names, and of how many privileges it looks for the way.
@@ -40,29 +40,31 @@ class TestResult:
 
 def run_access_tests(
     tests: Iterable[Mapping[str, Any]],
-    state: State,
+    access: EffectiveAccess,
     catalogue: Catalogue,
     provenance: Provenance | None = None,
 ) -> tuple[TestResult, ...]:
-    """Return the results of all tests on a state, in their order.
+    """Return the results of all tests on the access in a state, in their order.
 
     Args:
         tests: As in the sources, with names that exist; ``place`` may tell where one stands.
-        state: The roles and assignments to test.
+        access: Who holds what by the roles and assignments to test.
         catalogue: What globs stand for.
         provenance: Gives the chains their places.
     """
-    view = _View(state, catalogue, provenance or NoProvenance())
+    view = _View(access, catalogue, provenance or NoProvenance())
     return tuple(_result(test, view) for test in tests)
 
 
 class _View:
     """A state, and how to ask it who holds what and why."""
 
-    def __init__(self, state: State, catalogue: Catalogue, provenance: Provenance) -> None:
-        self.state = state
-        self.access = EffectiveAccess(state)
-        self._chains = Chains(state, provenance)
+    def __init__(
+        self, access: EffectiveAccess, catalogue: Catalogue, provenance: Provenance
+    ) -> None:
+        self.state = access.state
+        self.access = access
+        self._chains = Chains(self.state, provenance)
         self._provenance = provenance
         self._grantable = sorted(catalogue.grantable)
 

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING
 
 from provisioner.engine.access.carried import Carried, Items
 from provisioner.engine.access.chains import Chain, Chains
-from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.rules.witness import Ways, brought
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
+    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.engine.rules.rule import Rule
-    from provisioner.model import DesiredUser, Place, Provenance, State
+    from provisioner.model import DesiredUser, Place, Provenance
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +37,20 @@ class Judged:
 
     def __init__(
         self,
-        state: State,
-        before: State | None,
+        now: EffectiveAccess,
+        before: EffectiveAccess | None,
         items: Items,
         dates: Dates,
         *,
         provenance: Provenance | None,
         shipped: frozenset[str],
     ) -> None:
-        self.state = state
+        self.state = now.state
         self.items = items
-        self.now = Carried(state, items)
+        self.now = Carried(now, items)
         self.before = Carried(before, items) if before is not None else None
-        self.ways = Ways(self.now, Chains(state, provenance))
-        self.roles = [(n, self.now.roles[n]) for n in sorted(state.roles.keys() - shipped)]
+        self.ways = Ways(self.now, Chains(now.state, provenance))
+        self.roles = [(n, self.now.roles[n]) for n in sorted(now.state.roles.keys() - shipped)]
         self.logins = sorted(self.now.users.items())
         self.dates = dates
 
@@ -90,17 +90,17 @@ class Judged:
         """
         if self.before is None:
             return Age(carried)
-        if name not in self.before.state.roles and self._is_taken_out(name, carried, rule):
+        if name not in self.before.access.state.roles and self._is_taken_out(name, carried, rule):
             return Age(0)
         had = self.before.of_role(name, rule.exempt) & rule.items & ~self._hollow
         return _age(carried, had & ~_itself(name, rule, self.items), rule)
 
     def _is_taken_out(self, name: str, carried: int, rule: Rule) -> bool:
         before = self.before
-        if before is None or not before.state.roles:
+        if before is None or not before.access.state.roles:
             return False
         roles, users = self.now.carriers(name, rule.exempt)
-        had = [before.of_role(r, rule.exempt) for r in roles if r in before.state.roles]
+        had = [before.of_role(r, rule.exempt) for r in roles if r in before.access.state.roles]
         had += [before.of_user(login, rule.exempt) for login in users]
         return bool(had) and not any(carried & (~items | self._hollow) for items in had)
 
@@ -109,8 +109,8 @@ class Judged:
         """The roles that rules name, that carried nothing before, and carry something now."""
         if self.before is None:
             return 0
-        had, has = EffectiveAccess(self.before.state), EffectiveAccess(self.state)
-        names = self.items.roles & self.before.state.roles.keys()
+        had, has = self.before.access, self.now.access
+        names = self.items.roles & self.before.access.state.roles.keys()
         return self.items.set_of(
             "roles", [n for n in names if has.of_role(n) and not had.of_role(n)]
         )
@@ -119,7 +119,7 @@ class Judged:
         """The line by which the change brings a break."""
         if self.before is None or not age.fresh:
             return None
-        return brought(chains, self.before.state)
+        return brought(chains, self.before.access.state)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,17 +12,19 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access.effective import EffectiveAccess
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.in_force import exempt_roles, in_force, in_new_names, roles_judged
 from provisioner.engine.rules.policies import check_policies
-from provisioner.model import DatedRole, DesiredUser, Role, State
+from provisioner.model import DatedRole, DesiredUser, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
+    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.engine.rules.in_force import Policy
-    from provisioner.engine.rules.policies import Violation
+    from provisioner.engine.transition.passage import Passage
+    from provisioner.model import State
 
 _NOTHING: Final[Mapping[str, frozenset[str]]] = {}
 
@@ -30,9 +32,7 @@ _NOTHING: Final[Mapping[str, frozenset[str]]] = {}
 def loosened(
     former: Iterable[Policy],
     present: Iterable[Policy],
-    before: State,
-    after: State,
-    renames: Mapping[str, str],
+    passage: Passage,
     as_of: date,
     *,
     users: Mapping[str, DesiredUser] | None = None,
@@ -44,9 +44,7 @@ def loosened(
     Args:
         former: The policies that were in force, in the names of the roles at that time.
         present: Those in force after the change.
-        before: The state before, its roles under their new names.
-        after: The state that the change leads to.
-        renames: Old names of roles to new ones.
+        passage: From the state before to the one that the change leads to.
         as_of: The day on which exemptions and end dates are judged.
         users: What the sources say of users, for ``dated`` policies.
         shipped: As in ``check_policies``.
@@ -54,25 +52,28 @@ def loosened(
             state before does not have.
     """
     kept = set(map(_key, in_force(present)))
-    old, new = EffectiveAccess(before), EffectiveAccess(after)
+    old, new = passage.old, passage.new
     told: dict[tuple[str, str], None] = {}
-    for policy in in_force(in_new_names(policy, renames) for policy in former):
+    for policy in in_force(in_new_names(policy, passage.renames) for policy in former):
         lessened = {
             name: carried
             for name in roles_judged(policy)
-            if (carried := _carried(name, before, old, carried_there))
-            and (not carried <= new.of_role(name) or _moved(name, before, after))
+            if (carried := _carried(name, old, carried_there))
+            and (not carried <= new.of_role(name) or _moved(name, passage))
         }
         is_kept = _key(policy) in kept
         if is_kept and not lessened:
             continue
         exempt = exempt_roles(policy, as_of)
-        states = tuple(_as_held(state, lessened, before, exempt) for state in (before, after))
+        had, has = (_as_held(access, lessened, old, exempt) for access in (old, new))
         # No store keeps dates. What a kept rule let pass is taken to have had none; of one that
         # goes it is not known, and breaking it was not possible.
-        dated = _undated(states[0]) if is_kept else {}
-        for violation in _new_breaks(policy, states, as_of, users, shipped, dated):
-            told[violation.policy, violation.message] = None
+        dated = _undated(had.state) if is_kept else {}
+        for violation in check_policies(
+            (policy,), has, as_of, before=had, users=users, former_users=dated, shipped=shipped
+        ):
+            if violation.is_new and violation.severity == "error":
+                told[violation.policy, violation.message] = None
     for name, message in told:
         yield Diagnostic(
             "policy-loosened",
@@ -82,32 +83,15 @@ def loosened(
         )
 
 
-def _new_breaks(
-    policy: Policy,
-    states: tuple[State, ...],
-    as_of: date,
-    users: Mapping[str, DesiredUser] | None,
-    shipped: frozenset[str],
-    held: Mapping[str, DesiredUser],
-) -> Iterator[Violation]:
-    before, after = states
-    found = check_policies(
-        (policy,), after, as_of, before=before, users=users, former_users=held, shipped=shipped
-    )
-    for violation in found:
-        if violation.is_new and violation.severity == "error":
-            yield violation
-
-
 def _carried(
-    name: str, state: State, access: EffectiveAccess, there: Mapping[str, frozenset[str]]
+    name: str, access: EffectiveAccess, there: Mapping[str, frozenset[str]]
 ) -> frozenset[str]:
-    return access.of_role(name) if name in state.roles else there.get(name, frozenset())
+    return access.of_role(name) if name in access.state.roles else there.get(name, frozenset())
 
 
-def _moved(name: str, before: State, after: State) -> bool:
+def _moved(name: str, passage: Passage) -> bool:
     """Whether what a role carries comes from elsewhere now, and can be had without it there."""
-    had, has = before.roles.get(name), after.roles.get(name)
+    had, has = passage.before.roles.get(name), passage.after.roles.get(name)
     if had is None or has is None:
         return False
     return not (had.privileges <= has.privileges and had.includes <= has.includes)
@@ -121,11 +105,11 @@ def _undated(state: State) -> dict[str, DesiredUser]:
 
 
 def _as_held(
-    state: State,
+    now: EffectiveAccess,
     carried: Mapping[str, frozenset[str]],
-    before: State,
+    old: EffectiveAccess,
     exempt: frozenset[str],
-) -> State:
+) -> EffectiveAccess:
     """The state in which whoever holds everything that one of the roles carried holds the role.
 
     A role that is gone is there again. Nobody's access grows by one that was deleted or emptied.
@@ -134,14 +118,16 @@ def _as_held(
     through ``exempt`` roles alone does not count.
     """
     if not carried:
-        return state
-    counted = {name: role for name, role in state.roles.items() if name not in exempt}
-    access, old = EffectiveAccess(replace(state, roles=counted)), EffectiveAccess(before)
+        return now
+    state, access = now.state, now
+    if not exempt.isdisjoint(state.roles):
+        counted = {name: role for name, role in state.roles.items() if name not in exempt}
+        access = access_of(replace(state, roles=counted))
     gone = {name: Role(name, "", carried[name]) for name in carried.keys() - state.roles.keys()}
 
     def taken(held: frozenset[str], has: frozenset[str]) -> frozenset[str]:
         found = {name for name, some in carried.items() if some <= has}
-        if not found or state is before:
+        if not found or now is old:
             return frozenset(found)
         ways = {name: old.closure((name,)) for name in access.closure(held)}
         return frozenset(
@@ -162,7 +148,7 @@ def _as_held(
         login: replace(held, roles=held.roles | taken(held.roles, access.of_user(login)))
         for login, held in state.assignments.items()
     }
-    return replace(state, roles={**roles, **gone}, assignments=assignments)
+    return access_of(replace(state, roles={**roles, **gone}, assignments=assignments))
 
 
 def _key(policy: Policy) -> str:

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from provisioner.engine.access.chains import Chains, declared_state
-from provisioner.engine.access.effective import EffectiveAccess
+from provisioner.engine.access.effective import access_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -58,8 +58,8 @@ class Case:
         self.knows_all_holders = knows_all_holders and desired.users is not None
         self.places = desired.provenance
         self.wording = desired.provenance if isinstance(desired.provenance, Wording) else None
-        self.state = declared_state(desired, catalogue, as_of)
-        self.access = EffectiveAccess(self.state)
+        self.access = access_of(declared_state(desired, catalogue, as_of))
+        self.state = self.access.state
         self.chains = Chains(self.state, self.places)
         self.names = tuple(sorted(desired.roles or ()))
 

@@ -174,7 +174,7 @@ def idle_except(case: Case) -> Iterator[Found]:
 def requires_unmet(case: Case) -> Iterator[Found]:
     """Privileges that lack what they require."""
     names = [name for name in case.names if name in case.known]
-    for unmet in unmet_requirements(case.state, names, case.catalogue, case.places):
+    for unmet in unmet_requirements(case.access, names, case.catalogue, case.places):
         have = "have" if len(unmet.privileges) > 1 else "has"
         require = "they require" if len(unmet.privileges) > 1 else "it requires"
         message = f"{quoted(unmet.privileges)} {have} no effect in {quoted(unmet.roles)}: "

@@ -28,8 +28,9 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.engine.access.chains import Chain
+    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.engine.rules.witness import Way
-    from provisioner.model import DesiredUser, Place, Provenance, State
+    from provisioner.model import DesiredUser, Place, Provenance
 
 Subject = Literal["role", "user", "policy"]
 _SHOWN = 5
@@ -70,10 +71,10 @@ class Violation:
 
 def check_policies(
     policies: Iterable[Mapping[str, Any]],
-    state: State,
+    now: EffectiveAccess,
     as_of: date,
     *,
-    before: State | None = None,
+    before: EffectiveAccess | None = None,
     provenance: Provenance | None = None,
     users: Mapping[str, DesiredUser] | None = None,
     former_users: Mapping[str, DesiredUser] | None = None,
@@ -86,9 +87,10 @@ def check_policies(
 
     Args:
         policies: As in the sources, with globs expanded; ``place`` may tell where one stands.
-        state: The roles and assignments to judge.
+        now: The access in the state to judge.
         as_of: The day on which exemptions and end dates are judged.
-        before: The state before, its roles under their new names. Without it every break is new.
+        before: That in the state before, roles under their new names. Without it every break is
+            new.
         provenance: Gives the witnesses their places.
         users: What the sources say of users, for ``dated`` policies; without it they are skipped.
         former_users: What was known of users and dates before, where it is known. Else whoever
@@ -101,7 +103,7 @@ def check_policies(
     if not rules:
         return ()
     dates = Dates(as_of, users or {}, former_users)
-    view = Judged(state, before, items, dates, provenance=provenance, shipped=shipped)
+    view = Judged(now, before, items, dates, provenance=provenance, shipped=shipped)
     found = (_CHECKS[rule.kind](rule, view) for rule in map(view.narrowed, rules))
     return tuple(violation for each in found for violation in each)
 
@@ -303,7 +305,7 @@ def _former(login: str, view: Judged) -> Iterable[DatedRole]:
     if view.dates.former_users is not None:
         user = view.dates.former_users.get(login)
         return user.roles if user is not None else ()
-    held = view.before.state.assignments.get(login) if view.before is not None else None
+    held = view.before.access.state.assignments.get(login) if view.before is not None else None
     return [DatedRole(name) for name in sorted(held.roles)] if held is not None else ()
 
 

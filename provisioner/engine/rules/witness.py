@@ -46,7 +46,7 @@ class Ways:
             items: Those of the rule's items that the user carries.
             fresh: Those that were not carried before: one of them is among the ways.
         """
-        held = self._carried.state.assignments[login].roles
+        held = self._carried.access.state.assignments[login].roles
         return self._found(login, sorted(held), rule, items, fresh)
 
     def of_role(self, name: str, rule: Rule, items: int, fresh: int = 0) -> list[Way]:
@@ -118,7 +118,7 @@ class Ways:
         known = self._reached.get((start, exempt))
         if known is not None:
             return known
-        roles, own = self._carried.state.roles, self._carried.own
+        roles, own = self._carried.access.state.roles, self._carried.own
         found: list[list[tuple[Path, int]]] = []
         paths: list[Path] = [(start,)] if start in roles and start not in exempt else []
         met = {start}

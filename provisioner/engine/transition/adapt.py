@@ -22,11 +22,10 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
-from provisioner.engine.access.effective import EffectiveAccess
 from provisioner.engine.changes import RoleChange
 from provisioner.engine.phrases import adopted_line, listed, quoted
 from provisioner.engine.transition.flatten import flattened, without_includes
-from provisioner.engine.transition.matching import Target, find_target, with_new_names
+from provisioner.engine.transition.matching import Target, find_target
 from provisioner.engine.transition.replaced import find_replaced
 from provisioner.model import KINDS, Role
 from provisioner.names import did_you_mean
@@ -85,9 +84,11 @@ def adapted_target(asked: Asked) -> Adapted:
         desired = replace(desired, users=None)
     found = _find_target(asked, desired)
     adapted = Adapted(found)
-    if not can.renames and found.renames:
-        after = found.after if can.includes else without_includes(found.after)
-        replaced = find_replaced(desired, asked.snapshot.state, found, after)
+    passage = found.passage
+    if not can.renames and passage.renames:
+        if not can.includes:
+            passage = passage.to(without_includes(passage.after))
+        replaced = find_replaced(desired, passage)
         adapted.target = _find_target(asked, desired, replaced.roles)
         adapted.problems += replaced.problems
         if replaced.shown:
@@ -149,10 +150,10 @@ def _without_protection(asked: Asked, adapted: Adapted) -> None:
 
 def _leave_out(name: str, *, empty: Any, asked: Asked, adapted: Adapted) -> list[str]:
     """Keep a field as it is stored; return the roles that ask for something else than nothing."""
-    target = adapted.target
-    before, after = _before(asked, target).roles, dict(target.after.roles)
+    passage = adapted.target.passage
+    before, after = passage.before.roles, dict(passage.after.roles)
     left_out = []
-    for role in _declared(asked, target):
+    for role in _declared(asked, passage.after):
         wanted, current = after[role], before.get(role)
         kept = getattr(current, name) if current else empty
         if getattr(wanted, name) == kept:
@@ -161,21 +162,21 @@ def _leave_out(name: str, *, empty: Any, asked: Asked, adapted: Adapted) -> list
             left_out.append(role)
         fitting = replace(wanted, **{name: kept})
         after[role] = current if current is not None and fitting == current else fitting
-    target.after = replace(target.after, roles=after)
+    adapted.target.passage = passage.to(replace(passage.after, roles=after))
     return left_out
 
 
 def _without_includes(asked: Asked, adapted: Adapted) -> None:
     """Give the declared roles what they would include. The stored ones have no includes."""
-    target, provenance = adapted.target, asked.desired.provenance
-    before, after = _before(asked, target).roles, target.after
-    flat, access = flattened(after, _declared(asked, target)), EffectiveAccess(after)
+    passage, provenance = adapted.target.passage, asked.desired.provenance
+    before, after = passage.before.roles, passage.after
+    flat = flattened(passage.new, _declared(asked, after))
     for name, role in flat.items():
         written = after.roles[name]
         adapted.flattened.append(
             Role(name, privileges=written.privileges, includes=written.includes)
         )
-        adapted.origins[name] = access.closure(written.includes)
+        adapted.origins[name] = passage.new.closure(written.includes)
         for included in sorted(written.includes - after.roles.keys()):
             message = f"`{name}` refers to the role `{included}`, which this target does not have"
             place = provenance.include(name, included) or provenance.role(name)
@@ -183,7 +184,7 @@ def _without_includes(asked: Asked, adapted: Adapted) -> None:
             adapted.problems.append(Diagnostic("role-missing", message, place, remedy))
         current = before.get(name)
         flat[name] = current if current is not None and current == role else role
-    target.after = replace(after, roles={**after.roles, **flat})
+    adapted.target.passage = passage.to(replace(after, roles={**after.roles, **flat}))
     if flat:
         what, own = quoted(sorted(flat)), "its own" if len(flat) == 1 else "their own"
         message = f"roles can't include others here: what {what} would include becomes {own}"
@@ -248,12 +249,8 @@ def notes_on_changes(asked: Asked, changes: tuple[Change, ...]) -> Iterator[Diag
         yield Diagnostic("no-versions", message, None, None, "warning")
 
 
-def _declared(asked: Asked, target: Target) -> list[str]:
+def _declared(asked: Asked, after: State) -> list[str]:
     """The declared roles that are ours to change, sorted."""
     external = {name.casefold() for name in asked.settings.external}
     declared = sorted(asked.desired.roles or ())
-    return [n for n in declared if n.casefold() not in external and n in target.after.roles]
-
-
-def _before(asked: Asked, target: Target) -> State:
-    return with_new_names(asked.snapshot.state, target.renames)
+    return [n for n in declared if n.casefold() not in external and n in after.roles]

@@ -9,26 +9,26 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provisioner.engine.access.effective import EffectiveAccess
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from provisioner.engine.access.effective import EffectiveAccess
+    from provisioner.engine.transition.passage import Passage
     from provisioner.model import Role, State
 
 _NONE: frozenset[str] = frozenset()
 
 
-def flattened(state: State, names: Iterable[str]) -> dict[str, Role]:
+def flattened(access: EffectiveAccess, names: Iterable[str]) -> dict[str, Role]:
     """Return those of the named roles that include others, carrying everything, without includes.
 
     What is included, at any depth, is looked up in the state; circles are followed once round.
     """
-    access = EffectiveAccess(state)
+    roles = access.state.roles
     return {
-        name: replace(state.roles[name], privileges=access.of_role(name), includes=_NONE)
+        name: replace(roles[name], privileges=access.of_role(name), includes=_NONE)
         for name in names
-        if state.roles[name].includes
+        if roles[name].includes
     }
 
 
@@ -38,12 +38,17 @@ def without_includes(state: State) -> State:
     return replace(state, roles=roles)
 
 
-def as_written(state: State, written: tuple[Role, ...]) -> State:
-    """The same state with flattened roles as the sources write them; nobody's access differs.
+def as_written(passage: Passage, written: tuple[Role, ...]) -> Passage:
+    """The same passage with flattened roles as the sources write them; nobody's access differs.
 
     A role whose stored content is another one than its includes give stays as it is.
     """
-    other = {role.name for role in outdated(state, written)}
+    before, after = (_as_written(access, written) for access in (passage.old, passage.new))
+    return passage.between(before, after)
+
+
+def _as_written(access: EffectiveAccess, written: tuple[Role, ...]) -> State:
+    state, other = access.state, {role.name for role in outdated(access, written)}
     roles = dict(state.roles)
     for role in written:
         if role.name not in other:
@@ -52,11 +57,10 @@ def as_written(state: State, written: tuple[Role, ...]) -> State:
     return replace(state, roles=roles) if len(other) < len(written) else state
 
 
-def outdated(state: State, written: Iterable[Role]) -> Iterator[Role]:
+def outdated(access: EffectiveAccess, written: Iterable[Role]) -> Iterator[Role]:
     """Yield the roles, as written, that do not carry exactly what they and their includes give."""
-    access = EffectiveAccess(state)
     for role in written:
-        stored = state.roles.get(role.name)
+        stored = access.state.roles.get(role.name)
         wanted = role.privileges.union(*map(access.of_role, role.includes))
         if stored is None or stored.privileges != wanted:
             yield role

@@ -8,27 +8,35 @@ from typing import TYPE_CHECKING
 
 from provisioner import globs, names
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
-from provisioner.model import Assignment, State
+from provisioner.engine.transition.passage import passage_from
+from provisioner.model import Assignment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
     from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, DesiredRole, DesiredState, DesiredUser, Place, Role
+    from provisioner.engine.transition.passage import Passage
+    from provisioner.model import (
+        Catalogue,
+        DesiredRole,
+        DesiredState,
+        DesiredUser,
+        Place,
+        Role,
+        State,
+    )
 
 
 @dataclass(slots=True)
 class Target:
-    """The state to reach, in new names.
+    """The passage to the state to reach.
 
-    ``renames`` maps old names to new ones; ``ignored`` counts the roles left alone by each glob,
-    ``ignored_users`` the users;
-    ``problems`` are conflicts between the sources and what is stored.
+    ``ignored`` counts the roles left alone by each glob, ``ignored_users`` the users; ``problems``
+    are conflicts between the sources and what is stored.
     """
 
-    after: State
-    renames: dict[str, str] = field(default_factory=dict)
+    passage: Passage
     ignored: dict[str, int] = field(default_factory=dict)
     ignored_users: dict[str, int] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
@@ -52,16 +60,16 @@ def find_target(
     external = {name.casefold() for name in settings.external}
     ours = {n: d for n, d in (desired.roles or {}).items() if n.casefold() not in external}
     untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
-    target = Target(State())
-    target.ignored = dict(Counter(ignored.values()))
     renames = _renames(ours, state.roles, untouchable)
-    target.renames = {old: new for old, new in renames.items() if old not in replaced}
+    renames = {old: new for old, new in renames.items() if old not in replaced}
     if replaced:
         gone = {state.roles[name].id for name in replaced}
         for name, wanted in ours.items():
             if wanted.role.id in gone:
                 ours[name] = replace(wanted, role=replace(wanted.role, id=None))
-    before = with_new_names(state, target.renames)
+    start = passage_from(state, renames)
+    target = Target(start, dict(Counter(ignored.values())))
+    before = start.before
     roles = dict(before.roles)
     if desired.roles is not None:
         roles = _roles(ours, before.roles, settings, catalogue, untouchable)
@@ -72,12 +80,11 @@ def find_target(
         out = ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
         target.ignored_users = dict(Counter(out.values()))
         assignments = _assignments(desired.users, before, settings, ignored, as_of, out)
-    target.after = replace(before, roles=roles, assignments=assignments)
+    target.passage = start.to(replace(before, roles=roles, assignments=assignments))
     target.problems += _declared_external(desired, external)
-    target.problems += _names_taken(state, target, ours)
+    target.problems += _names_taken(target.passage, ours)
     place = desired.provenance.role
-    for found in conflicts(desired.roles or (), state, target.renames, settings, place):
-        target.problems.append(found)
+    target.problems += conflicts(desired.roles or (), state, renames, settings, place)
     return target
 
 
@@ -101,31 +108,6 @@ def conflicts(
             f"the name `{name}` looks like the stored role `{other}`, written otherwise: {odd}"
         )
         yield Diagnostic("look-alike-name", message, place(name), "type it again in one script")
-
-
-def with_new_names(state: State, renames: Mapping[str, str]) -> State:
-    """The same state with roles called by their new names. Access and identities stay."""
-    if not renames:
-        return state
-    old = renames.keys()
-
-    def renamed(found: frozenset[str]) -> frozenset[str]:
-        return frozenset(renames.get(name, name) for name in found)
-
-    roles = {}
-    for name, role in state.roles.items():
-        if name in old or not old.isdisjoint(role.includes):
-            new = renames.get(name, name)
-            roles[new] = replace(role, name=new, includes=renamed(role.includes))
-        else:
-            roles[name] = role
-    assignments = {
-        login: assignment
-        if old.isdisjoint(assignment.roles)
-        else replace(assignment, roles=renamed(assignment.roles))
-        for login, assignment in state.assignments.items()
-    }
-    return replace(state, roles=roles, assignments=assignments)
 
 
 def ignored_roles(state: State, ignore: tuple[str, ...]) -> dict[str, str]:
@@ -294,11 +276,11 @@ def _declared_external(desired: DesiredState, external: set[str]) -> list[Diagno
     ]
 
 
-def _names_taken(state: State, target: Target, ours: Mapping[str, DesiredRole]) -> list[Diagnostic]:
+def _names_taken(passage: Passage, ours: Mapping[str, DesiredRole]) -> list[Diagnostic]:
     """Names that a rename needs, and that a role which stays has."""
     found = []
-    for old, new in sorted(target.renames.items()):
-        if new not in ours and new in target.after.roles and old in state.roles:
+    for old, new in sorted(passage.renames.items()):
+        if new not in ours and new in passage.after.roles and old in passage.stored.roles:
             message = f"the name `{old}` is wanted for another role, and the role that has it stays"
             remedy = f"rename or delete `{old}` first"
             found.append(Diagnostic("name-taken", message, None, remedy))

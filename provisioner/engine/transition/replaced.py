@@ -11,15 +11,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access.effective import EffectiveAccess
+from provisioner.engine.access.effective import access_of
 from provisioner.engine.access.reachable import reachable
 from provisioner.engine.phrases import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from provisioner.engine.transition.matching import Target
-    from provisioner.model import DesiredState, State
+    from provisioner.engine.access.effective import EffectiveAccess
+    from provisioner.engine.transition.passage import Passage
+    from provisioner.model import DesiredState
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +40,17 @@ _NOW: Final = ("holds", "hold", "includes")
 _LATER: Final = ("would hold", "would hold", "would include")
 
 
-def find_replaced(desired: DesiredState, state: State, target: Target, after: State) -> Replaced:
-    """Divide the renames of a target into those that can be replaced, and the others.
+def find_replaced(desired: DesiredState, passage: Passage) -> Replaced:
+    """Divide the renames of a passage into those that can be replaced, and the others.
 
-    ``after`` is the state to come, with what the store can hold of its includes.
+    It leads to what the store can hold of includes.
 
     Renames that hand a name on belong together: if one of them is impossible, all stay as they
     are, so that the refused plan shows what was asked for.
     """
-    renames = target.renames
-    uses = _uses(renames.keys(), state, _NOW)
-    later = _uses(renames.values(), after, _LATER)
+    renames = passage.renames
+    uses = _uses(renames.keys(), access_of(passage.stored), _NOW)
+    later = _uses(renames.values(), passage.new, _LATER)
     used = {old: uses.get(old) or later.get(new) for old, new in renames.items()}
     stuck = _linked({old for old, use in used.items() if use}, renames)
     asked = {old: new for old, new in renames.items() if new in (desired.roles or {})}
@@ -57,16 +58,18 @@ def find_replaced(desired: DesiredState, state: State, target: Target, after: St
         frozenset(renames.keys() - stuck),
         tuple((old, new) for old, new in sorted(asked.items()) if old not in stuck),
         tuple(
-            _refused(old, asked.get(old), use, target, desired)
+            _refused(old, asked.get(old), use, renames, desired)
             for old, use in sorted(used.items())
             if use
         ),
     )
 
 
-def _uses(names: Iterable[str], state: State, verbs: tuple[str, str, str]) -> dict[str, str]:
+def _uses(
+    names: Iterable[str], access: EffectiveAccess, verbs: tuple[str, str, str]
+) -> dict[str, str]:
     """Say, for each of the roles that is in use, by whom: ``ada and 2 more hold it``."""
-    names, access = frozenset(names), EffectiveAccess(state)
+    names, state = frozenset(names), access.state
     users: dict[str, list[str]] = {}
     for _, held in sorted(state.assignments.items()):
         for name in names & access.closure(held.roles):
@@ -93,11 +96,11 @@ def _linked(names: set[str], renames: Mapping[str, str]) -> set[str]:
 
 
 def _refused(
-    old: str, new: str | None, use: str, target: Target, desired: DesiredState
+    old: str, new: str | None, use: str, renames: Mapping[str, str], desired: DesiredState
 ) -> Diagnostic:
     """The objection to one rename. Without a new name, it only stands in another one's way."""
     if new is None:
-        taker = next((n for n in target.renames.values() if n.casefold() == old.casefold()), old)
+        taker = next((n for n in renames.values() if n.casefold() == old.casefold()), old)
         message = (
             f"role `{old}` can't make way for another role of that name: this target can't rename "
             f"roles, and {use}"
