@@ -90,6 +90,30 @@ RULES = (
         planted=("provisioner.cli.app", "import yaml"),
     ),
     Rule(
+        "only the passage gives roles their new names",
+        outside=("provisioner.engine.transition.passage",),
+        forbids=("import *.with_new_names", "call *with_new_names"),
+        planted=(
+            "provisioner.engine.planning.kept",
+            "def f(passage, names):\n    return passage.with_new_names(names)",
+        ),
+    ),
+    Rule(
+        "access is worked out by the passage, and for a state by itself by one function",
+        outside=("provisioner.engine.access.effective", "provisioner.engine.transition.passage"),
+        forbids=("call *EffectiveAccess",),
+        planted=("provisioner.engine.rules.lint_case", "def f(s):\n    return EffectiveAccess(s)"),
+    ),
+    Rule(
+        "what judges a plan takes the access of its passage",
+        within=("provisioner.engine.planning", "provisioner.apply"),
+        forbids=("import *.access_of", "call *access_of"),
+        planted=(
+            "provisioner.engine.planning.verdict",
+            "from provisioner.engine.access.effective import access_of",
+        ),
+    ),
+    Rule(
         "deepdiff only in the diff",
         outside=("provisioner.engine.diff",),
         forbids=("import deepdiff",),

@@ -135,10 +135,19 @@ FOLDERS = {
     "engine": Only((*WORDS, "engine.access"), "engine.rules.rule"),
     "engine.access": Only(WORDS, "engine.rules.policies"),
     "engine.planning": Only(
-        (*WORDS, "engine", "engine.access", "engine.rules", "engine.transition"),
+        (
+            *(*WORDS, "engine", "engine.access", "engine.planning.guards", "engine.rules"),
+            "engine.transition",
+        ),
         "backends.base",
     ),
-    "engine.rules": Only((*WORDS, "engine", "engine.access"), "engine.planning.plan"),
+    "engine.planning.guards": Only(
+        (*WORDS, "engine", "engine.access", "engine.planning.trial"),
+        "engine.planning.verdict",
+    ),
+    "engine.rules": Only(
+        (*WORDS, "engine", "engine.access", "engine.transition.passage"), "engine.planning.plan"
+    ),
     "engine.transition": Only((*WORDS, "engine", "engine.access"), "engine.planning.plan"),
     "project": Only(
         (
@@ -197,7 +206,6 @@ FOLDERS = {
 CIRCLES: frozenset[frozenset[str]] = frozenset(
     {
         frozenset({"cli.judging", "cli.opening"}),
-        frozenset(f"engine.planning.{name}" for name in ("plan", "staleness", "verdict")),
     }
 )
 MOST_MODULES = 15
