@@ -78,7 +78,7 @@ def seconds(backend: Backend) -> float:
     told = backend.describe()
     target = TargetIdentity("slow", told.kind, told.identity, told.capabilities)
     assert snapshot.catalogue is not None
-    plan = make_plan(desired, snapshot, Settings(), today(), target, snapshot.catalogue)
+    plan = make_plan(desired, snapshot, Settings(), today(), target, snapshot.catalogue).plan
     run = Run("2026-01-01T00:00:00Z", "bench", "apply", "a benchmark")
     start = time.perf_counter()
     outcome = apply_plan(

@@ -93,7 +93,7 @@ def read_and_plan(url: str, desired: DesiredState) -> None:
     told = backend.describe()
     target = TargetIdentity("bench", told.kind, told.identity, told.capabilities)
     assert snapshot.catalogue is not None
-    plan = make_plan(desired, snapshot, Settings(), today(), target, snapshot.catalogue)
+    plan = make_plan(desired, snapshot, Settings(), today(), target, snapshot.catalogue).plan
     assert plan.is_empty
     assert len(snapshot.state.roles) >= ROLES
 

@@ -17,7 +17,7 @@ from provisioner.cli.options import CONNECTION
 from provisioner.desired.load import load, read_document
 from provisioner.desired.surroundings import Surroundings
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.planning.making import plan_on_trial
+from provisioner.engine.planning.making import make_plan
 from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
@@ -339,5 +339,5 @@ def plan_desired(
 ) -> Plan:
     """Plan the way from a snapshot of the session's target to a desired state."""
     catalogue = session.catalogue_for(snapshot)
-    made = plan_on_trial(desired, snapshot, settings, as_of, session.identity(), catalogue)
+    made = make_plan(desired, snapshot, settings, as_of, session.identity(), catalogue)
     return with_foresight(made, session.backend)

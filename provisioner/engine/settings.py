@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from provisioner.model import Kind
+    from provisioner.model import DesiredState, Kind
 
 Manage = Literal["all", "declared"]
 
@@ -55,3 +55,10 @@ class Settings:
     judge_former: bool = False
     rules_from: str | None = None
     given: frozenset[str] = frozenset()
+
+
+def with_ignores(settings: Settings, also: DesiredState | Settings) -> Settings:
+    """The settings with what is to be left alone by the sources, or by others, as well."""
+    roles = dict.fromkeys((*settings.ignore, *also.ignore))
+    users = dict.fromkeys((*settings.ignore_users, *also.ignore_users))
+    return replace(settings, ignore=tuple(roles), ignore_users=tuple(users))

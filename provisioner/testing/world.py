@@ -58,7 +58,7 @@ class World:
         """Make the plan; arguments replace fields of the world."""
         it = replace(self, **changed)
         snapshot = Snapshot(it.current, it.base, None, it.users, it.subject)
-        return make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+        return make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue).plan
 
     def __repr__(self) -> str:
         """What a failing test shows: an object a line, as people would write it down."""

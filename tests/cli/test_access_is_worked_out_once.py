@@ -56,7 +56,7 @@ def states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[State]:
     for kind in (EffectiveAccess, AccessTable):
         init = kind.__init__
 
-        def counted(self: object, state: State, init=init) -> None:  # type: ignore[no-untyped-def]
+        def counted(self: object, state: State, init=init) -> None:
             found.append(state)
             init(self, state)
 

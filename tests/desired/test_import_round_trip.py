@@ -138,7 +138,7 @@ def test_every_state_reads_back_to_no_change(state: State, file: Path) -> None:
     desired = read_back(write_state(state, CATALOGUE, ships_defaults=True).text, file)
     plan = make_plan(
         desired, Snapshot(state, Base("l", 1)), Settings(), date(2026, 3, 1), TARGET, CATALOGUE
-    )
+    ).plan
     assert plan.changes == ()
     assert plan.blockers == ()
 
@@ -176,7 +176,7 @@ def test_no_state_of_any_panel_is_too_odd(state: State, data: st.DataObject, fil
     desired = load([str(file)], Surroundings(catalogue, external=external)).desired
     settings = Settings(external=external)
     snapshot = Snapshot(state, Base("l", 1))
-    plan = make_plan(desired, snapshot, settings, date(2026, 3, 1), TARGET, catalogue)
+    plan = make_plan(desired, snapshot, settings, date(2026, 3, 1), TARGET, catalogue).plan
     assert plan.changes == ()
     assert plan.blockers == ()
     assert len(written.warnings) == len(set(desired.ignore)) + len(set(desired.ignore_users))

@@ -199,7 +199,7 @@ def test_a_store_may_have_administrators_of_its_own(
     roles = (role("Admin", "A"), role("Boss", includes=("Admin",)), role("Clerk"))
     it = world(stored(*roles, users=held), desired(*roles, users=given))
     snapshot = Snapshot(it.current, subject=subject, administrators=frozenset({"Admin"}))
-    plan = make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+    plan = make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue).plan
     assert blockers(plan) == (["lockout"] if blocked else [])
     assert all("`Admin`" in remedy for remedy in remedies(plan))
 
@@ -219,7 +219,7 @@ def test_a_plan_that_became_a_lockout_is_stale() -> None:
         it.as_of,
         it.target,
         it.catalogue,
-    )
+    ).plan
     assert blockers(plan) == []
     now = Snapshot(stored(*roles, ada="Admin"), administrators=admins)
     assert any(
@@ -232,10 +232,10 @@ def test_a_role_of_administrators_that_is_emptied_leaves_none() -> None:
     roles = (role("Admin", "A B"), role("Clerk"))
     it = world(stored(*roles, ada="Admin"), desired(role("Admin", "A"), role("Clerk")))
     snapshot = Snapshot(it.current, administrators=frozenset({"Admin"}))
-    plan = make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+    plan = make_plan(it.desired, snapshot, it.settings, it.as_of, it.target, it.catalogue).plan
     assert blockers(plan) == ["lockout"]
     other = desired(role("Admin", "A"), role("Boss", "A B"), users={"ada": "Boss"})
-    plan = make_plan(other, snapshot, it.settings, it.as_of, it.target, it.catalogue)
+    plan = make_plan(other, snapshot, it.settings, it.as_of, it.target, it.catalogue).plan
     assert blockers(plan) == []
 
 

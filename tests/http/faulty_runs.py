@@ -154,7 +154,7 @@ def plan_for(scene: Scene, backend: Backend, desired: DesiredState) -> Plan:
     snapshot = backend.read()
     told = backend.describe()
     target = TargetIdentity("panel", told.kind, "the gateway", told.capabilities)
-    return make_plan(desired, snapshot, SETTINGS, TODAY, target, scene.catalogue)
+    return make_plan(desired, snapshot, SETTINGS, TODAY, target, scene.catalogue).plan
 
 
 def carried_out(plan: Plan, backend: Backend) -> Outcome | ProvisionerError:

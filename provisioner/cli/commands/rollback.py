@@ -232,7 +232,7 @@ def _brought_back(
     after = made.passage(snapshot.state).after
     later = replace(snapshot, state=after)
     catalogue = session.catalogue_for(later)
-    plan = make_plan(sources, later, settings, made.as_of, session.identity(), catalogue)
+    plan = make_plan(sources, later, settings, made.as_of, session.identity(), catalogue).plan
     return would_change_back(plan)
 
 

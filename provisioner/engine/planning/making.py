@@ -22,6 +22,7 @@ from provisioner.engine.planning.plan import Plan, coverage
 from provisioner.engine.planning.trial import Trial
 from provisioner.engine.planning.verdict import judged
 from provisioner.engine.rules.in_force import rule_changes
+from provisioner.engine.settings import with_ignores
 from provisioner.engine.transition.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.model import KINDS
 
@@ -54,29 +55,16 @@ def make_plan(
     as_of: date,
     target: TargetIdentity,
     catalogue: Catalogue,
-) -> Plan:
+) -> Trial:
     """Compare the desired with the current state and plan the way from one to the other.
 
-    What the target can't hold or do is adapted to it (see ``engine.transition.adapt``).
+    What the target can't hold or do is adapted to it (see ``engine.transition.adapt``). The plan
+    comes with what it was made from, for whoever asks more of its passage.
     """
-    return plan_on_trial(desired, snapshot, settings, as_of, target, catalogue).plan
-
-
-def plan_on_trial(
-    desired: DesiredState,
-    snapshot: Snapshot,
-    settings: Settings,
-    as_of: date,
-    target: TargetIdentity,
-    catalogue: Catalogue,
-) -> Trial:
-    """The same plan with what it was made from, for whoever asks more of its passage."""
-    ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    users = tuple(dict.fromkeys((*settings.ignore_users, *desired.ignore_users)))
-    settings = replace(settings, ignore=ignore, ignore_users=users)
+    settings = with_ignores(settings, desired)
     asked = Asked(desired, snapshot, settings, catalogue, as_of, target.capabilities)
     adapted = adapted_target(asked)
-    found, passage = adapted.target, adapted.target.passage
+    passage = adapted.passage
     changes = find_changes(passage, desired, adapted.origins)
     manages = frozenset(kind for kind in KINDS if getattr(desired, kind) is not None)
     dated, policies = endings(desired, as_of), desired.rules.get("policies", ())
@@ -88,7 +76,7 @@ def plan_on_trial(
         settings=settings,
         changes=changes,
         flattened=tuple(adapted.flattened),
-        coverage=coverage(passage, found.ignored, found.ignored_users, manages, desired.files),
+        coverage=coverage(passage, settings, manages, desired.files),
         valid_until=last_day((ending.until for ending in dated), desired.rules, as_of),
         dated=dated,
         desired_digest=desired.digest,
@@ -108,7 +96,7 @@ def plan_on_trial(
         *_notes_on_judging(trial),
     )
     trial = replace(trial, plan=replace(plan, notes=notes))
-    return replace(trial, plan=judged(trial, desired, (*found.problems, *adapted.problems)))
+    return replace(trial, plan=judged(trial, desired, tuple(adapted.problems)))
 
 
 def _notes_on_judging(trial: Trial) -> Iterator[Diagnostic]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.rules.in_force import RuleChange, in_force
+from provisioner.engine.transition.matching import ignored_roles, ignored_users
 from provisioner.engine.transition.passage import passage_from
 from provisioner.model import KINDS, Base, Ending, State
 
@@ -141,19 +143,18 @@ class Plan:
 
 
 def coverage(
-    passage: Passage,
-    ignored: Mapping[str, int],
-    ignored_users: Mapping[str, int],
-    manages: frozenset[Kind],
-    files: tuple[str, ...],
+    passage: Passage, settings: Settings, manages: frozenset[Kind], files: tuple[str, ...]
 ) -> Coverage:
-    """What a plan of that passage looked at."""
+    """What a plan of that passage looked at, under these settings."""
     before, after = passage.before, passage.after
+    roles = Counter(ignored_roles(passage.stored, settings.ignore).values())
+    ignored = ignored_users(before, settings.ignore_users) if "users" in manages else {}
+    users = Counter(ignored.values())
     return Coverage(
         files,
-        len(before.roles.keys() | after.roles.keys()) - sum(ignored.values()),
-        len(before.assignments.keys() | after.assignments.keys()) - sum(ignored_users.values()),
-        dict(ignored),
-        dict(ignored_users),
+        len(before.roles.keys() | after.roles.keys()) - roles.total(),
+        len(before.assignments.keys() | after.assignments.keys()) - users.total(),
+        dict(roles),
+        dict(users),
         tuple(kind for kind in KINDS if kind not in manages),
     )

@@ -15,6 +15,7 @@ from provisioner.engine.planning.dates import dates_of, endings
 from provisioner.engine.planning.guards.administrators import admin_privileges
 from provisioner.engine.planning.verdict import judged
 from provisioner.engine.rules.in_force import in_force
+from provisioner.engine.settings import with_ignores
 from provisioner.engine.transition.matching import conflicts
 from provisioner.globs import first_caseless
 from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
@@ -49,7 +50,7 @@ def objections(trial: Trial, judge: Judge) -> tuple[Diagnostic, ...]:
     """Return what forbids a plan that fits what is stored, by the project that applies it."""
     plan, passage = trial.plan, trial.passage
     catalogue, sources = judge.catalogue(trial.snapshot), judge.desired
-    settings = _with_ignores(judge.settings, sources)
+    settings = with_ignores(judge.settings, sources) if sources else judge.settings
     under = replace(
         plan,
         as_of=judge.today,
@@ -117,18 +118,9 @@ def moved_on(plan: Plan, snapshot: Snapshot, judge: Judge) -> Iterator[str]:
         yield "The target was changed since this plan was made"
     if judge.desired is not None and judge.desired.digest != plan.desired_digest:
         yield "The sources of the project are not those that this plan was made from"
-    settings = _with_ignores(judge.settings, judge.desired or plan.settings)
+    settings = with_ignores(judge.settings, judge.desired or plan.settings)
     if settings != plan.settings and plan.settings.rules_from is None:
         yield "The settings of the project are not those that this plan was made with"
-
-
-def _with_ignores(settings: Settings, also: DesiredState | Settings | None) -> Settings:
-    """The settings with what is to be left alone by the sources as well."""
-    if also is None:
-        return settings
-    roles = dict.fromkeys((*settings.ignore, *also.ignore))
-    users = dict.fromkeys((*settings.ignore_users, *also.ignore_users))
-    return replace(settings, ignore=tuple(roles), ignore_users=tuple(users))
 
 
 def _roles(plan: Plan) -> Iterator[RoleChange]:

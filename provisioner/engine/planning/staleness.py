@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ from provisioner.engine.planning.plan import coverage
 from provisioner.engine.planning.verdict import judged
 from provisioner.engine.rules.in_force import rule_changes
 from provisioner.engine.transition.flatten import outdated
-from provisioner.engine.transition.matching import conflicts, ignored_roles, ignored_users
+from provisioner.engine.transition.matching import conflicts
 from provisioner.engine.transition.passage import roles_of
 
 if TYPE_CHECKING:
@@ -51,10 +50,7 @@ def recheck(trial: Trial) -> tuple[str, ...]:
     # A store that tells neither versions nor runs looks the same after every write.
     has_versions = plan.base.digest is not None or plan.target.capabilities.history
     if has_versions and plan.base == base and not reasons:
-        ignored = Counter(ignored_roles(passage.stored, plan.settings.ignore).values())
-        users = Counter(ignored_users(passage.before, plan.settings.ignore_users).values())
-        users = users if "users" in plan.manages else Counter()
-        looked_at = coverage(passage, ignored, users, plan.manages, plan.coverage.files)
+        looked_at = coverage(passage, plan.settings, plan.manages, plan.coverage.files)
         follows = replace(now, coverage=looked_at, changes=recounted(plan.changes, passage))
         reasons += _otherwise_than_told(plan, follows, passage)
     return tuple(reasons)

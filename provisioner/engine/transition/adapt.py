@@ -25,7 +25,7 @@ from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.engine.changes import RoleChange
 from provisioner.engine.phrases import adopted_line, listed, quoted
 from provisioner.engine.transition.flatten import flattened, without_includes
-from provisioner.engine.transition.matching import Target, find_target
+from provisioner.engine.transition.matching import find_target
 from provisioner.engine.transition.replaced import find_replaced
 from provisioner.model import KINDS, Role
 from provisioner.names import did_you_mean
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
     from provisioner.engine.changes import Change
     from provisioner.engine.settings import Settings
+    from provisioner.engine.transition.matching import Target
+    from provisioner.engine.transition.passage import Passage
     from provisioner.model import (
         Capabilities,
         Catalogue,
@@ -60,13 +62,13 @@ class Asked:
 
 @dataclass(slots=True)
 class Adapted:
-    """The target state as the store can hold it, and what there is to say about it.
+    """The passage to what the store can hold, and what there is to say about it.
 
     ``flattened`` are the roles that lost their includes, as the sources write them; ``origins``
     are, for each of them, the roles whose privileges it carries.
     """
 
-    target: Target
+    passage: Passage
     notes: list[Diagnostic] = field(default_factory=list)
     problems: list[Diagnostic] = field(default_factory=list)
     flattened: list[Role] = field(default_factory=list)
@@ -83,14 +85,14 @@ def adapted_target(asked: Asked) -> Adapted:
     if not can.assignments:
         desired = replace(desired, users=None)
     found = _find_target(asked, desired)
-    adapted = Adapted(found)
-    passage = found.passage
-    if not can.renames and passage.renames:
+    adapted = Adapted(found.passage, problems=found.problems)
+    if not can.renames and found.passage.renames:
+        passage = found.passage
         if not can.includes:
             passage = passage.to(without_includes(passage.after))
         replaced = find_replaced(desired, passage)
-        adapted.target = _find_target(asked, desired, replaced.roles)
-        adapted.problems += replaced.problems
+        found = _find_target(asked, desired, replaced.roles)
+        adapted = Adapted(found.passage, problems=[*found.problems, *replaced.problems])
         if replaced.shown:
             what = listed([f"`{old}` → `{new}`" for old, new in replaced.shown])
             message = f"roles can't be renamed here, so one is deleted and one created: {what}"
@@ -150,7 +152,7 @@ def _without_protection(asked: Asked, adapted: Adapted) -> None:
 
 def _leave_out(name: str, *, empty: Any, asked: Asked, adapted: Adapted) -> list[str]:
     """Keep a field as it is stored; return the roles that ask for something else than nothing."""
-    passage = adapted.target.passage
+    passage = adapted.passage
     before, after = passage.before.roles, dict(passage.after.roles)
     left_out = []
     for role in _declared(asked, passage.after):
@@ -162,13 +164,13 @@ def _leave_out(name: str, *, empty: Any, asked: Asked, adapted: Adapted) -> list
             left_out.append(role)
         fitting = replace(wanted, **{name: kept})
         after[role] = current if current is not None and fitting == current else fitting
-    adapted.target.passage = passage.to(replace(passage.after, roles=after))
+    adapted.passage = passage.to(replace(passage.after, roles=after))
     return left_out
 
 
 def _without_includes(asked: Asked, adapted: Adapted) -> None:
     """Give the declared roles what they would include. The stored ones have no includes."""
-    passage, provenance = adapted.target.passage, asked.desired.provenance
+    passage, provenance = adapted.passage, asked.desired.provenance
     before, after = passage.before.roles, passage.after
     flat = flattened(passage.new, _declared(asked, after))
     for name, role in flat.items():
@@ -184,7 +186,7 @@ def _without_includes(asked: Asked, adapted: Adapted) -> None:
             adapted.problems.append(Diagnostic("role-missing", message, place, remedy))
         current = before.get(name)
         flat[name] = current if current is not None and current == role else role
-    adapted.target.passage = passage.to(replace(after, roles={**after.roles, **flat}))
+    adapted.passage = passage.to(replace(after, roles={**after.roles, **flat}))
     if flat:
         what, own = quoted(sorted(flat)), "its own" if len(flat) == 1 else "their own"
         message = f"roles can't include others here: what {what} would include becomes {own}"

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from provisioner import globs, names
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
+from provisioner.engine.settings import with_ignores
 from provisioner.engine.transition.passage import passage_from
 from provisioner.model import Assignment
 
@@ -30,15 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Target:
-    """The passage to the state to reach.
-
-    ``ignored`` counts the roles left alone by each glob, ``ignored_users`` the users; ``problems``
-    are conflicts between the sources and what is stored.
-    """
+    """The passage to the state to reach; conflicts between the sources and what is stored."""
 
     passage: Passage
-    ignored: dict[str, int] = field(default_factory=dict)
-    ignored_users: dict[str, int] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
 
@@ -55,8 +49,8 @@ def find_target(
     ``replaced`` are stored roles that are not renamed, though they match a declared role under
     another name: they go, and the declared role is a new one.
     """
-    ignore = tuple(dict.fromkeys((*settings.ignore, *desired.ignore)))
-    ignored = ignored_roles(state, ignore)
+    settings = with_ignores(settings, desired)
+    ignored = ignored_roles(state, settings.ignore)
     external = {name.casefold() for name in settings.external}
     ours = {n: d for n, d in (desired.roles or {}).items() if n.casefold() not in external}
     untouchable = frozenset((*ignored, *(n for n in state.roles if n.casefold() in external)))
@@ -68,7 +62,6 @@ def find_target(
             if wanted.role.id in gone:
                 ours[name] = replace(wanted, role=replace(wanted.role, id=None))
     start = passage_from(state, renames)
-    target = Target(start, dict(Counter(ignored.values())))
     before = start.before
     roles = dict(before.roles)
     if desired.roles is not None:
@@ -77,10 +70,9 @@ def find_target(
             roles.pop(name, None)
     assignments: Mapping[str, Assignment] = before.assignments
     if desired.users is not None:
-        out = ignored_users(before, (*settings.ignore_users, *desired.ignore_users))
-        target.ignored_users = dict(Counter(out.values()))
+        out = ignored_users(before, settings.ignore_users)
         assignments = _assignments(desired.users, before, settings, ignored, as_of, out)
-    target.passage = start.to(replace(before, roles=roles, assignments=assignments))
+    target = Target(start.to(replace(before, roles=roles, assignments=assignments)))
     target.problems += _declared_external(desired, external)
     target.problems += _names_taken(target.passage, ours)
     place = desired.provenance.role
