@@ -24,7 +24,9 @@ from typing import TYPE_CHECKING
 
 from yaml._yaml import CParser
 
-from provisioner.cli.opening import NO_GUARDS, open_session, plan_sources
+from provisioner.cli.invocation import Invocation
+from provisioner.cli.opening.planning import plan_sources
+from provisioner.cli.opening.session import NO_GUARDS, open_session
 from provisioner.cli.options import today
 from provisioner.reports.text.plan import plan_text
 from provisioner.reports.text.style import Style
@@ -77,7 +79,7 @@ def plan_process() -> None:
 
 def plan_in_process() -> None:
     """The same work without starting Python and importing."""
-    session = open_session(None, None)
+    session = open_session(Invocation())
     plan = plan_sources(session, (), dict(NO_GUARDS), today())
     assert "No changes." in plan_text(plan, Style())
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import gc
+import os
 import sys
+import traceback
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final
+from itertools import pairwise
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,7 +18,10 @@ from provisioner.cli import streams
 from provisioner.signals import Stopped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
+
+    from provisioner.cli.invocation import Invocation
+    from provisioner.diagnostics import Diagnostic
 
 # Name: (module below provisioner.cli.commands, one line for the list). Modules load when used, so
 # that `--version`, help and completion stay fast.
@@ -43,11 +49,9 @@ COMMANDS: Final = {
 }
 # Options of commands that many tools have before the command; either place is good.
 EITHER_PLACE: Final = frozenset({"--config", "--target", "--trust"})
-# What became of the changes is their exit code, whatever could be told of it; the other commands
-# fail where something that they had to say was lost.
-CHANGING: Final = frozenset({"apply", "init", "rollback", "serve", "unlock"})
 ERROR: Final = 1
 INTERRUPTED: Final = 130
+DEFECT: Final = "internal-error"
 
 
 class LazyGroup(click.Group):
@@ -96,10 +100,10 @@ class LazyGroup(click.Group):
 
 
 @dataclass
-class Invocation:
-    """One command line: its command, once that has begun."""
+class Begun:
+    """What is known of a run once its command has begun."""
 
-    command: str | None = None
+    run: Invocation | None = None
 
 
 @click.group(
@@ -123,73 +127,88 @@ def run(arguments: Sequence[str]) -> int:
     # A run is short and makes no cyclic garbage worth collecting; looking for it doubles the time
     # that a large plan takes.
     gc.disable()
-    made = Invocation()
-    return _answered_for(_run(list(arguments), made), made.command)
+    begun = Begun()
+    code = _run(list(arguments), begun)
+    if streams.failure() is None:
+        return code
+    return _with_loss(code, begun.run or _guessed(arguments))
 
 
-def _run(arguments: list[str], made: Invocation) -> int:
+def _run(arguments: list[str], begun: Begun) -> int:
     try:
-        code = provisioner.main(arguments, prog_name="provisioner", standalone_mode=False, obj=made)
+        code = provisioner.main(
+            arguments, prog_name="provisioner", standalone_mode=False, obj=begun
+        )
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)  # help, which is ours
         return ERROR
-    except click.ClickException as error:
-        usage = isinstance(error, click.UsageError) and error.ctx is not None
-        hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
-        _report("usage", error.format_message(), hint)
-        return ERROR
-    except (click.Abort, KeyboardInterrupt, Stopped):
-        return _interrupted()
     except BaseException as error:
-        if Stopped.said:
-            return _interrupted()
-        if not isinstance(error, Exception):
+        if not (Stopped.said or isinstance(error, Exception | KeyboardInterrupt | Stopped)):
             raise
-        return _failed(error)
+        errors, code = _why(error)
+        run = begun.run or _guessed(arguments)
+        if code == INTERRUPTED and sys.stderr.isatty():
+            click.echo(err=True)  # the cursor stands behind a question, or ^C
+        return _failed(errors, code, run)
     return code if isinstance(code, int) else 0
 
 
-def _answered_for(code: int, command: str | None) -> int:
-    """The exit code of a run, once it is known whether what it said was lost; says if so."""
-    lost = streams.failure()
-    if lost is None or code == INTERRUPTED or command in CHANGING:
-        return code
-    if streams.OUT.lost is not None:  # else it would be said in the midst of a result
-        _report("output-lost", lost, None)
-    return ERROR
-
-
-def _interrupted() -> int:
-    if sys.stderr.isatty():
-        click.echo(err=True)  # the cursor stands behind a question, or ^C
-    _report("interrupted", Stopped.said or "interrupted; nothing was changed", None)
-    return INTERRUPTED
-
-
-def _failed(error: Exception) -> int:
-    from provisioner.cli import output
+def _why(error: BaseException) -> tuple[Sequence[Diagnostic], int]:
+    """Why a run ends here, and its exit code."""
+    from provisioner.diagnostics import Diagnostic
     from provisioner.errors import ProvisionerError
 
+    if Stopped.said or isinstance(error, click.Abort | KeyboardInterrupt | Stopped):
+        why = Stopped.said or "interrupted; nothing was changed"
+        return [Diagnostic("interrupted", why)], INTERRUPTED
+    if isinstance(error, click.ClickException):
+        usage = isinstance(error, click.UsageError) and error.ctx is not None
+        hint = f"`{error.ctx.command_path} --help` explains" if usage else None  # type: ignore[attr-defined]
+        return [Diagnostic("usage", error.format_message(), None, hint)], ERROR
     if isinstance(error, ProvisionerError):
-        output.report(error.diagnostics)
-        return error.exit_code
-    output.report_defect(error)
-    return ERROR
+        return error.diagnostics, error.exit_code
+    what = f"internal error: {type(error).__name__}: {error}"
+    remedy = "this is a defect of provisioner; -v shows where"
+    return [Diagnostic(DEFECT, what, None, remedy)], ERROR
 
 
-def _report(id: str, message: str, remedy: str | None) -> None:
+def _failed(errors: Sequence[Diagnostic], code: int, run: Invocation) -> int:
     from provisioner.cli import output
+    from provisioner.cli.delivery import deliver
+    from provisioner.reports.errors import error_report
+
+    code = deliver(error_report(errors, code, run.reports), run)
+    if errors[0].id == DEFECT and run.output.verbose:
+        output.leave(f"{traceback.format_exc()}\n", err=True)
+    return code
+
+
+def _guessed(arguments: Sequence[str]) -> Invocation:
+    """What the command line asks for, as far as it shows before it is parsed.
+
+    Usage errors come before the options are known, and shall be JSON too where JSON is asked for.
+    """
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.output import Output
+    from provisioner.reports.errors import ErrorReport
+    from provisioner.reports.formats import FORMATS, TEXT
+
+    said = [after for word, after in pairwise(arguments) if word == "--format"]
+    said += [word.partition("=")[2] for word in arguments if word.startswith("--format=")]
+    said += os.environ.get("PROVISIONER_FORMAT", "").split()
+    known = (FORMATS[name] for name in said if name in FORMATS)
+    form = next((each for each in known if each.suits(ErrorReport)), TEXT)
+    return Invocation(output=Output(form))
+
+
+def _with_loss(code: int, run: Invocation) -> int:
+    """The exit code of a run of which something that it said was lost; says so."""
+    from provisioner.cli.delivery import CHANGING
     from provisioner.diagnostics import Diagnostic
+    from provisioner.reports.errors import ErrorReport
 
-    output.report([Diagnostic(id, message, None, remedy)])
-
-
-def command(name: str, **settings: Any) -> Callable[[Callable[..., int]], click.Command]:
-    """Declare a command of the table; its summary there is its short help."""
-    return click.command(name, cls=_Command, short_help=COMMANDS[name][1], **settings)
-
-
-class _Command(click.Command):
-    def invoke(self, ctx: click.Context) -> Any:
-        ctx.ensure_object(Invocation).command = self.name
-        return super().invoke(ctx)
+    if code == INTERRUPTED or run.command in CHANGING:
+        return code
+    if streams.OUT.lost is not None:  # else it would be said in the midst of a result
+        run.output.show(ErrorReport((Diagnostic("output-lost", str(streams.failure())),)))
+    return ERROR

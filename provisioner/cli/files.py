@@ -1,31 +1,36 @@
 """Files that commands write: whole or not at all, readable by their owner only.
 
-``--out`` may name what is new or empty, a stream, or, for a plan, an earlier plan. It never takes
-the place of what provisioner reads or keeps, nor of what somebody may have edited since it was
-written, and is never led elsewhere by a symbolic link.
+``--out`` and ``--format NAME=FILE`` may name what is new or empty, a stream, or an earlier result
+of the same kind. They never take the place of what provisioner reads or keeps, nor of what somebody
+may have edited since it was written, and are never led elsewhere by a symbolic link.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, BinaryIO, Final
 
-from provisioner import strict_json
+from provisioner.cli import output
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 from provisioner.plain_files import read_plain
 from provisioner.project.search import FILE_NAME
+from provisioner.reports.formats import FORMATS
+from provisioner.reports.plan import PlanReport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from provisioner.project.settings import Project
+    from provisioner.reports.formats import Format
+    from provisioner.reports.report import Report
 
 STANDARD_OUTPUT: Final = STANDARD_INPUT
 # Names of the process's own open files; they are links, and mean what they lead to.
@@ -38,57 +43,123 @@ _SIDE_FILE: Final = r"(\.(history|lock|commit|broken-[0-9]+)(/.*)?)?"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of file that ``--out`` writes.
+    """A kind of file that is written.
 
-    ``replaces`` tells whether earlier content may go; ``is_source`` says that a new file of the
-    kind may lie where sources are read from.
+    ``replaces`` tells whether earlier content may go, which is then called ``name``; ``is_source``
+    says that a new file of the kind may lie where sources are read from.
     """
 
     replaces: Callable[[bytes], bool] = lambda _: False
     is_source: bool = False
+    name: str | None = None
 
 
-def _is_plan(data: bytes) -> bool:
-    try:
-        document = strict_json.parse(data)
-    except strict_json.Unsound:
-        return False
-    return isinstance(document, dict) and document.get("format") == "provisioner-plan"
+def result_kind(form: Format, reports: Sequence[type[Report]]) -> Kind:
+    """Reports of these types in a format: an earlier one may go."""
+    return Kind(
+        lambda data: form.renderer.is_earlier(data, reports), name=f"{form.name} of this command"
+    )
 
 
-PLAN: Final = Kind(_is_plan)
+PLAN: Final = Kind(
+    lambda data: FORMATS["json"].renderer.is_earlier(data, (PlanReport,)), name="saved plan"
+)
 SOURCES: Final = Kind(is_source=True)
 CATALOGUE: Final = Kind()
+
+
+@dataclass(frozen=True, slots=True)
+class Outlet:
+    """A place for a result, found fit for it before the work began.
+
+    ``number`` is that of a file which the process has open; ``stream`` is a pipe or a device.
+    """
+
+    path: str
+    kind: Kind
+    number: int | None = None
+    stream: BinaryIO | None = None
+
+    def write(self, data: bytes) -> None:
+        """Write a result, whole or not at all where it is a file.
+
+        Raises:
+            InvalidInput: It can't be written, or something else has come there meanwhile.
+        """
+        if self.number is not None:
+            _write_own(self.path, self.number, data)
+        elif self.stream is not None or _is_stream(self.path):
+            _write_stream(self.path, self.stream or _opened(self.path), data)
+        else:
+            _check_content(self.path, self.kind)
+            _replace(self.path, data)
+
+
+def open_outlet(
+    out: str, kind: Kind, project: Project, sources: tuple[str, ...], read: Sequence[str] = ()
+) -> Outlet:
+    """Check a place for a result; open it where that is a stream, which may wait for its reader.
+
+    ``sources`` are those that the command line names, ``read`` what else of it may name a file.
+
+    Raises:
+        InvalidInput: Nothing can be written there, or must not be.
+    """
+    if (number := own_stream(out)) is not None:
+        return Outlet(out, kind, number)
+    if _is_stream(out):
+        return Outlet(out, kind, stream=_opened(out))
+    if taken := _what_it_is(out, kind, project, sources):
+        raise _refused(out, f"this is {taken}", "name another file")
+    if os.path.realpath(out) in map(os.path.realpath, read):
+        raise _refused(out, "this is what the command reads", "name another file")
+    _check_content(out, kind)
+    folder = os.path.dirname(out) or "."
+    if not os.path.isdir(folder):
+        raise _unwritable(out, FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise _unwritable(out, PermissionError(errno.EACCES, os.strerror(errno.EACCES)))
+    return Outlet(out, kind)
 
 
 def write_out(
     out: str, data: bytes, kind: Kind, project: Project, sources: tuple[str, ...]
 ) -> None:
-    """Write what ``--out`` names; ``-`` is standard output.
-
-    ``sources`` are those that the command line names.
+    """Write what ``--out`` names, at once; ``-`` is standard output.
 
     Raises:
-        InvalidInput: It can't be written, or must not be.
+        InvalidInput: As for ``open_outlet`` and ``Outlet.write``.
     """
-    if (number := _own_stream(out)) is not None:
-        _write_own(out, number, data)
-        return
+    open_outlet(out, kind, project, sources).write(data)
+
+
+def _is_stream(out: str) -> bool:
+    """Whether a pipe or a device is there; False for a regular file and for nothing.
+
+    Raises:
+        InvalidInput: Something else is there.
+    """
     found = _status(out)
-    if found is not None and stat.S_ISLNK(found.st_mode):
+    if found is None or stat.S_ISREG(found.st_mode):
+        return False
+    if stat.S_ISLNK(found.st_mode):
         raise _refused(out, "this is a symbolic link, which is not followed", "name a file")
-    if found is not None and (stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode)):
-        _write_stream(out, data)
-        return
-    if found is not None and not stat.S_ISREG(found.st_mode):
-        what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
-        raise _refused(out, f"this is {what}", "name a file")
-    if taken := _what_it_is(out, kind, project, sources):
-        raise _refused(out, f"this is {taken}", "name another file")
+    if stat.S_ISFIFO(found.st_mode) or stat.S_ISCHR(found.st_mode):
+        return True
+    what = "a folder" if stat.S_ISDIR(found.st_mode) else "no regular file"
+    raise _refused(out, f"this is {what}", "name a file")
+
+
+def _check_content(out: str, kind: Kind) -> None:
+    """Check that what a file holds may go, if it is there.
+
+    Raises:
+        InvalidInput: It may be somebody's work.
+    """
+    found = _status(out)
     if found is not None and found.st_size and not kind.replaces(_content(out)):
-        what = "the file exists already, and is no saved plan"
-        raise _exists(out, "the file exists already" if kind is not PLAN else what)
-    _replace(out, data)
+        besides = f", and is no {kind.name}" if kind.name else ""
+        raise _exists(out, f"the file exists already{besides}")
 
 
 def write_new_file(path: str, data: bytes) -> None:
@@ -167,7 +238,8 @@ def _states(project: Project) -> Iterator[Path]:
             yield project.folder / target.options["path"]
 
 
-def _own_stream(out: str) -> int | None:
+def own_stream(out: str) -> int | None:
+    """The number of the process's own open file that a path means, if it means one."""
     found = _OWN_FILE.fullmatch(out)
     return int(found[1]) if found else _OWN_STREAMS.get(out)
 
@@ -175,9 +247,7 @@ def _own_stream(out: str) -> int | None:
 def _write_own(out: str, number: int, data: bytes) -> None:
     """Write into a file that is open already, behind what is there: opening it would begin anew."""
     if number == 1:
-        from provisioner.cli import output
-
-        output.result(data.decode())
+        output.leave(data.decode())
         return
     try:
         with os.fdopen(os.dup(number), "wb") as stream:
@@ -186,10 +256,17 @@ def _write_own(out: str, number: int, data: bytes) -> None:
         raise _unwritable(out, error) from error
 
 
-def _write_stream(path: str, data: bytes) -> None:
-    """Write into a pipe or a device; waits for a pipe's reader."""
+def _opened(path: str) -> BinaryIO:
+    """Open a pipe or a device; waits for a pipe's reader."""
     try:
-        with open(path, "wb") as stream:
+        return open(path, "wb")
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def _write_stream(path: str, stream: BinaryIO, data: bytes) -> None:
+    try:
+        with stream:
             stream.write(data)
     except OSError as error:
         raise _unwritable(path, error) from error

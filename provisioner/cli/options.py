@@ -3,31 +3,24 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
+from click.shell_completion import CompletionItem
 
-from provisioner.cli import output
+from provisioner.cli.files import own_stream
 from provisioner.desired.yaml.scalars import iso_date
+from provisioner.reports.formats import FORMATS, Format, offered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from provisioner.reports.report import Report
 
     Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
-
-@dataclass(slots=True)
-class Connection:
-    """How targets are reached; ``trust`` is the file that says which may be."""
-
-    insecure_http: bool = False
-    trust: str | None = None
-
-
-CONNECTION: Final = Connection()
+Wanted = tuple[Format, str | None]
 
 
 class Option(click.Option):
@@ -82,7 +75,9 @@ def option(*names: str, **settings: Any) -> Decorator:
     return click.option(*names, cls=Option, **settings)
 
 
-def _chain(*decorators: Decorator) -> Decorator:
+def chain(*decorators: Decorator) -> Decorator:
+    """Several options as one."""
+
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         for decorator in reversed(decorators):
             function = decorator(function)
@@ -91,32 +86,77 @@ def _chain(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-def _talk(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the options on manner off the arguments and put them where output finds them."""
-
-    @wraps(function)
-    def wrapper(*args: Any, **options: Any) -> Any:
-        output.MANNER.color = not options.pop("no_color")
-        output.MANNER.verbose = options.pop("verbose")
-        output.MANNER.quiet = options.pop("quiet")
-        output.MANNER.as_json = options.pop("format", "text") == "json"
-        return function(*args, **options)
-
-    return wrapper
-
-
-manner = _chain(
+manner = chain(
     option("--no-color", is_flag=True, help="No colour, also with NO_COLOR."),
     option("-v", "--verbose", is_flag=True, help="Say more on standard error."),
     option("-q", "--quiet", is_flag=True, help="Say only what was asked for."),
-    _talk,
 )
-formats = option(
-    "--format",
-    type=click.Choice(["text", "json"]),
-    default="text",
-    help="How to print results and errors.",
-)
+
+
+class FormatType(click.ParamType["Wanted"]):
+    """``NAME`` or ``NAME=FILE``, for the formats that suit all of these reports."""
+
+    name = "format"
+
+    def __init__(self, reports: tuple[type[Report], ...]) -> None:
+        self.reports = reports
+
+    @property
+    def choices(self) -> tuple[str, ...]:
+        """The names of the formats."""
+        return offered(self.reports)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Return how it is written."""
+        return f"[{'|'.join(self.choices)}][=FILE]"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Wanted:
+        """Return the format and the file, which is None for standard output."""
+        if not isinstance(value, str):
+            return cast("Wanted", value)
+        name, _, file = value.partition("=")
+        if name not in self.choices:
+            names = ", ".join(map(repr, self.choices))
+            hint = next((f"; did you mean {n}={value}?" for n in self._of_ending(value)), ".")
+            return self.fail(f"{value!r} is not one of {names}{hint}", param, ctx)
+        if value.endswith("="):
+            return self.fail(f"`{value}` names no file", param, ctx)
+        return FORMATS[name], None if not file or own_stream(file) == 1 else file
+
+    def _of_ending(self, value: str) -> Iterator[str]:
+        return (n for n in self.choices if value.casefold().endswith(FORMATS[n].endings))
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Return the names that begin so."""
+        return [CompletionItem(name) for name in self.choices if name.startswith(incomplete)]
+
+
+def _at_most_one_each(
+    _: click.Context, param: click.Parameter, wanted: tuple[Wanted, ...]
+) -> tuple[Wanted, ...]:
+    """Refuse two results for one place."""
+    places = [None if file is None else os.path.realpath(file) for _, file in wanted]
+    for form, file in wanted:
+        if places.count(None if file is None else os.path.realpath(file)) > 1:
+            where = "standard output" if file is None else f"`{file}`"
+            message = f"it names {where} more than once; write another result as {form.name}=FILE"
+            raise click.BadParameter(message, param=param)
+    return wanted
+
+
+def formats(reports: tuple[type[Report], ...]) -> Decorator:
+    """``--format``, with the formats that suit these reports."""
+    return option(
+        "--format",
+        type=FormatType(reports),
+        multiple=True,
+        callback=_at_most_one_each,
+        help="How to print results and errors; with =FILE, write them there as well. Repeatable.",
+    )
+
+
 TRUST: Final = "PROVISIONER_TRUST_FILE"
 
 
@@ -128,18 +168,7 @@ def _trust_named(_: click.Context, param: click.Parameter, value: str | None) ->
     return value
 
 
-def _trust(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the trust file off the arguments and put it where projects are loaded."""
-
-    @wraps(function)
-    def wrapper(*args: Any, **options: Any) -> Any:
-        CONNECTION.trust = options.pop("trust")
-        return function(*args, **options)
-
-    return wrapper
-
-
-config = _chain(
+config = chain(
     option(
         "--config",
         metavar="FILE",
@@ -153,29 +182,16 @@ config = _chain(
         callback=_trust_named,
         help="Refuse what the project file names and FILE does not list; see docs/security.md.",
     ),
-    _trust,
 )
 
 
-def _connect(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Take the option on the connection off the arguments and put it where sessions find it."""
-
-    @wraps(function)
-    def wrapper(*args: Any, **options: Any) -> Any:
-        CONNECTION.insecure_http = options.pop("insecure_http")
-        return function(*args, **options)
-
-    return wrapper
-
-
-target = _chain(
+target = chain(
     option("--target", metavar="NAME", help="The target, where the project has several."),
     option(
         "--insecure-http",
         is_flag=True,
         help="Allow http:// targets: what is sent, the token too, can be read on the way.",
     ),
-    _connect,
 )
 
 
@@ -200,7 +216,7 @@ as_of = option(
     help="The day on which `until` dates are judged. Default: today, in UTC.",
 )
 auto_approve = option("--auto-approve", is_flag=True, help="Apply without asking.")
-guards = _chain(
+guards = chain(
     option("--adopt", is_flag=True, help="Take what is not managed yet under management."),
     option(
         "--max-deletes",

@@ -1,8 +1,8 @@
 """What reaches the user: results to standard output, everything else to standard error.
 
 What must not get lost, why a run failed and how a change ended, goes to the other one where its own
-stream takes nothing. This is the one place where text leaves, and the last line of defence:
-whatever a renderer forgot, no terminal and no CI runner obeys it, and no encoding fails on it.
+stream takes nothing. This is the one place where text leaves; the format of what leaves sees to it
+that no terminal and no CI runner obeys it, and that no encoding fails on it.
 """
 
 from __future__ import annotations
@@ -10,203 +10,143 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import traceback
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 import click
 
 from provisioner.cli import streams
-from provisioner.diagnostics import Diagnostic
-from provisioner.printable import harmless, is_utf8, shown, spelled
-from provisioner.reports.text.diagnostics import Ceiling, diagnostic_document, diagnostic_lines
-from provisioner.reports.text.style import Style, ascii_json, json_text
+from provisioner.printable import is_utf8, shown
+from provisioner.reports.errors import ErrorReport
+from provisioner.reports.formats import TEXT, Format
+from provisioner.reports.report import Continued
+from provisioner.reports.text.diagnostics import Ceiling, diagnostic_lines
+from provisioner.reports.text.style import Style
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
-    from provisioner.engine.planning.plan import Plan
+    from provisioner.diagnostics import Diagnostic
+    from provisioner.reports.report import Beside, Report, Text
 
 
-@dataclass
-class Manner:
-    """How this run talks, set once from the common options."""
+def printed(text: str, stream: TextIO) -> str:
+    """Text for people as it may be written to a stream."""
+    return TEXT.renderer.leaving(text, stream.encoding or "ascii")
 
-    as_json: bool = False
+
+def is_ascii_only(stream: TextIO) -> bool:
+    """Whether what programs read shall be in ASCII, which every reader takes for UTF-8 too."""
+    return not is_utf8(stream.encoding or "ascii")
+
+
+def leave(text: str, form: Format = TEXT, *, err: bool = False) -> None:
+    """Write to a stream, as the format says. Nothing else writes."""
+    stream = sys.stderr if err else sys.stdout
+    leaving = form.renderer.leaving(text, stream.encoding or "ascii")
+    click.echo(leaving, nl=False, err=err, color=True)
+
+
+def line(text: str) -> None:
+    """Print a line of a result, whatever the text holds."""
+    leave(f"{shown(text)}\n")
+
+
+def _is_lost(*, err: bool) -> bool:
+    return (streams.ERR if err else streams.OUT).lost is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """How one run talks. ``format`` is that of standard output."""
+
+    format: Format = TEXT
     color: bool = True
     verbose: bool = False
     quiet: bool = False
 
+    @property
+    def is_text(self) -> bool:
+        """Whether standard output is for people."""
+        return self.format is TEXT
 
-def _first_guess() -> Manner:
-    """What the command line asks for, as far as it shows before it is parsed.
+    @property
+    def plain(self) -> Style:
+        """The style of what is no terminal."""
+        return Style(every=self.verbose, brief=self.quiet)
 
-    Usage errors come before the options are known, and shall be JSON too where JSON is asked for.
-    """
-    words = sys.argv[1:]
-    wants = os.environ.get("PROVISIONER_FORMAT") == "json" or "--format=json" in words
-    wants = wants or ("--format", "json") in pairwise(words)
-    return Manner(as_json=wants)
+    def style_of(self, stream: TextIO) -> Style:
+        """The style for a stream: coloured on a terminal, unless NO_COLOR or --no-color say no."""
+        if not stream.isatty():
+            return self.plain
+        color = self.color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        width = shutil.get_terminal_size((80, 24)).columns
+        return Style(color, max(40, min(width, 120)), self.verbose, self.quiet)
 
+    def begin(self, report: Text) -> None:
+        """Show what the run's report begins with, where that is text."""
+        if self.is_text:
+            leave(report.text(self.style_of(sys.stdout)))
 
-MANNER = _first_guess()
+    def show(self, report: Report) -> None:
+        """Print a report: the result to standard output, what is said beside it to the other.
 
+        A report that lacks the facet of the format tells people why there is no result.
+        """
+        form = self.format if self.format.suits(type(report)) else TEXT
+        err = form is TEXT and isinstance(report, ErrorReport)
+        style = self.style_of(sys.stderr if err else sys.stdout)
+        if form is TEXT and isinstance(report, Continued):
+            text = report.rest(style)
+        else:
+            text = form.renderer.render(report, style)
+        leave(text, form, err=err)
+        essence = report.essence()
+        if essence is report and _is_lost(err=err):
+            leave(text, form, err=not err)
+        elif essence is not None and _is_lost(err=err):
+            self.show(essence)
+        if form is TEXT:
+            self._say_beside(report.beside())
+        for each in report.notes:
+            self.note(each)
 
-def wants_json() -> bool:
-    """Whether results and errors shall be JSON."""
-    return MANNER.as_json
+    def _say_beside(self, beside: Beside) -> None:
+        self.warn(beside.warnings)
+        self.complain(beside.errors)
+        for each in beside.notes:
+            self.note(each)
 
+    def complain(self, errors: Iterable[Diagnostic]) -> None:
+        """Say errors beside a result, in full; where nobody hears them, behind it if it is text."""
+        text = self._lines(errors)
+        leave(text, err=True)
+        if self.is_text and _is_lost(err=True):
+            leave(text)
 
-def style_of(stream: TextIO) -> Style:
-    """The style for a stream: coloured on a terminal, unless NO_COLOR or --no-color say no."""
-    is_terminal = stream.isatty()
-    color = is_terminal and MANNER.color and not os.environ.get("NO_COLOR")
-    color = color and os.environ.get("TERM") != "dumb"
-    width = shutil.get_terminal_size((80, 24)).columns if is_terminal else 80
-    return Style(color=color, width=max(40, min(width, 120)), every=MANNER.verbose)
+    def warn(self, found: Iterable[Diagnostic]) -> None:
+        """Print findings to standard error: every error, and warnings up to a ceiling."""
+        found = list(found)
+        ceiling = Ceiling.over([each for each in found if each.severity == "warning"])
+        rest = ceiling.rest()
+        text = self._lines(each for each in found if each.severity == "error")
+        text += self._lines(ceiling.shown) + (f"{rest} (warnings)\n" if rest else "")
+        leave(text, err=True)
 
+    def _lines(self, found: Iterable[Diagnostic]) -> str:
+        style = self.style_of(sys.stderr)
+        return "".join(f"{each}\n" for item in found for each in diagnostic_lines(item, style))
 
-def printed(text: str, stream: TextIO) -> str:
-    """The text as it may be written to a stream: nobody obeys it, and the encoding holds it."""
-    return spelled(harmless(text), stream.encoding or "ascii")
+    def say(self, text: str) -> None:
+        """Say something of one line on standard error, whatever the text holds."""
+        leave(f"{shown(text)}\n", err=True)
 
+    def note(self, text: str) -> None:
+        """Say something beside the result, unless --quiet."""
+        if not self.quiet:
+            self.say(text)
 
-def is_ascii_only(stream: TextIO) -> bool:
-    """Whether formats for programs shall be in ASCII, which every reader takes for UTF-8 too."""
-    return not is_utf8(stream.encoding or "ascii")
-
-
-def _json(text: str, stream: TextIO) -> str:
-    return ascii_json(text) if is_ascii_only(stream) else text
-
-
-def _csv(text: str, stream: TextIO) -> str:
-    return spelled(text, "ascii") if is_ascii_only(stream) else text
-
-
-def _leave(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool = False) -> None:
-    """Write to a stream, in the form that it holds. Nothing else writes."""
-    leaving = form(text, sys.stderr if err else sys.stdout)
-    click.echo(leaving, nl=False, err=err, color=True)
-
-
-def result(text: str) -> None:
-    """Print a result: lines in which what is outside text was escaped by ``render.style``."""
-    _leave(text)
-
-
-def result_line(text: str) -> None:
-    """Print a result of one line, whatever the text holds."""
-    result(f"{shown(text)}\n")
-
-
-def result_json(document: Any) -> None:
-    """Print a result as JSON: keys sorted, two blanks of indentation."""
-    _leave(_document(document), _json)
-
-
-def result_csv(text: str) -> None:
-    """Print what ``sheet_text`` made; reading it gives the same names in any encoding."""
-    _leave(text, _csv)
-
-
-def account(text: str, found: Iterable[Diagnostic] = ()) -> None:
-    """Print how a change ended, to whichever stream still takes it."""
-    _to_either(text, err=False)
-    _to_either(_lines(found), err=True)
-
-
-def account_json(document: Any) -> None:
-    """Print how a change ended as JSON, to whichever stream still takes it."""
-    _to_either(_document(document), _json, err=False)
-
-
-def _to_either(text: str, form: Callable[[str, TextIO], str] = printed, *, err: bool) -> None:
-    for to_error in (err, not err):
-        _leave(text, form, err=to_error)
-        if (streams.ERR if to_error else streams.OUT).lost is None:
-            return
-
-
-def _document(document: Any) -> str:
-    return json_text(document, indent=2) + "\n"
-
-
-def _lines(found: Iterable[Diagnostic]) -> str:
-    style = style_of(sys.stderr)
-    return "".join(f"{line}\n" for each in found for line in diagnostic_lines(each, style))
-
-
-def show_plan(plan: Plan) -> None:
-    """Print a plan as the result of a command."""
-    if MANNER.as_json:
-        from provisioner.documents.plan import encode
-
-        _leave(encode(plan).decode(), _json)
-    else:
-        from provisioner.reports.text.plan import plan_text
-
-        result(plan_text(plan, style_of(sys.stdout), brief=MANNER.quiet, places=MANNER.verbose))
-
-
-def say(text: str) -> None:
-    """Say something of one line on standard error, whatever the text holds."""
-    _leave(f"{shown(text)}\n", err=True)
-
-
-def note(text: str) -> None:
-    """Say something beside the result, unless --quiet."""
-    if not MANNER.quiet:
-        say(text)
-
-
-def detail(text: str) -> None:
-    """Say something that only --verbose wants to know."""
-    if MANNER.verbose:
-        say(text)
-
-
-def warn(found: Iterable[Diagnostic]) -> None:
-    """Print findings to standard error: every error, and warnings up to a ceiling."""
-    found = list(found)
-    ceiling = Ceiling.over([each for each in found if each.severity == "warning"])
-    rest = ceiling.rest()
-    text = _lines(each for each in found if each.severity == "error") + _lines(ceiling.shown)
-    text += f"{rest} (warnings)\n" if rest else ""
-    _leave(text, err=True)
-
-
-def report(errors: Iterable[Diagnostic]) -> None:
-    """Print why a command failed: JSON to standard output if asked for, else text to stderr.
-
-    Of many errors the first are shown in full, the rest counted by id. Where the stream takes
-    nothing, it goes to the other one.
-    """
-    errors = list(errors)
-    ceiling = Ceiling.over(errors)
-    if MANNER.as_json:
-        documents = [diagnostic_document(error) for error in ceiling.shown]
-        more = {"more": ceiling.more} if ceiling.more else {}
-        account_json({"format": "provisioner-errors", "version": 1, "errors": documents, **more})
-        return
-    rest = ceiling.rest()
-    text = _lines(ceiling.shown) + (f"{rest}\n" if rest else "")
-    if len(errors) > 1:
-        untouched = not any(error.id == "unknown-outcome" for error in errors)
-        text += f"{len(errors):,} errors{'; nothing was changed' if untouched else ''}\n"
-    _to_either(text, err=True)
-
-
-def report_defect(error: Exception) -> None:
-    """Print that provisioner itself is at fault."""
-    what = f"internal error: {type(error).__name__}: {error}"
-    report(
-        [
-            Diagnostic(
-                "internal-error", what, None, "this is a defect of provisioner; -v shows where"
-            )
-        ]
-    )
-    if MANNER.verbose:
-        _leave("".join(traceback.format_exception(error)) + "\n", err=True)
+    def detail(self, text: str) -> None:
+        """Say something that only --verbose wants to know."""
+        if self.verbose:
+            self.say(text)

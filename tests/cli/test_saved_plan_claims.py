@@ -17,7 +17,8 @@ import pytest
 
 from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
-from provisioner.cli.saved import judge_of, open_for
+from provisioner.cli.invocation import Invocation
+from provisioner.cli.opening.saved import judge_of, open_for
 from provisioner.documents import plan as planfile
 from provisioner.errors import Blocked, InvalidInput, StalePlan
 from provisioner.reports.text.plan import plan_text
@@ -160,17 +161,17 @@ def ready(shell: Shell) -> Shell:
 def applied(folder: Path, document: dict[str, Any]) -> tuple[Plan, State]:
     """What applying a plan leads to. Raises what refuses it."""
     plan = planfile.decode(json.dumps(document).encode(), "plan.json")
-    config = str(folder / "provisioner.yaml")
+    run = Invocation(config=str(folder / "provisioner.yaml"))
     if plan.blockers:
         raise Blocked(plan.blockers)
-    session = open_for(plan, "plan.json", config, None)
+    session = open_for(run, plan, "plan.json")
     judge = judge_of(plan, session, session.backend.read())
     before = {path: path.read_bytes() for path in folder.rglob("us.json*") if path.is_file()}
-    run = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test", document["digest"])
+    noted = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test", document["digest"])
     outcome = apply_plan(
         plan,
         session.backend,
-        run=run,
+        run=noted,
         today=judge.today,
         lock_timeout=0.0,
         progress=Quiet(),

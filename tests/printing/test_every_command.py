@@ -6,12 +6,14 @@ be tried; ``test_console.py`` runs some as a user does.
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from io import StringIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioner.cli import app
-from provisioner.documents.access_review import read_holdings
+from provisioner.cli.options import FormatType
+from provisioner.printable import uncell
+from provisioner.reports.formats import FORMATS
 from tests.printing.hostile import ANY_TEXT, ENCODINGS, EVERYTHING, FORGED, NAME, ONE_LINE
 from tests.printing.readers import calculated, obeyed
 from tests.printing.running import Printed, run
@@ -136,6 +140,8 @@ RUNS: dict[str, tuple[str, ...]] = {
 }
 # Formats that print the same values in every encoding.
 DATA = ("json", "csv")
+# The files that `in_formats` has results written to.
+WRITTEN = {form: f"out.{form}" for form in FORMATS}
 
 
 @dataclass(frozen=True)
@@ -235,6 +241,11 @@ def faults(printed: Printed, encoding: str) -> list[str]:
             found.append(text)
     if "csv" in printed.words and printed.code == 0:
         found += calculated(printed.out.decode(encoding))
+    for form, file in WRITTEN.items():
+        if any(word.endswith(f"={file}") for word in printed.words) and Path(file).exists():
+            text = Path(file).read_text("utf-8")
+            found += [*obeyed(text), *(calculated(text) if form == "csv" else ())]
+            Path(file).unlink()
     return [ascii(f"{' '.join(printed.words)}: {each}") for each in found]
 
 
@@ -243,9 +254,7 @@ def values(printed: Printed, encoding: str) -> Any:
     text = printed.out.decode(encoding)
     if "json" in printed.words:
         return json.loads(text)
-    subject = "user" if "role" not in printed.words else "role"
-    is_holding = "change" not in text.partition("\n")[0].split(",")
-    return read_holdings(printed.out, "old.csv", subject) if is_holding else None
+    return [list(map(uncell, row)) for row in csv.reader(StringIO(text, newline=""))]
 
 
 @contextmanager
@@ -297,7 +306,33 @@ WORST = World(
     prose="".join(filter(is_yaml, EVERYTHING)),
     text=EVERYTHING,
 )
-LINES = tuple(line for lines in RUNS.values() for line in lines)
+
+
+def in_formats(name: str, lines: tuple[str, ...]) -> Iterator[str]:
+    """For each command its first line, and the first that is refused, in every format on offer."""
+    command = app.provisioner.get_command(click.Context(app.provisioner), name)
+    for words, inner in ((name, command), *_below(name, command)):
+        types = [option.type for option in inner.params] if inner else []
+        forms = [form for each in types if isinstance(each, FormatType) for form in each.choices]
+        own = [line for line in lines if f"{line} ".startswith(f"{words} ")]
+        plain = [line for line in own if "--format" not in line and line not in NO_COMMAND]
+        for line in dict.fromkeys([*plain[:1], *[ln for ln in plain if "{text}" in ln][:1]]):
+            yield from (f"{line} --format {form}" for form in forms)
+            yield from (f"{line} --format {form}=out.{form}" for form in forms)
+
+
+def _below(name: str, command: click.Command | None) -> list[tuple[str, click.Command]]:
+    inner: dict[str, click.Command] = getattr(command, "commands", {})
+    return [(f"{name} {below}", each) for below, each in inner.items()]
+
+
+# Lines of a group that are no line of its own.
+NO_COMMAND = ("explain {text}",)
+LINES = tuple(
+    dict.fromkeys(
+        line for name, lines in RUNS.items() for line in (*lines, *in_formats(name, lines))
+    )
+)
 
 
 @pytest.fixture(scope="module")
@@ -358,15 +393,15 @@ def test_names_are_never_lost_in_any_encoding(folder: Path) -> None:
 
 
 BROKEN: dict[str, tuple[str, Any]] = {
-    "nothing is filtered where text leaves": ("provisioner.cli.output.harmless", str),
-    "encodings are trusted": ("provisioner.cli.output.spelled", lambda text, _: text),
+    "nothing is filtered where text leaves": ("provisioner.reports.formats.text.harmless", str),
+    "encodings are trusted": ("provisioner.reports.formats.text.spelled", lambda text, _: text),
     "names are shown as they are": ("provisioner.reports.text.style.shown", str),
     "notes are shown as they are": ("provisioner.cli.output.shown", str),
     "JSON is written as it is": (
         "provisioner.reports.text.style.json_text",
         lambda value, indent=None: json.dumps(value, indent=indent, ensure_ascii=False),
     ),
-    "JSON knows no encoding": ("provisioner.cli.output.ascii_json", str),
+    "JSON knows no encoding": ("provisioner.reports.formats.json.ascii_json", str),
     "cells are written as they are": ("provisioner.documents.access_review.cell", str),
     "YAML is quoted where YAML asks for it only": (
         "provisioner.desired.writer.is_obeyed",
@@ -383,10 +418,10 @@ def test_without_the_escaping_somebody_obeys(
     name, broken = BROKEN[variant]
     monkeypatch.setattr(name, broken)
     if name.endswith("json_text"):
-        monkeypatch.setattr("provisioner.cli.output.json_text", broken)
+        monkeypatch.setattr("provisioner.reports.report.json_text", broken)
         monkeypatch.setattr("provisioner.documents.plan.json_text", broken)
     if "YAML" in variant:  # the last line of defence would hide it, and change what is read
-        monkeypatch.setattr("provisioner.cli.output.harmless", str)
+        monkeypatch.setattr("provisioner.reports.formats.text.harmless", str)
     found: list[str] = []
     with folder_of(WORST, folder):
         for line in LINES:
@@ -422,11 +457,11 @@ def test_every_command_is_tried() -> None:
 def test_every_format_of_every_command_is_tried() -> None:
     for words, command in every_command():
         for option in command.params:
-            if option.name != "format" or not isinstance(option.type, click.Choice):
+            if not isinstance(option.type, FormatType):
                 continue
             lines = [line for line in LINES if f"{line} ".startswith(f"{words} ")]
             for form in option.type.choices:
-                assert form == "text" or any(f"--format {form}" in ln for ln in lines), (
+                assert any(f"--format {form}" in ln for ln in lines), (
                     words,
                     form,
                 )

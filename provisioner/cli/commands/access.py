@@ -3,40 +3,35 @@
 from __future__ import annotations
 
 import os
-import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from provisioner import globs
-from provisioner.cli import options, output
-from provisioner.cli.app import COMMANDS
+from provisioner.cli import options
 from provisioner.cli.commands.explain import check_privilege, explainer_of, known_user
-from provisioner.cli.opening import open_session
-from provisioner.cli.views import open_view
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.session import open_session
+from provisioner.cli.opening.views import open_view
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.review import Review, Selection, by_privilege, differences
 from provisioner.engine.transition.matching import find_target
 from provisioner.engine.transition.passage import passage_from
-from provisioner.reports.text import access as render
-from provisioner.reports.text.explain import revocation_document, revocation_text
+from provisioner.reports.access import About, AccessReport, DifferenceReport
+from provisioner.reports.revocation import RevocationReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import date
 
-    from provisioner.cli.views import View
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.opening.views import View
     from provisioner.engine.access.review import By, Difference, Holdings
-    from provisioner.model import State
+    from provisioner.model import Catalogue, State
+    from provisioner.reports.report import Report
 
     Subject = Literal["user", "role"]
-
-_ACCESS_FORMATS = options.option(
-    "--format",
-    type=click.Choice(["text", "json", "csv"]),
-    default="text",
-    help="How to print results; with csv, errors are text.",
-)
 
 
 def _globs(kind: str, note: str) -> options.Decorator:
@@ -44,7 +39,7 @@ def _globs(kind: str, note: str) -> options.Decorator:
     return options.option(f"--{kind}", f"{kind}s", multiple=True, metavar="GLOB", help=text)
 
 
-@click.group("access", short_help=COMMANDS["access"][1], invoke_without_command=True)
+@command("access", AccessReport, DifferenceReport, cls=click.Group, invoke_without_command=True)
 @options.option(
     "--by",
     type=click.Choice(["user", "role", "privilege"]),
@@ -65,26 +60,12 @@ def _globs(kind: str, note: str) -> options.Decorator:
 @options.config
 @options.target
 @options.as_of
-@_ACCESS_FORMATS
-@options.manner
-@click.pass_context
-def access(ctx: click.Context, /, **given: Any) -> int:
+def access(run: Invocation, **given: Any) -> Report:
     """Show who effectively holds what, over all roles and everything that they include.
 
     That is what the sources ask for, or, without sources, what the target holds now. `--format csv`
     is a sheet for access reviews: a line for each user and privilege, and why.
     """
-    if ctx.invoked_subcommand is not None:
-        words = (click.core.ParameterSource.COMMANDLINE,)
-        if any(ctx.get_parameter_source(name) in words for name in ctx.params):
-            ctx.fail(f"put options behind `{ctx.invoked_subcommand}`")
-        return 0
-    _check_options(ctx, given)
-    return _Request(ctx.params["format"], given).answer()
-
-
-def _check_options(ctx: click.Context, given: dict[str, Any]) -> None:
-    """Refuse options that ask for two things at once."""
     # With --against, --source says what the revision is of.
     sources = given["sources"] and given["against"] is None
     for both, what in (
@@ -93,77 +74,66 @@ def _check_options(ctx: click.Context, given: dict[str, Any]) -> None:
         (given["diff"] and given["against"] is not None, "--diff and --against"),
     ):
         if both:
-            ctx.fail(f"{what} exclude each other")
+            raise click.UsageError(f"{what} exclude each other")
+    return _Request(run, given).answer()
 
 
 class _Request:
     """One question about access, as the options put it."""
 
-    def __init__(self, form: str, given: dict[str, Any]) -> None:
-        self._form = form
+    def __init__(self, run: Invocation, given: dict[str, Any]) -> None:
+        self._run = run
         self._given = given
         self._by: By = given["by"]
         self._subject: Subject = "role" if self._by == "role" else "user"
         self._as_of: date = given["as_of"] or options.today()
         self._selection = Selection(given["users"], given["roles"], given["privileges"])
 
-    def answer(self) -> int:
-        """Print the answer."""
+    def answer(self) -> Report:
+        """Return the answer."""
         if self._given["diff"]:
             return self._to_the_sources()
-        view = open_view(
-            self._given["config"],
-            self._given["target"],
-            self._given["sources"],
-            self._as_of,
-            current=self._given["current"],
-        )
+        sources, current = self._given["sources"], self._given["current"]
+        view = open_view(self._run, sources, self._as_of, current=current)
         if self._given["against"] is not None:
             return self._since(view, self._given["against"])
-        return self._now(view)
-
-    def _now(self, view: View) -> int:
         review = Review(view.state, self._selection)
-        sensitive = _sensitive(view)
-        style = output.style_of(sys.stdout)
-        if self._form == "csv":
-            provenance = view.desired.provenance if view.desired else None
-            lines = review.attestations(self._subject, provenance=provenance, users=view.users)
-            output.result_csv(render.review_csv(lines, self._by, sensitive))
-            return 0
-        rows = review.rows(self._by)
-        if self._form == "json":
-            document = render.access_document(rows, self._by, sensitive, view.origin, self._as_of)
-            output.result_json(document)
-        else:
-            text = render.access_text(rows, self._by, sensitive, style)
-            output.result(f"{view.about}\n\n{text}")
-        return 0
+        provenance = view.desired.provenance if view.desired else None
+        return AccessReport(
+            self._about(view.origin, view.catalogue),
+            view.about,
+            partial(review.rows, self._by),
+            partial(review.attestations, self._subject, provenance=provenance, users=view.users),
+        )
 
-    def _to_the_sources(self) -> int:
+    def _about(self, origin: str, catalogue: Catalogue) -> About:
+        sensitive = frozenset(p.name for p in catalogue.privileges.values() if p.sensitive)
+        return About(origin, self._by, self._as_of, sensitive)
+
+    def _to_the_sources(self) -> Report:
         """The difference from the current state to the one that a plan would lead to."""
-        session = open_session(self._given["config"], self._given["target"])
+        session = open_session(self._run)
         snapshot = session.backend.read()
         catalogue = session.catalogue_for(snapshot)
         sources = self._given["sources"]
         loaded = session.load(sources, catalogue, stored=snapshot.state.roles)
-        output.warn(loaded.warnings)
+        self._run.output.warn(loaded.warnings)
         settings = session.settings()
         found = find_target(loaded.desired, snapshot.state, settings, catalogue, self._as_of)
-        output.warn(found.problems)
+        self._run.output.warn(found.problems)
         passage = found.passage
-        sensitive = frozenset(p.name for p in catalogue.privileges.values() if p.sensitive)
         words = f"From the current state to the sources as of {self._as_of}"
         changed = differences(self._holdings(passage.before), self._holdings(passage.after))
-        return self._show(changed, sensitive, "sources", "current", words)
+        return self._differences(changed, self._about("sources", catalogue), "current", words)
 
-    def _since(self, view: View, against: str) -> int:
+    def _since(self, view: View, against: str) -> Report:
         """The difference from an earlier state to the view."""
         before = self._earlier(view, against)
         changed = differences(before, self._holdings(view.state))
         now = "the sources" if view.desired else "the current state"
         words = f"From {against} to {now} as of {self._as_of}"
-        return self._show(changed, _sensitive(view), view.origin, against, words)
+        about = self._about(view.origin, view.catalogue)
+        return self._differences(changed, about, against, words)
 
     def _earlier(self, view: View, against: str) -> Holdings:
         from provisioner.desired.load import load
@@ -208,31 +178,11 @@ class _Request:
         review = Review(state, self._selection)
         return review.holdings(self._subject)
 
-    def _show(
-        self,
-        found: Sequence[Difference],
-        sensitive: frozenset[str],
-        origin: str,
-        against: str,
-        words: str,
-    ) -> int:
-        if self._by == "privilege":
-            found = by_privilege(found)
-        if self._form == "csv":
-            output.result_csv(render.difference_csv(found, self._by, sensitive))
-        elif self._form == "json":
-            document = render.difference_document(
-                found, self._by, sensitive, origin, self._as_of, against=against
-            )
-            output.result_json(document)
-        else:
-            style = output.style_of(sys.stdout)
-            output.result(render.difference_text(found, self._by, words, style))
-        return 0
-
-
-def _sensitive(view: View) -> frozenset[str]:
-    return frozenset(p.name for p in view.catalogue.privileges.values() if p.sensitive)
+    def _differences(
+        self, found: Sequence[Difference], about: About, against: str, words: str
+    ) -> DifferenceReport:
+        rows = by_privilege(found) if self._by == "privilege" else found
+        return DifferenceReport(about, against, words, tuple(rows))
 
 
 def _renames(view: View, earlier: State) -> dict[str, str]:
@@ -247,7 +197,12 @@ def _renames(view: View, earlier: State) -> dict[str, str]:
     }
 
 
-@access.command("revoke", short_help="The fewest edges to cut so that a user loses a privilege")
+@command(
+    "revoke",
+    RevocationReport,
+    below=access,
+    summary="The fewest edges to cut so that a user loses a privilege",
+)
 @click.argument("user")
 @click.argument("privilege")
 @options.option("--current", is_flag=True, help="In the target's state, not in the sources.")
@@ -255,17 +210,14 @@ def _renames(view: View, earlier: State) -> dict[str, str]:
 @options.config
 @options.target
 @options.as_of
-@options.formats
-@options.manner
 def revoke(
+    run: Invocation,
     user: str,
     privilege: str,
     current: bool,
     sources: tuple[str, ...],
-    config: str | None,
-    target: str | None,
     as_of: date | None,
-) -> int:
+) -> RevocationReport:
     """List the fewest edges (assignments, includes, grants) to cut so that USER loses PRIVILEGE.
 
     Of equally few, those that are assignments, then those by which the fewest others lose anything.
@@ -275,19 +227,14 @@ def revoke(
     from provisioner.engine.access.revoke import revoke as find_cuts
 
     if current and sources:
-        click.get_current_context().fail("--current and --source exclude each other")
-    view = open_view(config, target, sources, as_of or options.today(), current=current)
+        raise click.UsageError("--current and --source exclude each other")
+    view = open_view(run, sources, as_of or options.today(), current=current)
     explainer = explainer_of(view)
     login = known_user(explainer, user)
     check_privilege(explainer, privilege)
     provenance = view.desired.provenance if view.desired else None
     found = find_cuts(explainer.access, login, privilege, provenance=provenance, fixed=_fixed(view))
-    if output.wants_json():
-        output.result_json(revocation_document(found, view.origin, view.as_of))
-    else:
-        text = revocation_text(found, output.style_of(sys.stdout))
-        output.result(f"{view.about}\n{text}")
-    return 0
+    return RevocationReport(found, view.about, view.origin, view.as_of)
 
 
 def _fixed(view: View) -> frozenset[str]:

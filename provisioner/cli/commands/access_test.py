@@ -2,45 +2,40 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from provisioner.cli import options, output
-from provisioner.cli.app import command
-from provisioner.cli.opening import load_for_targets, load_project
+from provisioner.cli import options
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.session import load_project
+from provisioner.cli.opening.targets import load_for_targets
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.access_tests import run_access_tests
-from provisioner.reports.text.findings import access_tests_document, access_tests_text
+from provisioner.reports.access_tests import AccessTestsReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
+    from provisioner.cli.invocation import Invocation
     from provisioner.engine.rules.access_tests import TestResult
 
-FAILED = 1
 
-
-@command("test")
+@command("test", AccessTestsReport)
 @options.source
 @options.config
 @options.target
-@options.formats
 @options.as_of
-@options.manner
-def test(
-    sources: tuple[str, ...], config: str | None, target: str | None, as_of: date | None
-) -> int:
+def test(run: Invocation, sources: tuple[str, ...], as_of: date | None) -> AccessTestsReport:
     """Run the access tests of the sources, and say why one fails. -v names every test.
 
     With several targets and no --target, a test has to pass for each of them. A target is asked for
     its catalogue where only the panel knows what default roles carry and globs stand for.
     """
     day = as_of or options.today()
-    every = load_for_targets(load_project(config), target, sources)
-    output.warn(dict.fromkeys(warning for loaded, _ in every for warning in loaded.warnings))
+    every = load_for_targets(run, load_project(run), sources)
+    run.output.warn(dict.fromkeys(warning for loaded, _ in every for warning in loaded.warnings))
     runs = [
         run_access_tests(
             loaded.desired.rules.get("tests", ()),
@@ -51,12 +46,7 @@ def test(
         for loaded, catalogue in every
     ]
     results = [_over_targets(same) for same in zip(*runs, strict=True)]
-    if output.wants_json():
-        output.result_json(access_tests_document(results, day))
-    else:
-        style = output.style_of(sys.stdout)
-        output.result(access_tests_text(results, style, every=output.MANNER.verbose))
-    return FAILED if any(result.failures for result in results) else 0
+    return AccessTestsReport(tuple(results), day)
 
 
 def _over_targets(same: Iterable[TestResult]) -> TestResult:

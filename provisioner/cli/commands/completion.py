@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 from click.shell_completion import get_completion_class
 
-from provisioner.cli import options, output
-from provisioner.cli.app import command, provisioner
+from provisioner.cli.app import provisioner
+from provisioner.cli.declaring import command
+from provisioner.reports.products import Product
+
+if TYPE_CHECKING:
+    from provisioner.cli.invocation import Invocation
 
 
-@command("completion")
+@command("completion", Product)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-@options.manner
-def completion(shell: str) -> int:
+def completion(_: Invocation, shell: str) -> Product:
     """Print the completion script of SHELL.
 
     For bash: provisioner completion bash > ~/.local/share/bash-completion/completions/provisioner
@@ -21,5 +26,4 @@ def completion(shell: str) -> int:
     if found is None:
         raise click.UsageError(f"no completion for {shell}")
     script = found(provisioner, {}, "provisioner", "_PROVISIONER_COMPLETE")
-    output.result(script.source() + "\n")
-    return 0
+    return Product(script.source() + "\n")

@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import platform
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from provisioner import __version__, schemas
 from provisioner.backends.base import Check, Examinable
-from provisioner.cli import options, output
-from provisioner.cli.app import command
-from provisioner.cli.opening import open_session
+from provisioner.cli import options
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.session import open_session
 from provisioner.engine.phrases import counted
 from provisioner.errors import ProvisionerError
-from provisioner.reports.text.style import safe, wrapped
+from provisioner.reports.doctor import DoctorReport
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sized
 
-    from provisioner.cli.opening import Session
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.opening.session import Session
     from provisioner.model import Snapshot
-    from provisioner.reports.text.style import Style
 
-
-_COLORS: Final = {"ok": "green", "warning": "yellow", "error": "red"}
 NEW: Final = "not there yet; the first apply makes it"
 # What a plan does without a capability of its target; what is not listed has no alternative.
 WITHOUT: Final = {
@@ -41,36 +38,19 @@ WITHOUT: Final = {
 }
 
 
-@command("doctor")
+@command("doctor", DoctorReport)
 @options.config
 @options.target
-@options.formats
-@options.manner
-def doctor(config: str | None, target: str | None) -> int:
+def doctor(run: Invocation) -> DoctorReport:
     """Look at everything that a plan and an apply need, and change nothing."""
-    checks = list(_checks(config, target))
-    if output.wants_json():
-        rows = [asdict(check) for check in checks]
-        output.result_json({"format": "provisioner-doctor", "version": 1, "checks": rows})
-    else:
-        style = output.style_of(sys.stdout)
-        for check in checks:
-            output.result("".join(f"{line}\n" for line in _lines(check, style)))
-    return 1 if any(check.status == "error" for check in checks) else 0
+    return DoctorReport(tuple(_checks(run)))
 
 
-def _lines(check: Check, style: Style) -> list[str]:
-    text, margin = f"{check.what}: {safe(check.detail)}", " " * 9
-    first, *rest = wrapped(text, style.width, first=margin, rest=margin)
-    status = style.paint(f"{check.status:<7}", _COLORS[check.status])
-    return [f"{status}  {first.strip()}", *rest]
-
-
-def _checks(config: str | None, target: str | None) -> Iterator[Check]:
+def _checks(run: Invocation) -> Iterator[Check]:
     yield Check("provisioner", "ok", f"{__version__}, Python {platform.python_version()}")
     yield Check("schemas", "ok" if schemas.names() else "error", ", ".join(schemas.names()))
     try:
-        session = open_session(config, target)
+        session = open_session(run)
     except ProvisionerError as error:
         yield from _errors("project", error)
         return

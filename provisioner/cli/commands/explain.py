@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.catalogue import where_listed
-from provisioner.cli import options, output
+from provisioner.cli import options
 from provisioner.cli.app import COMMANDS
-from provisioner.cli.views import open_view
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.views import open_view
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import access_of
 from provisioner.engine.access.explain import Explainer
 from provisioner.errors import InvalidInput
 from provisioner.names import did_you_mean
-from provisioner.reports.text.explain import explanation_document, explanation_text
+from provisioner.reports.explanation import ExplanationReport
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from provisioner.cli.views import View
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.opening.views import View
     from provisioner.engine.access.explain import Kind
 
 _NEAR = 3
@@ -103,7 +104,7 @@ def explain() -> None:
     """
 
 
-@explain.command("user", short_help="Why a user has a privilege, or why not")
+@command("user", ExplanationReport, below=explain, summary="Why a user has a privilege, or why not")
 @click.argument("login")
 @click.argument("privilege", required=False)
 @_CURRENT
@@ -111,24 +112,23 @@ def explain() -> None:
 @options.config
 @options.target
 @options.as_of
-@options.formats
-@options.manner
 def explain_user(
+    run: Invocation,
     login: str,
     privilege: str | None,
     current: bool,
     sources: tuple[str, ...],
-    config: str | None,
-    target: str | None,
     as_of: date | None,
-) -> int:
+) -> ExplanationReport:
     """Show each chain from the user over roles and includes to the privilege, or why not."""
-    view = _view(config, target, sources, as_of, current=current)
+    view = _view(run, sources, as_of, current=current)
     explainer = explainer_of(view)
-    return _show(view, explainer, "user", known_user(explainer, login), privilege)
+    return _explained(view, explainer, "user", known_user(explainer, login), privilege)
 
 
-@explain.command("role", short_help="Why a role carries a privilege, or why not")
+@command(
+    "role", ExplanationReport, below=explain, summary="Why a role carries a privilege, or why not"
+)
 @click.argument("name")
 @click.argument("privilege", required=False)
 @_CURRENT
@@ -136,44 +136,30 @@ def explain_user(
 @options.config
 @options.target
 @options.as_of
-@options.formats
-@options.manner
 def explain_role(
+    run: Invocation,
     name: str,
     privilege: str | None,
     current: bool,
     sources: tuple[str, ...],
-    config: str | None,
-    target: str | None,
     as_of: date | None,
-) -> int:
+) -> ExplanationReport:
     """Show each chain from the role over includes to the privilege, or why not."""
-    view = _view(config, target, sources, as_of, current=current)
+    view = _view(run, sources, as_of, current=current)
     explainer = explainer_of(view)
-    return _show(view, explainer, "role", known_role(explainer, name), privilege)
+    return _explained(view, explainer, "role", known_role(explainer, name), privilege)
 
 
-def _view(
-    config: str | None,
-    target: str | None,
-    sources: tuple[str, ...],
-    as_of: date | None,
-    *,
-    current: bool,
-) -> View:
+def _view(run: Invocation, sources: tuple[str, ...], as_of: date | None, *, current: bool) -> View:
     if current and sources:
-        click.get_current_context().fail("--current and --source exclude each other")
-    return open_view(config, target, sources, as_of or options.today(), current=current)
+        raise click.UsageError("--current and --source exclude each other")
+    return open_view(run, sources, as_of or options.today(), current=current)
 
 
-def _show(view: View, explainer: Explainer, kind: Kind, subject: str, privilege: str | None) -> int:
+def _explained(
+    view: View, explainer: Explainer, kind: Kind, subject: str, privilege: str | None
+) -> ExplanationReport:
     if privilege is not None:
         check_privilege(explainer, privilege)
     found = explainer.explain(kind, subject, privilege)
-    if output.wants_json():
-        output.result_json(explanation_document(found, view.origin, view.as_of))
-    else:
-        style = output.style_of(sys.stdout)
-        text = explanation_text(found, style)
-        output.result(f"{view.about}\n{text}")
-    return 0
+    return ExplanationReport(found, view.about, view.origin, view.as_of)

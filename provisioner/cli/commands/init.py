@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from provisioner.cli import options, output
-from provisioner.cli.app import command
+from provisioner.cli.declaring import command
 from provisioner.cli.files import write_new_file
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 from provisioner.project.search import FILE_NAME
+from provisioner.reports.products import InitReport
+
+if TYPE_CHECKING:
+    from provisioner.cli.invocation import Invocation
 
 _PROJECT = """\
 version: 1
@@ -45,9 +49,8 @@ roles:
 """
 
 
-@command("init")
-@options.manner
-def init() -> int:
+@command("init", InitReport)
+def init(_: Invocation) -> InitReport:
     """Write a project file and a first role into this folder. Existing files stay as they are."""
     if os.path.lexists(FILE_NAME):
         message = "there is a project in this folder already"
@@ -59,10 +62,12 @@ def init() -> int:
         what = f"can't make the folder: {error.strerror}"
         raise InvalidInput(Diagnostic("unwritable", what, str(folder))) from error
     first = folder / "roles.yaml"
-    if not any(folder.rglob("*.y*ml")):
-        write_new_file(str(first), _ROLES.encode())
-        output.account(f"Wrote {first}\n")
-    write_new_file(FILE_NAME, _PROJECT.encode())
-    output.account(f"Wrote {FILE_NAME}\n")
-    output.note("Next: provisioner plan")
-    return 0
+    wanted = {} if any(folder.rglob("*.y*ml")) else {str(first): _ROLES}
+    written: list[str] = []
+    for path, content in (wanted | {FILE_NAME: _PROJECT}).items():
+        try:
+            write_new_file(path, content.encode())
+        except InvalidInput as error:
+            return InitReport(tuple(written), error.diagnostics)
+        written.append(path)
+    return InitReport(tuple(written))

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner.cli import options, output
-from provisioner.cli.app import command
+from provisioner.cli import options
+from provisioner.cli.declaring import command
 from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
-from provisioner.cli.opening import open_session, plan_sources
-from provisioner.cli.saved import apply_command, not_bound
+from provisioner.cli.opening.planning import plan_sources
+from provisioner.cli.opening.saved import apply_command, not_bound
+from provisioner.cli.opening.session import open_session
 from provisioner.errors import Blocked
+from provisioner.reports.plan import PlanOnly, PlanReport
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from provisioner.cli.invocation import Invocation
+
 CHANGES_PENDING = 2
 
 
-@command("plan")
+@command("plan", PlanReport)
 @options.sources
 @options.option("--out", metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
 @options.option(
@@ -27,37 +31,30 @@ CHANGES_PENDING = 2
 )
 @options.config
 @options.target
-@options.formats
 @options.as_of
 @options.guards
 @options.only_these
-@options.manner
 def plan(
+    run: Invocation,
     sources: tuple[str, ...],
     out: str | None,
     detailed_exitcode: bool,
-    config: str | None,
-    target: str | None,
     as_of: date | None,
     **guards: Any,
-) -> int:
+) -> PlanReport:
     """Compare the sources with the target's state and show what would change.
 
     SOURCE is a file, a folder, or - for standard input; without any, the project file says what to
     read. Nothing is written but what --out names.
     """
-    session = open_session(config, target)
+    session = open_session(run)
     made = plan_sources(session, sources, guards, as_of or options.today())
-    if out is not None:
-        from provisioner.documents.plan import encode
-
-        write_out(out, encode(made), PLAN, session.project, sources)
-    if out != STANDARD_OUTPUT:
-        output.show_plan(made)
+    if out is not None and out != STANDARD_OUTPUT:
+        write_out(out, PlanReport(made).json().encode(), PLAN, session.project, sources)
+    notes: tuple[str, ...] = ()
     if out is not None and made.applyable:
-        output.note(f"Saved. To apply exactly this: {apply_command(out, made.target.config)}")
-        for line in not_bound(made):
-            output.note(line)
-    if made.blockers:
-        return Blocked.exit_code
-    return CHANGES_PENDING if detailed_exitcode and not made.is_empty else 0
+        command_line = apply_command(run, out, made.target.config)
+        notes = (f"Saved. To apply exactly this: {command_line}", *not_bound(made))
+    pending = CHANGES_PENDING if detailed_exitcode and not made.is_empty else 0
+    code = Blocked.exit_code if made.blockers else pending
+    return (PlanOnly if out == STANDARD_OUTPUT else PlanReport)(made, code, notes)

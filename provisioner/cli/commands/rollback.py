@@ -8,41 +8,44 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from provisioner.backends.file import FileBackend
-from provisioner.cli import options, output
-from provisioner.cli.app import command
+from provisioner.cli import options
 from provisioner.cli.applying import (
     ask,
     carry_out,
-    nothing_to_do,
+    not_applied,
     question_about,
     require_approval,
     show,
 )
-from provisioner.cli.judging import grounds_of
-from provisioner.cli.opening import open_session, plan_desired
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.judging import grounds_of
+from provisioner.cli.opening.planning import plan_desired
+from provisioner.cli.opening.session import open_session
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.planning.making import make_plan
 from provisioner.engine.planning.way_back import names_in, way_back
 from provisioner.engine.rules.in_force import in_new_names
-from provisioner.errors import Blocked, InvalidInput
+from provisioner.errors import InvalidInput
 from provisioner.model import DatedRole, Snapshot
-from provisioner.reports.text.plan import would_change_back
+from provisioner.reports.outcome import OutcomeReport
+from provisioner.reports.plan import BlockedReport
+from provisioner.reports.text.summary import would_change_back
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from provisioner.backends.base import Backend, Run
-    from provisioner.cli.opening import Session
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.engine.writes import Write
     from provisioner.model import Base, Catalogue, DesiredState, State
+    from provisioner.reports.report import Report
 
 _LAST = "last"
 
 
-@command("rollback")
-@click.argument("run", metavar="RUN")
+@command("rollback", BlockedReport, OutcomeReport)
+@click.argument("number", metavar="RUN")
 @options.option(
     "--replace-broken",
     is_flag=True,
@@ -52,18 +55,15 @@ _LAST = "last"
 @options.lock_timeout
 @options.config
 @options.target
-@options.formats
 @options.guards
-@options.manner
 def rollback(
-    run: str,
+    run: Invocation,
+    number: str,
     replace_broken: bool,
     auto_approve: bool,
     lock_timeout: float,
-    config: str | None,
-    target: str | None,
     **guards: Any,
-) -> int:
+) -> Report:
     """Plan the way back to the state after RUN, show it, ask, and apply it.
 
     RUN is a number that `provisioner history` lists (0: before any run), or `last`, which takes
@@ -71,17 +71,17 @@ def rollback(
     the policies in force and by those of the project's sources. It is a run of its own and can be
     taken back like any other.
     """
-    session = open_session(config, target)
+    session, to = open_session(run), run.output
     backend = _over_broken(session.backend) if replace_broken else session.backend
     snapshot = backend.read()
-    number = _number(run, backend)
-    then = backend.state_after(number)
+    after = _number(number, backend)
+    then = backend.state_after(after)
     catalogue = session.catalogue_for(snapshot)
     grounds = grounds_of(session, (), guards, snapshot, catalogue)
     sources, unread = _sources(session, catalogue)
     settings = _settings(grounds.settings, sources)
     today = options.today()
-    dates = _dates(backend, number, then, snapshot.state, sources)
+    dates = _dates(backend, after, then, snapshot.state, sources)
     names = catalogue.default_names
     way = way_back(then, snapshot.state, settings, dates, today, names)
     declared = sources.rules.get("policies", ()) if sources else ()
@@ -95,35 +95,25 @@ def rollback(
     settings = replace(settings, judge_former=True)
     made = plan_desired(session, desired, snapshot, settings, today)
     made = replace(made, notes=(*made.notes, *way.left_out, *unread))
-    if not (made.blockers or (made.is_empty and not replace_broken)):
-        require_approval(auto_approve=auto_approve, saved_plans=False)
-    show(made)
     if made.blockers:
-        return Blocked.exit_code
+        return BlockedReport(made)
+    operation = f"rollback {after}"
     if made.is_empty and not replace_broken:
-        return nothing_to_do(made)
+        show(made, to)
+        return OutcomeReport(made, operation, None)
+    require_approval(to, auto_approve=auto_approve, saved_plans=False)
+    show(made, to)
     back = _brought_back(session, made, snapshot, sources, grounds.settings)
     if not auto_approve:
-        _say(back)
-    question = "Replace the damaged state file?" if made.is_empty else question_about(made)
+        for line in back:
+            to.note(line)
+    question = "Replace the damaged state file?" if made.is_empty else question_about(made, to)
     if not auto_approve and not ask(question):
-        output.note("Not applied.")
-        return 1
-    code = carry_out(
-        made,
-        backend,
-        operation=f"rollback {number}",
-        lock_timeout=lock_timeout,
-        today=made.as_of,
+        return not_applied(made, operation)
+    ended = carry_out(
+        made, backend, to, operation=operation, lock_timeout=lock_timeout, today=made.as_of
     )
-    if code == 0:
-        _say(back)
-    return code
-
-
-def _say(lines: Iterable[str]) -> None:
-    for line in lines:
-        output.note(line)
+    return replace(ended, notes=back) if ended.exit_code == 0 else ended
 
 
 def _number(run: str, backend: Backend) -> int:

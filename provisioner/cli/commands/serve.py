@@ -14,15 +14,18 @@ import click
 
 from provisioner import catalogue as catalogues
 from provisioner.cli import options, output, streams
-from provisioner.cli.app import command
+from provisioner.cli.declaring import command
 from provisioner.diagnostics import Diagnostic
 from provisioner.documents.gateway.shapes import valid
 from provisioner.errors import InvalidInput
 from provisioner.printable import shown
 from provisioner.project.reading import load_catalogue
 from provisioner.project.settings import Project
+from provisioner.reports.products import Product
 
 if TYPE_CHECKING:
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.output import Output
     from provisioner.model import Catalogue
     from provisioner.server.http.tokens import Tokens
 
@@ -32,7 +35,7 @@ LOGIN: Final = "PROVISIONER_SERVE_LOGIN"
 _EXTRA: Final = frozenset({"alembic", "sqlalchemy", "starlette", "uvicorn"})
 
 
-@command("serve")
+@command("serve", Product)
 @options.option("--host", default="127.0.0.1", metavar="ADDRESS", help="Default: 127.0.0.1.")
 @options.option(
     "--port", type=click.IntRange(0, 65535), default=8080, help="Default: 8080; 0: a free one."
@@ -50,8 +53,8 @@ _EXTRA: Final = frozenset({"alembic", "sqlalchemy", "starlette", "uvicorn"})
 @options.option("--tls-key", metavar="FILE", help="The certificate's key, if it is not with it.")
 @options.option("--new-token", metavar="LOGIN", help="Add a token to --tokens, print it, and end.")
 @options.option("--read-only", is_flag=True, help="With --new-token: one that may only read.")
-@options.manner
 def serve(  # noqa: PLR0913 - one for each option
+    run: Invocation,
     *,
     host: str,
     port: int,
@@ -63,7 +66,7 @@ def serve(  # noqa: PLR0913 - one for each option
     tls_key: str | None,
     new_token: str | None,
     read_only: bool,
-) -> int:
+) -> Product:
     """Serve a panel's roles over HTTP, from a database, by the contract in docs/gateway.md.
 
     Tokens come from --tokens, or one that may write from PROVISIONER_SERVE_TOKEN (its login from
@@ -87,7 +90,7 @@ def serve(  # noqa: PLR0913 - one for each option
         remedy = "install it with its extra `server`: pip install '.[server]' in its folder"
         raise InvalidInput(Diagnostic("extra-missing", what, None, remedy)) from error
     given = _tokens(tokens), _catalogue(catalogue)
-    _set_up_logging()
+    _set_up_logging(run.output)
     # The command line does without; a process that stays must not.
     gc.enable()
     address = listening.Address(host, port, tls_cert, tls_key)
@@ -99,15 +102,15 @@ def serve(  # noqa: PLR0913 - one for each option
         if not tls_cert and not _is_loopback(host):
             what = f"tokens travel unencrypted to {host}"
             remedy = "use --tls-cert, or listen on 127.0.0.1 behind a proxy that speaks HTTPS"
-            output.warn([Diagnostic("no-tls", what, None, remedy, "warning")])
+            run.output.warn([Diagnostic("no-tls", what, None, remedy, "warning")])
 
         def announce() -> None:
             where = f"panel {gateway.panel}, {gateway.database.shown}"
-            output.result_line(f"provisioner serve: {url} ({where})")
+            output.line(f"provisioner serve: {url} ({where})")
 
         listening.serve(app, bound, address, announce)
     streams.hurry()
-    return 0
+    return Product()
 
 
 def _require_sound_id(panel: str | None) -> None:
@@ -117,19 +120,19 @@ def _require_sound_id(panel: str | None) -> None:
         raise InvalidInput(Diagnostic("panel-id", what, None, remedy))
 
 
-def _make_token(file: str | None, login: str, *, may_write: bool) -> int:
+def _make_token(file: str | None, login: str, *, may_write: bool) -> Product:
     from provisioner.server.http.tokens import append_token
 
     if file is None:
         raise click.UsageError("--new-token needs --tokens FILE, where its hash is kept")
     token = append_token(Path(file), login, may_write=may_write)
-    output.result(f"{token}\n")
+    output.line(token)
     if streams.OUT.lost is not None:
         what = "the token could not be shown, and is not kept"
         remedy = "take the last line, its hash, out of the file, and make another one"
         raise InvalidInput(Diagnostic("token-not-shown", what, file, remedy))
-    output.note(f"Its hash is in {file}. The token itself is not kept: this is the only time.")
-    return 0
+    note = f"Its hash is in {file}. The token itself is not kept: this is the only time."
+    return Product(notes=(note,))
 
 
 def _tokens(file: str | None) -> Tokens:
@@ -170,11 +173,9 @@ class _LogFormat(logging.Formatter):
         return output.printed(super().format(record), sys.stderr)
 
 
-def _set_up_logging() -> None:
+def _set_up_logging(to: Output) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_LogFormat("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(
-        handlers=[handler], level=logging.DEBUG if output.MANNER.verbose else logging.WARNING
-    )
-    ours = logging.WARNING if output.MANNER.quiet else logging.INFO
+    logging.basicConfig(handlers=[handler], level=logging.DEBUG if to.verbose else logging.WARNING)
+    ours = logging.WARNING if to.quiet else logging.INFO
     logging.getLogger("provisioner").setLevel(ours)

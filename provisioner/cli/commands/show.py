@@ -2,29 +2,29 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from provisioner.cli import options, output
-from provisioner.cli.app import command
-from provisioner.cli.saved import not_bound, read_plan
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.saved import not_bound, read_plan
+from provisioner.reports.plan import PlanReport
+
+if TYPE_CHECKING:
+    from provisioner.cli.invocation import Invocation
 
 
-@command("show")
+@command("show", PlanReport)
 @click.argument("plan_file", metavar="PLAN")
-@options.formats
-@options.manner
-def show(plan_file: str) -> int:
+def show(_: Invocation, plan_file: str) -> PlanReport:
     """Show a saved plan (`plan --out PLAN`; - for standard input) as `plan` showed it.
 
     What follows from something else in the plan is worked out again. Nothing is asked of the
     target, the project file or the sources: `apply --plan` does that.
     """
     saved = read_plan(plan_file)
-    output.show_plan(saved)
-    output.note(
+    checked = (
         "Checked: that this plan agrees with itself. Not checked: that it still fits the target, "
         "and that the project allows it; `apply --plan` does that first."
     )
-    for line in not_bound(saved):
-        output.note(line)
-    return 0
+    return PlanReport(saved, notes=(checked, *not_bound(saved)))

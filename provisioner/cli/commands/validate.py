@@ -5,15 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from provisioner.cli import options, output
-from provisioner.cli.app import command
-from provisioner.cli.opening import (
-    assumed_catalogue,
-    chosen_targets,
-    load_for_targets,
-    load_project,
-    open_project,
-)
+from provisioner.cli import options
+from provisioner.cli.declaring import command
+from provisioner.cli.opening.session import assumed_catalogue, load_project, open_project
+from provisioner.cli.opening.targets import chosen_targets, load_for_targets
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.effective import access_of
@@ -23,11 +18,12 @@ from provisioner.engine.rules.policies import check_policies
 from provisioner.engine.transition.online import check_against_store
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.project.reading import load_catalogue
-from provisioner.reports.text.diagnostics import Ceiling, diagnostic_document
+from provisioner.reports.validation import ValidationReport
 
 if TYPE_CHECKING:
     from datetime import date
 
+    from provisioner.cli.invocation import Invocation
     from provisioner.desired.load import Loaded
     from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.model import Catalogue, DesiredState
@@ -46,23 +42,20 @@ class _Checked:
     missing: tuple[Diagnostic, ...] = ()
 
 
-@command("validate")
+@command("validate", ValidationReport)
 @options.sources
 @options.option(
     "--online", is_flag=True, help="Read the target too, and check what only the panel knows."
 )
 @options.config
 @options.target
-@options.formats
 @options.as_of
-@options.manner
 def validate(
+    run: Invocation,
     sources: tuple[str, ...],
     online: bool,
-    config: str | None,
-    target: str | None,
     as_of: date | None,
-) -> int:
+) -> ValidationReport:
     """Check the sources for every mistake that shows without the panel's state.
 
     Policies and access tests are checked as well. With --online the target is read, to check that
@@ -71,11 +64,11 @@ def validate(
     With several targets and no --target, the sources are checked for each of them.
     """
     as_of = as_of or options.today()
-    project = load_project(config)
+    project = load_project(run)
     warnings: dict[Diagnostic, None] = {}
     failed: dict[Diagnostic, None] = {}
     broken: dict[Diagnostic, None] = {}
-    every = (_checked_online if online else _checked)(project, target, sources, as_of)
+    every = (_checked_online if online else _checked)(run, project, sources, as_of)
     for checked in every:
         desired, catalogue = checked.loaded.desired, checked.catalogue
         warnings |= dict.fromkeys(checked.loaded.warnings)
@@ -90,22 +83,23 @@ def validate(
     if any(found.severity == "error" for found in broken):
         raise Blocked(broken)
     warnings |= broken
-    _report(every[0].loaded.desired, list(warnings))
-    return 0
+    desired = every[0].loaded.desired
+    roles, users = len(desired.roles or ()), len(desired.users or ())
+    return ValidationReport(tuple(desired.files), roles, users, tuple(warnings))
 
 
 def _checked(
-    project: Project, target: str | None, sources: tuple[str, ...], _: date
+    run: Invocation, project: Project, sources: tuple[str, ...], _: date
 ) -> list[_Checked]:
     """Read the sources for each catalogue, and say for which targets it is not known."""
     unknown = [
         chosen.name
-        for chosen in chosen_targets(project, target)
+        for chosen in chosen_targets(project, run.target)
         if load_catalogue(project, chosen) is None and not assumed_catalogue(chosen).known
     ]
     found = [
         _Checked(loaded, catalogue)
-        for loaded, catalogue in load_for_targets(project, target, sources, offline=True)
+        for loaded, catalogue in load_for_targets(run, project, sources, offline=True)
     ]
     return [
         checked if checked.catalogue.known else _with_warning(checked, unknown) for checked in found
@@ -133,14 +127,14 @@ def _with_warning(checked: _Checked, targets: list[str]) -> _Checked:
 
 
 def _checked_online(
-    project: Project, target: str | None, sources: tuple[str, ...], as_of: date
+    run: Invocation, project: Project, sources: tuple[str, ...], as_of: date
 ) -> list[_Checked]:
     """Read each target, and the sources for it."""
     errors: dict[Diagnostic, None] = {}
     found = []
-    chosen = chosen_targets(project, target)
+    chosen = chosen_targets(project, run.target)
     for name in (settings.name for settings in chosen):
-        session = open_project(project, name)
+        session = open_project(run, project, name)
         snapshot = session.backend.read()
         catalogue = session.catalogue_for(snapshot)
         try:
@@ -195,26 +189,3 @@ def _broken_policies(
         ),
     )
     return [violation.diagnostic(told_apart=False) for violation in found]
-
-
-def _report(desired: DesiredState, warnings: list[Diagnostic]) -> None:
-    roles, users = len(desired.roles or ()), len(desired.users or ())
-    if output.wants_json():
-        ceiling = Ceiling.over(warnings)
-        output.result_json(
-            {
-                "format": "provisioner-validation",
-                "version": 1,
-                "valid": True,
-                "files": list(desired.files),
-                "roles": roles,
-                "users": users,
-                "warnings": [diagnostic_document(warning) for warning in ceiling.shown],
-                **({"more": ceiling.more} if ceiling.more else {}),
-            }
-        )
-        return
-    output.warn(warnings)
-    numbers = {"file": len(desired.files), "role": roles, "user": users}
-    counted = ", ".join(f"{n:,} {what}{'s' * (n != 1)}" for what, n in numbers.items())
-    output.result(f"Valid: {counted}.\n")

@@ -1,20 +1,17 @@
-"""Effective access, and differences of it, as text, CSV and plain data."""
+"""Effective access, and differences of it, as text."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-from provisioner.documents.access_review import sheet_text
 from provisioner.engine.phrases import counted
 from provisioner.reports.text.ceilings import ACCESS, ALIKE, NAMES, WHOLE, fitting
-from provisioner.reports.text.explain import via_words
 from provisioner.reports.text.style import Style, listed, page, paragraph, safe, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date
 
-    from provisioner.engine.access.review import Attestation, By, Difference, Row
+    from provisioner.engine.access.review import By, Difference, Row
 
 _PLURAL: Final = {"user": "users", "role": "roles", "privilege": "privileges"}
 
@@ -108,104 +105,3 @@ def _difference_of(names: Sequence[str], item: Difference, by: By, style: Style)
             yield f"    {style.symbol(symbol)} {first[6:]}"
             yield from rest
     yield ""
-
-
-def review_csv(lines: Iterable[Attestation], by: By, sensitive: frozenset[str]) -> str:
-    """The attestation sheet: a line for each user (or role) and privilege, and why."""
-    subject = "role" if by == "role" else "user"
-    columns = [subject, "privilege", "sensitive", "via", "place"]
-    columns += ["until", "reason"] if subject == "user" else []
-    cells = (_attested(line, sensitive)[: len(columns)] for line in lines)
-    if by == "privilege":
-        columns = ["privilege", "sensitive", "user", *columns[3:]]
-        rows = sorted([row[1], row[2], row[0], *row[3:]] for row in cells)
-        return sheet_text(columns, rows)
-    return sheet_text(columns, cells)
-
-
-def _attested(line: Attestation, sensitive: frozenset[str]) -> list[str]:
-    place = next((link.place for link in line.chain if link.place is not None), None)
-    until = line.dated.until.isoformat() if line.dated and line.dated.until else ""
-    return [
-        line.subject,
-        line.privilege,
-        "yes" if line.privilege in sensitive else "no",
-        via_words(line.chain, str),
-        f"{place.file}:{place.line}" if place is not None else "",
-        until,
-        (line.dated.reason or "") if line.dated else "",
-    ]
-
-
-def difference_csv(found: Iterable[Difference], by: By, sensitive: frozenset[str]) -> str:
-    """A line for each privilege that a user (or role) gained or lost."""
-    if by == "privilege":
-        columns = ["privilege", "sensitive", "change", "user"]
-        rows = [[name, _grave(name, sensitive), how, who] for name, how, who in _changes(found)]
-    else:
-        columns = [by, "change", "privilege", "sensitive"]
-        rows = [[name, how, what, _grave(what, sensitive)] for name, how, what in _changes(found)]
-    return sheet_text(columns, rows)
-
-
-def _changes(found: Iterable[Difference]) -> Iterator[tuple[str, str, str]]:
-    for item in found:
-        for how, names in (("gained", item.gained), ("lost", item.lost)):
-            for name in names:
-                yield item.name, how, name
-
-
-def _grave(name: str, sensitive: frozenset[str]) -> str:
-    return "yes" if name in sensitive else "no"
-
-
-def access_document(
-    rows: Iterable[Row], by: By, sensitive: frozenset[str], origin: str, as_of: date
-) -> dict[str, Any]:
-    """Who has what, as plain data; ``origin`` is ``sources`` or ``current``."""
-    return {
-        **_head(origin, by, as_of, sensitive),
-        "against": None,
-        "rows": [
-            {key: list(getattr(row, key)) for key in _SHOWN[by]} | {"name": row.name}
-            for row in rows
-        ],
-    }
-
-
-_SHOWN: Final = {
-    "user": ("roles", "privileges"),
-    "role": ("users", "privileges"),
-    "privilege": ("roles", "users"),
-}
-
-
-def difference_document(
-    found: Iterable[Difference],
-    by: By,
-    sensitive: frozenset[str],
-    origin: str,
-    as_of: date,
-    *,
-    against: str,
-) -> dict[str, Any]:
-    """What differs, as plain data; ``against`` is ``current``, or the earlier state as named."""
-    return {
-        **_head(origin, by, as_of, sensitive),
-        "against": against,
-        "rows": [
-            {"name": item.name, "gained": list(item.gained), "lost": list(item.lost)}
-            for item in found
-        ],
-    }
-
-
-def _head(origin: str, by: By, as_of: date, sensitive: frozenset[str]) -> dict[str, Any]:
-    return {
-        "format": "provisioner-access",
-        "version": 1,
-        "of": origin,
-        "by": by,
-        "as_of": as_of.isoformat(),
-        "sensitive": sorted(sensitive),
-    }

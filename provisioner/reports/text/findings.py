@@ -1,17 +1,16 @@
-"""What lint and access tests found, as text and as plain data."""
+"""What lint and access tests found, as text."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from provisioner.engine.phrases import counted
-from provisioner.reports.text.diagnostics import diagnostic_document, folded
+from provisioner.reports.text.diagnostics import folded
 from provisioner.reports.text.style import Style, page, safe, whole, wrapped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
-    from datetime import date
+    from collections.abc import Iterator, Sequence
 
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.rules.access_tests import TestResult
@@ -29,23 +28,10 @@ def lint_text(findings: Sequence[Diagnostic], files: Sequence[str], style: Style
     return page(lines)
 
 
-def lint_document(
-    findings: Iterable[Diagnostic], files: Iterable[str], as_of: date
-) -> dict[str, Any]:
-    """The findings as plain data."""
-    return {
-        "format": "provisioner-lint",
-        "version": 1,
-        "as_of": as_of.isoformat(),
-        "files": list(files),
-        "findings": [diagnostic_document(finding) for finding in findings],
-    }
-
-
-def access_tests_text(results: Sequence[TestResult], style: Style, *, every: bool = False) -> str:
-    """The failures, and how many tests there were; with ``every``, a line for each test too."""
+def access_tests_text(results: Sequence[TestResult], style: Style) -> str:
+    """The failures, and how many tests there were; a line for each test where all is shown."""
     lines: list[str] = []
-    if every:
+    if style.every:
         for result in results:
             lines += [*_ending(result, style), *folded(result.failures, style, apart=True)]
     else:
@@ -73,26 +59,3 @@ def _ending(result: TestResult, style: Style) -> Iterator[str]:
 
 def _shown(place: Place | None) -> str:
     return f"{whole(place.file)}:{place.line}: " if place is not None else ""
-
-
-def access_tests_document(results: Sequence[TestResult], as_of: date) -> dict[str, Any]:
-    """The results of access tests as plain data."""
-    failed = sum(bool(result.failures) for result in results)
-    return {
-        "format": "provisioner-test",
-        "version": 1,
-        "as_of": as_of.isoformat(),
-        "passed": len(results) - failed,
-        "failed": failed,
-        "tests": [_test_document(result) for result in results],
-    }
-
-
-def _test_document(result: TestResult) -> dict[str, Any]:
-    place = result.place
-    return {
-        "test": result.title,
-        "place": place and {"file": place.file, "line": place.line, "column": place.column},
-        "passed": not result.failures,
-        "failures": [diagnostic_document(failure) for failure in result.failures],
-    }

@@ -34,11 +34,16 @@ _QUOTED: Final = re.compile(r"`[^`\n]{1,200}`")
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How to write for one stream: in colour or not, how wide; with ``every``, nothing is cut."""
+    """How to write for one stream: in colour or not, how wide.
+
+    With ``every``, nothing is cut; with ``brief``, of a plan there is only the sum and what forbids
+    it.
+    """
 
     color: bool = False
     width: int = 80
     every: bool = False
+    brief: bool = False
 
     def paint(self, text: str, *names: str) -> str:
         """The text in these colours, or as it is where there are none."""
@@ -144,3 +149,31 @@ def with_place(head: str, width: int, place: str, style: Style) -> Iterator[str]
     else:
         yield head
         yield f"      {shown}"
+
+
+def signed(symbol: str, text: str, style: Style) -> Iterator[str]:
+    """Text behind its sign, wrapped; nothing for no text."""
+    if text:
+        first, *rest = at_blanks(text, style.width - 8)
+        yield f"      {style.symbol(symbol)} {first}"
+        yield from indented(rest, 8)
+
+
+def signed_names(
+    label: str, added: tuple[str, ...], removed: tuple[str, ...], style: Style
+) -> Iterator[str]:
+    """Names with their sign, as many on a line as fit."""
+    start = f"{label} " if label else ""
+    for symbol, names in (("+", added), ("-", removed)):
+        if names:
+            yield from signed(symbol, start + style.names(names), style)
+
+
+def at_blanks(text: str, width: int) -> list[str]:
+    """Text broken at blanks, at least one line, however narrow it gets."""
+    return wrapped(text, max(width, 20)) or [text]
+
+
+def indented(lines: Iterable[str], by: int) -> Iterator[str]:
+    """Lines behind so many blanks."""
+    return (" " * by + line for line in lines)

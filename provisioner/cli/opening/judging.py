@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.cli.baseline import Baseline, load_baseline, stricter
+from provisioner.cli.opening.baseline import Baseline, load_baseline, stricter
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.rules.in_force import roles_judged
@@ -18,7 +18,7 @@ from provisioner.reports.text.style import json_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.cli.opening import Session
+    from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.model import Catalogue, DesiredState, DesiredUser, Snapshot

@@ -5,14 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from provisioner.cli import output
-from provisioner.cli.opening import (
-    catalogue_of,
-    load_project,
-    load_sources,
-    open_session,
-    tell_if_new,
-)
+from provisioner.cli.opening.session import load_project, open_session, tell_if_new
+from provisioner.cli.opening.sources import load_sources
+from provisioner.cli.opening.targets import catalogue_of
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.explain import Exclusions
 from provisioner.reports.text.style import safe
@@ -21,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
+    from provisioner.cli.invocation import Invocation
+    from provisioner.cli.output import Output
     from provisioner.model import Catalogue, DesiredState, DesiredUser, State
     from provisioner.project.settings import Project, TargetSettings
 
@@ -63,12 +60,7 @@ class View:
 
 
 def open_view(
-    config: str | None,
-    target: str | None,
-    sources: tuple[str, ...],
-    as_of: date,
-    *,
-    current: bool = False,
+    run: Invocation, sources: tuple[str, ...], as_of: date, *, current: bool = False
 ) -> View:
     """Read the sources; or the target, where it is asked for or there are no sources.
 
@@ -80,22 +72,22 @@ def open_view(
             catalogues and none was chosen.
         BackendError: The target had to be asked, and did not answer.
     """
-    project = load_project(config)
+    project = load_project(run)
     if current or not (sources or project.sources):
-        session = open_session(config, target)
+        session = open_session(run)
         tell_if_new(session)
         snapshot = session.backend.read()
         catalogue = session.catalogue_for(snapshot)
         return View(snapshot.state, catalogue, project, as_of, target=session.target.name)
     told_by = {_who_tells_the_catalogue(project, each) for each in project.targets.values()}
-    alike = target is None and len(told_by) == 1
-    chosen = next(iter(project.targets.values())) if alike else project.target(target)
-    catalogue = catalogue_of(project, chosen)
-    loaded = load_sources(project, sources, catalogue)
-    output.warn(loaded.warnings)
+    alike = run.target is None and len(told_by) == 1
+    chosen = next(iter(project.targets.values())) if alike else project.target(run.target)
+    catalogue = catalogue_of(run, project, chosen)
+    loaded = load_sources(project, sources, catalogue, run.output)
+    run.output.warn(loaded.warnings)
     desired = loaded.desired
     state = declared_state(desired, catalogue, as_of)
-    say_what_is_unknown(state, desired, catalogue)
+    say_what_is_unknown(run.output, state, desired, catalogue)
     return View(state, catalogue, project, as_of, desired)
 
 
@@ -107,7 +99,9 @@ def _who_tells_the_catalogue(project: Project, target: TargetSettings) -> tuple[
     return ("shipped", None) if target.backend == "file" else ("panel", target.name)
 
 
-def say_what_is_unknown(state: State, desired: DesiredState, catalogue: Catalogue) -> None:
+def say_what_is_unknown(
+    output: Output, state: State, desired: DesiredState, catalogue: Catalogue
+) -> None:
     """Note what the sources alone can't tell."""
     if desired.users is None:
         output.note("The sources do not say who holds roles (no `users:`); see --current.")

@@ -1,0 +1,35 @@
+"""One run of a command: everything that its common options say, read once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from provisioner.cli.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from provisioner.cli.files import Outlet
+    from provisioner.reports.formats import Format
+    from provisioner.reports.report import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How a run talks, what it leaves in files, and where its project and its target are.
+
+    ``reports`` are the types of which its report will be one. ``trust`` is the file that says which
+    targets may be reached. ``given`` are the parameters that stand on the command line itself, each
+    with its spelling there.
+    """
+
+    command: str = ""
+    reports: tuple[type[Report], ...] = ()
+    output: Output = Output()  # noqa: RUF009 - a frozen value
+    files: tuple[tuple[Format, Outlet], ...] = ()
+    config: str | None = None
+    target: str | None = None
+    trust: str | None = None
+    insecure_http: bool = False
+    given: Mapping[str, str] = field(default_factory=dict)
