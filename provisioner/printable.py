@@ -6,7 +6,7 @@ runner obeys lines, a spreadsheet obeys cells. Each language that is printed has
 
 - Text and logs: ``shown`` keeps what came from outside on its line, ``harmless`` is for all that is
   printed.
-- JSON: ``render.style.json_text``.
+- JSON: ``reports.text.style.json_text``.
 - CSV: ``cell``, and back again ``uncell``.
 - YAML: ``desired.writer``.
 
@@ -43,8 +43,8 @@ _BLANK: Final = frozenset(
     for code in range(first, last + 1)
 )
 
-# The colours that `render.style` paints with; no other sequence is let through, not even the one
-# that hides text.
+# The colours that `reports.text.style` paints with; no other sequence is let through, not even the
+# one that hides text.
 PAINT: Final = re.compile(r"\x1b\[(?:0|1|2|31|32|33|36)(?:;(?:1|2|31|32|33|36))*m")
 
 # One character of each of these is spelled: that behind the blanks, or the first.

@@ -6,7 +6,7 @@ import gc
 import os
 import sys
 import traceback
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -177,6 +177,8 @@ def _failed(errors: Sequence[Diagnostic], code: int, run: Invocation) -> int:
     from provisioner.cli.delivery import deliver
     from provisioner.reports.errors import error_report
 
+    if code == INTERRUPTED:  # whoever ends a run waits for no reader of a file
+        run = replace(run, files=())
     code = deliver(error_report(errors, code, run.reports), run)
     if errors[0].id == DEFECT and run.output.verbose:
         output.leave(f"{traceback.format_exc()}\n", err=True)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Never
+from typing import TYPE_CHECKING, Final
 
 from provisioner import signals
+from provisioner.cli import streams
 from provisioner.cli.files import open_outlet, result_kind
 from provisioner.cli.output import Output
 from provisioner.diagnostics import Diagnostic
@@ -82,20 +82,22 @@ def deliver(report: Report, run: Invocation) -> int:
 def _written(report: Report, run: Invocation) -> list[Diagnostic]:
     """Write the files whose facet the report has; return what could not be written, and why."""
     lost: list[Diagnostic] = []
+    impatience = _Impatience()
+    if run.files and run.command in CHANGING:
+        signals.answer(impatience)
     for form, outlet in run.files:
         if not form.suits(type(report)):
             continue
         text = form.renderer.render(report, run.output.plain)
         data = form.renderer.leaving(text, "utf-8").encode()
         try:
-            if run.command in CHANGING:
-                signals.answer(_give_up)
-            outlet.write(data)
+            with impatience:
+                outlet.write(data)
         except InvalidInput as error:
             lost += error.diagnostics
         except _GivenUp:
             message = "can't write it: nobody has read it, and the run was to end"
-            lost.append(Diagnostic("unwritable", message, os.fspath(outlet.path)))
+            lost.append(Diagnostic("unwritable", message, outlet.path))
     return lost
 
 
@@ -103,5 +105,20 @@ class _GivenUp(BaseException):
     """A signal asked to wait no longer for who reads a file. All else is done."""
 
 
-def _give_up(*_: object) -> Never:
-    raise _GivenUp
+class _Impatience:
+    """What signals do once a change is over and told: they end the waiting for readers."""
+
+    def __init__(self) -> None:
+        self._is_writing = False
+
+    def __enter__(self) -> None:
+        self._is_writing = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_writing = False
+
+    def __call__(self, *_: object) -> None:
+        streams.hurry()
+        if self._is_writing:
+            self._is_writing = False
+            raise _GivenUp

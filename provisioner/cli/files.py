@@ -14,7 +14,7 @@ import stat
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, Final
 
 from provisioner.cli import output
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
@@ -27,6 +27,7 @@ from provisioner.reports.plan import PlanReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from io import RawIOBase
 
     from provisioner.project.settings import Project
     from provisioner.reports.formats import Format
@@ -78,7 +79,7 @@ class Outlet:
     path: str
     kind: Kind
     number: int | None = None
-    stream: BinaryIO | None = None
+    stream: RawIOBase | None = None
 
     def write(self, data: bytes) -> None:
         """Write a result, whole or not at all where it is a file.
@@ -256,18 +257,21 @@ def _write_own(out: str, number: int, data: bytes) -> None:
         raise _unwritable(out, error) from error
 
 
-def _opened(path: str) -> BinaryIO:
+def _opened(path: str) -> RawIOBase:
     """Open a pipe or a device; waits for a pipe's reader."""
     try:
-        return open(path, "wb")
+        return open(path, "wb", buffering=0)
     except OSError as error:
         raise _unwritable(path, error) from error
 
 
-def _write_stream(path: str, stream: BinaryIO, data: bytes) -> None:
+def _write_stream(path: str, stream: RawIOBase, data: bytes) -> None:
+    """Write all; once that is broken off nothing is kept back, which would be waited for."""
+    rest = memoryview(data)
     try:
         with stream:
-            stream.write(data)
+            while rest:
+                rest = rest[stream.write(rest) or 0 :]
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import signal
 import stat
+import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.cli.conftest import PROVISIONER
+from tests.reports.commands import ROLES
+from tests.waiting import is_readable
 
 if TYPE_CHECKING:
     from tests.reports.commands import Place
@@ -133,6 +141,46 @@ def test_a_pipe_is_written_to(place: Place) -> None:
     reader.join()
     assert json.loads(read[0])["complete"]
     assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "said"),
+    [
+        ("apply --auto-approve many.yaml --only-these", 0, "nobody has read it"),
+        ("roles", 130, "interrupted"),
+    ],
+)
+def test_a_signal_ends_the_wait_for_a_reader(line: str, code: int, said: str, place: Place) -> None:
+    """All is done and told by then; what became of changes is still the exit code."""
+    place.fresh()
+    names = "".join(f"  Role {n:03}: {{privileges: [ARDOCS_VIEW]}}\n" for n in range(200))
+    (place.folder / "many.yaml").write_text(ROLES.replace("roles:\n", f"roles:\n{names}", 1))
+    if line == "roles":
+        assert place.again("apply --auto-approve many.yaml --only-these").code == 0
+    pipe = place.folder / "pipe"
+    os.mkfifo(pipe)
+    asleep = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    fcntl.fcntl(asleep, fcntl.F_SETPIPE_SZ, 4096)
+    with subprocess.Popen(
+        [PROVISIONER, *line.split(" "), "--format", "json=pipe"],
+        cwd=place.folder,
+        env={"PATH": os.environ["PATH"], "HOME": str(place.folder), "LC_ALL": "C.UTF-8"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            last = b" complete: " if line != "roles" else b"Role 199 "
+            assert any(last in line for line in process.stdout)
+            assert is_readable(asleep, 30)
+            time.sleep(0.3)  # to the end of what the pipe holds
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
+            os.close(asleep)
+    assert process.returncode == code
+    assert said in err.decode()
 
 
 def test_errors_are_a_result_too(place: Place) -> None:
