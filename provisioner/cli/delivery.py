@@ -11,13 +11,13 @@ from provisioner.cli.files import open_outlet, result_kind
 from provisioner.cli.output import Output
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput, ProvisionerError
-from provisioner.project.settings import Project
 from provisioner.reports.errors import ErrorReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provisioner.cli.invocation import Invocation
+    from provisioner.project.settings import Project
     from provisioner.reports.formats import Format
     from provisioner.reports.report import Report
 
@@ -58,6 +58,7 @@ def with_files(
 def _project(run: Invocation) -> Project:
     """The project, to tell what its files are; where it can't be read, the command says so."""
     from provisioner.cli.opening.session import load_project
+    from provisioner.project.settings import Project
 
     try:
         return load_project(replace(run, output=Output(quiet=True)))

@@ -23,7 +23,6 @@ from provisioner.errors import InvalidInput
 from provisioner.plain_files import read_plain
 from provisioner.project.search import FILE_NAME
 from provisioner.reports.formats import FORMATS
-from provisioner.reports.plan import PlanReport
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -62,9 +61,13 @@ def result_kind(form: Format, reports: Sequence[type[Report]]) -> Kind:
     )
 
 
-PLAN: Final = Kind(
-    lambda data: FORMATS["json"].renderer.is_earlier(data, (PlanReport,)), name="saved plan"
-)
+def _is_plan(data: bytes) -> bool:
+    from provisioner.reports.plan import PlanReport
+
+    return FORMATS["json"].renderer.is_earlier(data, (PlanReport,))
+
+
+PLAN: Final = Kind(_is_plan, name="saved plan")
 SOURCES: Final = Kind(is_source=True)
 CATALOGUE: Final = Kind()
 

@@ -10,7 +10,7 @@ from provisioner.reports.report import Beside, Document, Report, Sheet, Table, T
 from provisioner.reports.text.table import table_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from provisioner.reports.text.style import Style
     from provisioner.reports.text.table import Cell
@@ -38,13 +38,15 @@ class Listing(Report, Text, Document, Table):
         if self.search is None:
             return self.rows
         wanted = self.search.casefold()
-        return tuple(row for row in self.rows if wanted in self._searched(row))
+        return tuple(row for row in self.rows if wanted in "\n".join(self.texts(row)).casefold())
 
-    def _searched(self, row: Row) -> str:
-        texts: list[str] = []
-        for value in (*row.values(), *map(self.cell, [row] * len(self.shown), self.shown)):
-            texts += [value] if isinstance(value, str) else value if _is_names(value) else []
-        return "\n".join(texts).casefold()
+    def texts(self, row: Row) -> Iterator[str]:
+        """Everything of a row that is text, in which is searched."""
+        for value in row.values():
+            if isinstance(value, str):
+                yield value
+            elif isinstance(value, list):
+                yield from value
 
     @abstractmethod
     def cell(self, row: Row, column: str) -> Cell:
@@ -104,6 +106,11 @@ class PrivilegesReport(Listing):
     columns: ClassVar = ("name", "group", "summary", "requires", "internal", "sensitive")
     headings: ClassVar = (columns,)
 
+    def texts(self, row: Row) -> Iterator[str]:
+        """What is shown of the summary, too."""
+        yield from Listing.texts(self, row)
+        yield str(self.cell(row, "summary"))
+
     def cell(self, row: Row, column: str) -> Cell:
         """The summary, and what else is worth knowing before a privilege is granted."""
         if column != "summary":
@@ -127,10 +134,6 @@ class UsersReport(Listing):
     def cell(self, row: Row, column: str) -> Cell:
         """Of privileges, how many."""
         return str(len(row["privileges"])) if column == "privileges" else _cell(row[column])
-
-
-def _is_names(value: object) -> bool:
-    return isinstance(value, list | tuple)
 
 
 def _cell(value: object) -> Cell:

@@ -184,3 +184,24 @@ def test_errors_are_a_sheet_only_where_results_are_lists_of_findings() -> None:
     assert isinstance(error_report((), 1, reports_of("lint")), ErrorList)
     for words in ("access", "test", "plan", "schema"):
         assert not isinstance(error_report((), 1, reports_of(words)), ErrorList)
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("roles --search clerk", 2),
+        ("roles --search nothing", 0),
+        ("users --search ardocs_create", 3),
+        ("privileges --search (internal:", None),
+    ],
+)
+def test_a_search_finds_the_same_in_every_format(
+    line: str, found: int | None, place: Place
+) -> None:
+    document = json.loads(place(line, "--format", "json").out)
+    rows = document[line.partition(" ")[0]]
+    sheet = list(csv.reader(StringIO(place(line, "--format", "csv").out.decode())))
+    assert len(sheet) == 1 + len(rows)
+    text = place(line).out.decode().splitlines()
+    assert sum(row.get("name", row.get("user")) in ln for ln in text for row in rows) >= len(rows)
+    assert rows if found is None else len(rows) == found
