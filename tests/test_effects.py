@@ -181,6 +181,19 @@ RULES = (
         planted=("provisioner.cli.applying", "def f(name):\n    click.echo(name)"),
     ),
     Rule(
+        "commands return what they found, and print none of it",
+        within=("provisioner.cli.commands",),
+        outside=("provisioner.cli.commands.serve",),  # which says where it listens, while it does
+        forbids=("call output.leave", "call output.line", "call *output.show", "call *.begin"),
+        planted=("provisioner.cli.commands.roles", "def f(run):\n    run.output.show(1)"),
+    ),
+    Rule(
+        "what the command line says is read in one place",
+        outside=("provisioner.cli.declaring", "provisioner.cli.options", "provisioner.cli.app"),
+        forbids=("call click.get_current_context", "call *.get_parameter_source"),
+        planted=("provisioner.cli.commands.apply", "click.get_current_context().fail('no')"),
+    ),
+    Rule(
         "only the command line exits",
         outside=("provisioner.cli",),
         forbids=("call sys.exit", "call exit", "call quit", "call os._exit", "raise SystemExit"),
