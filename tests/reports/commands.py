@@ -75,7 +75,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "explain user": ("explain user ada@example.com", "explain user nobody"),
     "explain role": ("explain role Unused ARDOCS_VIEW", "explain role Unused"),
     "import": ("import",),
-    "roles": ("roles", "roles --search nothing", "roles --target nowhere"),
+    "roles": ("roles", "roles --search zzz", "roles --target nowhere"),
     "privileges": ("privileges", "privileges --search ARDOCS"),
     "users": ("users",),
     "history": ("history", "history --config gone.yaml"),

@@ -190,7 +190,7 @@ def test_errors_are_a_sheet_only_where_results_are_lists_of_findings() -> None:
     ("line", "found"),
     [
         ("roles --search clerk", 2),
-        ("roles --search nothing", 0),
+        ("roles --search zzz", 0),
         ("users --search ardocs_create", 3),
         ("privileges --search (internal:", None),
     ],
