@@ -103,18 +103,28 @@ FOLDERS = {
     ),
     "cli": Only(
         (
-            *("", "apply", "backends", "desired", "desired.yaml", "documents", "engine"),
-            *("engine.access", "engine.planning", "engine.rules", "project", "reports.text"),
+            *("", "apply", "backends.attribution", "backends.base", "cli.opening.session"),
+            *("desired.files", "desired.yaml.scalars", "documents.plan", "engine.writes"),
+            *("engine.planning", "project", "reports", "reports.formats", "reports.text"),
         ),
         "cli.commands.plan",
     ),
     "cli.commands": Only(
         (
-            *("", "backends.base", "backends.file", "cli", "desired", "documents"),
-            *("documents.gateway", "engine", "engine.access", "engine.planning", "engine.rules"),
-            *("engine.transition", "project", "reports.text", "server", "server.http"),
+            *("", "backends.base", "backends.file", "cli", "cli.opening", "desired"),
+            *("documents.access_review", "documents.gateway", "engine", "engine.access"),
+            *("engine.planning", "engine.rules", "engine.transition", "project", "reports"),
+            *("reports.text", "server", "server.http"),
         ),
         "backends.registry",
+    ),
+    "cli.opening": Only(
+        (
+            *("", "apply.foresight", "backends", "cli.invocation", "cli.options", "cli.output"),
+            *("desired", "desired.yaml", "documents.plan", "engine", "engine.access"),
+            *("engine.planning", "engine.rules", "project", "reports.text.style"),
+        ),
+        "cli.delivery",
     ),
     "desired": Only(
         (*WORDS, "catalogue", "plain_files", "desired.yaml", "engine", "engine.rules"),
@@ -156,12 +166,20 @@ FOLDERS = {
         ),
         "backends.registry",
     ),
-    "reports": Only((), "cli.output"),
-    "reports.text": Only(
+    "reports": Only(
         (
-            *(*WORDS, "documents", "engine", "engine.access", "engine.planning"),
-            "engine.rules",
+            *(*WORDS, "apply.outcome", "backends.base", "documents.plan", "engine.phrases"),
+            *("engine.access", "engine.planning.plan", "engine.rules.access_tests"),
+            "reports.text",
         ),
+        "cli.output",
+    ),
+    "reports.formats": Only(
+        (*WORDS, "documents.access_review", "reports.report", "reports.text.style"),
+        "reports.plan",
+    ),
+    "reports.text": Only(
+        (*WORDS, "engine", "engine.access", "engine.planning", "engine.rules"),
         "apply.run",
     ),
     "server": Only(
@@ -202,15 +220,9 @@ FOLDERS = {
     "testing.contract": Only((*WORDS, "backends.base", "engine"), "testing.memory"),
     "trust": Only((*WORDS, "desired.load", "desired.yaml.reader"), "project.settings"),
 }
-# Circles that are left: to be broken, then deleted here. No others may come.
-CIRCLES: frozenset[frozenset[str]] = frozenset(
-    {
-        frozenset({"cli.judging", "cli.opening"}),
-    }
-)
 MOST_MODULES = 15
 # Folders that list things of one kind, a module each: they may be as long as there are such things.
-LISTS = ("cli.commands", "server.database.migrations.versions")
+LISTS = ("cli.commands", "reports.formats", "server.database.migrations.versions")
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
@@ -250,7 +262,7 @@ def test_nothing_is_allowed_that_nobody_imports() -> None:
 
 
 def test_there_are_no_circles() -> None:
-    assert circles(graph()) == CIRCLES
+    assert not circles(graph())
 
 
 def test_a_planted_circle_is_found() -> None:

@@ -1,4 +1,7 @@
-"""The table of formats, and which of them suit a report. One module a format, loaded when used."""
+"""The table of formats, and which of them suit a report. One module a format, loaded when used.
+
+Imports what a report is, and no report.
+"""
 
 from __future__ import annotations
 
