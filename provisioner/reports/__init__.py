@@ -1,7 +1,7 @@
 """What commands found, as values: a module for each kind of report.
 
-Imports the engine's values, outcomes of ``apply``, ``documents`` and the text below. Commands import
-it.
+Imports the engine's values, outcomes of ``apply``, ``documents`` and the text below. Commands
+import it.
 """
 
 from __future__ import annotations
