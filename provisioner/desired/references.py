@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from provisioner import globs, names
 from provisioner.desired.hints import Hints
+from provisioner.desired.yaml.document import Spot
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
 
@@ -61,20 +62,22 @@ class Scope:
         """Note a problem."""
         self.diagnostics.append(Diagnostic(id, message, place, remedy))
 
-    def check(self, name: str, place: Place) -> None:
+    def check(self, reference: Spot) -> None:
         """Report a reference to a role that is unknown or ignored."""
+        name: str = reference.value
         if name not in self.known and self.lenient:
-            self.unchecked.setdefault(name, place)
+            if name not in self.unchecked:
+                self.unchecked[name] = reference.place
         elif name not in self.known and self.complete:
             remedy = "declare it, or list it under `external` in the project file"
             message = f"there is no role `{name}`"
-            found = Diagnostic("unknown-role", message, place, remedy)
+            found = Diagnostic("unknown-role", message, reference.place, remedy)
             self.diagnostics.append(self.hints.expect(found, name, self.known))
         for glob in self.ignored:
             if globs.matches_caseless(glob, name):
                 message = f"role `{name}` is ignored (`{glob}`), so nothing can refer to it"
                 remedy = "use `external` for roles that others manage"
-                self.report("ignored-role", message, place, remedy)
+                self.report("ignored-role", message, reference.place, remedy)
                 return
 
     def not_checked(self) -> list[Diagnostic]:
@@ -186,10 +189,16 @@ def _excepted_but_included(
     privileges: Resolver,
 ) -> Iterator[Diagnostic]:
     defaults = {role.name: role for role in scope.catalogue.default_roles}
-    for name, (_, body) in (merged.roles or {}).items():
-        if "except" not in body or "includes" not in body:
+    for name, document in (merged.roles or {}).items():
+        declared = Spot(document, ("roles", name))
+        if not declared.value.keys() >= {"except", "includes"}:
             continue
-        for privilege, place in privileges.excepted(body):
+        excepted = [
+            (privilege, item)
+            for item, named in privileges.excepted(declared)
+            for privilege in sorted(named)
+        ]
+        for privilege, item in excepted:
             seen = {name}
             waiting = sorted(roles[name].role.includes)
             while waiting:
@@ -201,7 +210,7 @@ def _excepted_but_included(
                 if privilege in role.privileges:
                     message = f"`{name}` excepts `{privilege}`, but carries it through `{included}`"
                     remedy = "`except` takes nothing from includes: do not include that role"
-                    yield Diagnostic("excepted-but-included", message, place, remedy)
+                    yield Diagnostic("excepted-but-included", message, item.place, remedy)
                     break
                 waiting += sorted(role.includes)
 

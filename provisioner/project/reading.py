@@ -25,7 +25,7 @@ from provisioner.trust.reading import read_trust
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
     from provisioner.model import Catalogue
 
 

@@ -10,6 +10,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
+
+# How deep values may be nested, and the one key whose value may be a bare date.
+MAX_DEPTH: Final = 32
+BARE_DATE_KEY: Final = "until"
 
 _SAME_IN_BOTH: dict[str, bool | None] = {
     **dict.fromkeys(("true", "True", "TRUE"), True),
