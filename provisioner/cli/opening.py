@@ -27,13 +27,13 @@ from provisioner.project.settings import EMBEDDED_PATH, Project, TargetSettings
 from provisioner.project.trust_gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
     from datetime import date
 
     from provisioner.backends.base import Backend
     from provisioner.desired.load import Loaded
     from provisioner.engine.planning.plan import Plan
-    from provisioner.model import Catalogue, DesiredState, Snapshot
+    from provisioner.model import Catalogue, DesiredState, Role, Snapshot
 
 
 NO_GUARDS: Final[dict[str, Any]] = {
@@ -89,7 +89,7 @@ class Session:
         *,
         lenient: bool = False,
         settings: Settings | None = None,
-        stored: Iterable[str] = (),
+        stored: Mapping[str, Role] | None = None,
     ) -> Loaded:
         """Read the given sources, or the project's; the rest as in ``Surroundings``.
 
@@ -172,7 +172,7 @@ def load_sources(
     catalogue: Catalogue,
     *,
     lenient: bool = False,
-    stored: Iterable[str] = (),
+    stored: Mapping[str, Role] | None = None,
 ) -> Loaded:
     """Read the given sources, or else the project's, against a catalogue.
 
@@ -190,7 +190,7 @@ def load_sources(
         project.external,
         project.ignore_users,
         lenient,
-        frozenset(stored),
+        stored or {},
     )
     loaded = load(chosen, around, without=project.file, named=bool(sources))
     for file in loaded.desired.files:

@@ -49,7 +49,6 @@ class Resolver:
         self._lenient = lenient
         self._left_out: dict[str, Place] = {}
         self._expanded: dict[str, frozenset[str]] = {}
-        self._shared: dict[frozenset[str], frozenset[str]] = {}
         self._reported: set[Diagnostic] = set()
         self.unknown: set[str] = set()
         self.diagnostics: list[Diagnostic] = []
@@ -60,14 +59,16 @@ class Resolver:
 
     def own(self, role: Spot) -> frozenset[str]:
         """The privileges that the role itself carries: listed ones and sets, less the excepted."""
-        own = self._granted_by(role)
-        if "except" in role.value:
-            own -= self.expand(role.at("except"))
-        return self._shared.setdefault(own, own)
-
-    def _granted_by(self, role: Spot) -> frozenset[str]:
         body = role.value
-        own = self.expand(role.at("privileges")) if "privileges" in body else frozenset()
+        own = self._granted_by(role, body)
+        if "except" in body:
+            own -= self.expand(role.at("except"))
+        return own
+
+    def _granted_by(self, role: Spot, body: Any) -> frozenset[str]:
+        own = frozenset[str](body.get("privileges", ()))
+        if not own <= self._grantable:
+            own = self.expand(role.at("privileges"))
         for index, name in enumerate(body.get("sets", ())):
             if name in self._sets:
                 own |= self._sets[name]
@@ -172,7 +173,7 @@ class Resolver:
 
     def exclusions(self, role: Spot) -> tuple[Exclusion, ...]:
         """The same, with what the role would carry without them."""
-        granted = self._granted_by(role)
+        granted = self._granted_by(role, role.value)
         return tuple(
             Exclusion(item.value, item.place, granted & named)
             for item, named in self.excepted(role)

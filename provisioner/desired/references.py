@@ -12,12 +12,12 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
     from provisioner.desired.surroundings import Surroundings
-    from provisioner.model import Catalogue, DesiredRole, Place, Provenance
+    from provisioner.model import Catalogue, DesiredRole, Place, Provenance, Role
 
 ROLES_NOT_CHECKED: Final = "roles-not-checked"
 Roles = dict[str, "DesiredRole"]
@@ -38,10 +38,11 @@ class Scope:
     complete: bool
     lenient: bool = False
     external: frozenset[str] = frozenset()
-    stored: frozenset[str] = frozenset()
+    stored: Mapping[str, Role] = field(default_factory=dict)
     hints: Hints = field(default_factory=Hints)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     unchecked: dict[str, Place] = field(default_factory=dict)
+    sets: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -57,6 +58,13 @@ class Scope:
     def is_default(self, name: str) -> bool:
         """Whether the panel ships this role."""
         return self.catalogue.is_default(name)
+
+    def shared(self, role: str, privileges: frozenset[str]) -> frozenset[str]:
+        """The same set, as the one object that the stored role or another declared one has."""
+        stored = self.stored.get(role)
+        if stored is not None and stored.privileges == privileges:
+            return stored.privileges
+        return self.sets.setdefault(privileges, privileges)
 
     def report(self, id: str, message: str, place: Place | None, remedy: str | None) -> None:
         """Note a problem."""
@@ -190,12 +198,12 @@ def _excepted_but_included(
 ) -> Iterator[Diagnostic]:
     defaults = {role.name: role for role in scope.catalogue.default_roles}
     for name, document in (merged.roles or {}).items():
-        declared = Spot(document, ("roles", name))
-        if not declared.value.keys() >= {"except", "includes"}:
+        body = document.root["roles"][name]
+        if "except" not in body or "includes" not in body:
             continue
         excepted = [
             (privilege, item)
-            for item, named in privileges.excepted(declared)
+            for item, named in privileges.excepted(Spot(document, ("roles", name)))
             for privilege in sorted(named)
         ]
         for privilege, item in excepted:

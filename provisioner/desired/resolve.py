@@ -143,7 +143,7 @@ def _wrong_catalogue(
 
 def _role(declared: Spot, privileges: Resolver, scope: references.Scope) -> DesiredRole:
     name, body = declared.name, declared.value
-    own = privileges.own(declared)
+    own = scope.shared(name, privileges.own(declared))
     includes = body.get("includes", ())
     for index, included in enumerate(includes):
         if included not in scope.known or scope.ignored:

@@ -48,7 +48,7 @@ class Misread(NamedTuple):
 
 def misread(data: bytes) -> Iterator[Misread]:
     """Yield what is read otherwise in a file that is sound YAML for libyaml, and UTF-8."""
-    last = data.rpartition(b"\n")[2]
+    last = data[data.rfind(b"\n") + 1 :]
     ends_in_blanks = bool(last) and not last.strip(b" ")
     if not ends_in_blanks and not any(c in data and found.search(data) for c, found in _SUSPECT):
         return

@@ -66,7 +66,7 @@ def _encoding_problem(data: bytes, file: str) -> Diagnostic | None:
 
 def _whole_characters(data: bytes) -> bytes:
     """JSON writes a character beyond U+FFFF as two escapes, which YAML takes for two characters."""
-    if b"\\u" not in data or not _PAIR.search(data) or not strict_json.is_json(data):
+    if b"\\" not in data or not _PAIR.search(data) or not strict_json.is_json(data):
         return data
     return _PAIR.sub(lambda pair: pair[1] + _escape(int(pair[2], 16), int(pair[3], 16)), data)
 
