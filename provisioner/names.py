@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from difflib import get_close_matches
 from functools import lru_cache
-from heapq import nlargest
 from posixpath import commonprefix
 from typing import TYPE_CHECKING
 
@@ -151,7 +149,11 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     folded = name.casefold()
     compared: Iterable[str] = by_folded
     if len(by_folded) > _MOST_COMPARED:
+        from heapq import nlargest
+
         compared = nlargest(_MOST_COMPARED, by_folded, key=lambda other: _in_common(folded, other))
+    from difflib import get_close_matches
+
     return [by_folded[f] for f in get_close_matches(folded, compared, limit, cutoff=0.6)]
 
 

@@ -8,9 +8,7 @@ whatever a renderer forgot, no terminal and no CI runner obeys it, and no encodi
 from __future__ import annotations
 
 import os
-import shutil
 import sys
-import traceback
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TextIO
@@ -63,7 +61,11 @@ def style_of(stream: TextIO) -> Style:
     is_terminal = stream.isatty()
     color = is_terminal and MANNER.color and not os.environ.get("NO_COLOR")
     color = color and os.environ.get("TERM") != "dumb"
-    width = shutil.get_terminal_size((80, 24)).columns if is_terminal else 80
+    width = 80
+    if is_terminal:
+        from shutil import get_terminal_size
+
+        width = get_terminal_size((80, 24)).columns
     return Style(color=color, width=max(40, min(width, 120)), every=MANNER.verbose)
 
 
@@ -209,4 +211,6 @@ def report_defect(error: Exception) -> None:
         ]
     )
     if MANNER.verbose:
-        _leave("".join(traceback.format_exception(error)) + "\n", err=True)
+        from traceback import format_exception
+
+        _leave("".join(format_exception(error)) + "\n", err=True)

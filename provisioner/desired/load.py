@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+from provisioner import schemas
 from provisioner.desired import files, merge, resolve, strangers
 from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 from provisioner.desired.references import ROLES_NOT_CHECKED
-from provisioner.desired.yaml import comments, conformity, reader
+from provisioner.desired.yaml import comments, reader
 from provisioner.desired.yaml.document import Document
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -98,7 +99,9 @@ def checked_document(data: bytes, name: str, schema: str) -> Document:
     """Read the bytes of a YAML file and check them; never raises, see its ``diagnostics``."""
     document = reader.read(data, name)
     strangers.give_up_strangers(document, data, schema)
-    if document.is_whole:
+    if document.is_whole and not schemas.valid(schema, document.root):
+        from provisioner.desired.yaml import conformity
+
         conformity.check(document, schema)
     return document
 

@@ -8,7 +8,6 @@ from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
 from provisioner.cli.opening import open_session, plan_sources
-from provisioner.cli.saved import apply_command, not_bound
 from provisioner.errors import Blocked
 
 if TYPE_CHECKING:
@@ -55,6 +54,8 @@ def plan(
     if out != STANDARD_OUTPUT:
         output.show_plan(made)
     if out is not None and made.applyable:
+        from provisioner.cli.saved import apply_command, not_bound
+
         output.note(f"Saved. To apply exactly this: {apply_command(out, made.target.config)}")
         for line in not_bound(made):
             output.note(line)

@@ -41,6 +41,24 @@ class Reading(NamedTuple):
     is_whole: bool
 
 
+def mark_of(root: Any, path: tuple[str | int, ...], *, key: bool) -> Any:
+    """The mark of the value at the path; with ``key``, that of its key.
+
+    A path that ends early has the mark of where it ends; None: that is the root.
+    """
+    mark: Any = None
+    node = root
+    for step in path:
+        if isinstance(node, MarkedMapping) and step in node.marks:
+            mark = node.marks[str(step)][0 if key else 1]
+        elif isinstance(node, MarkedSequence) and isinstance(step, int):
+            mark = node.marks[step]
+        else:
+            break
+        node = node[step]
+    return mark
+
+
 def read(data: bytes, file: str) -> Reading:
     """Read one document of sound UTF-8. Never raises for what it holds: see ``diagnostics``."""
     builder = _Builder(file)
@@ -66,9 +84,8 @@ def _height(value: Any) -> int:
     return 0
 
 
-def place_of(file: str, mark: Any, above: int = 0) -> Place:
-    """The place that a mark means, in a text that stands below so many lines of the file."""
-    return Place(file, mark.line + 1 + above, mark.column + 1)
+def _place(file: str, mark: Any) -> Place:
+    return Place(file, mark.line + 1, mark.column + 1)
 
 
 class _GiveUp(Exception):
@@ -100,7 +117,7 @@ class _Builder:
         self.aliased = 0
 
     def problem(self, id: str, mark: Any, message: str, remedy: str) -> None:
-        place = place_of(self.file, mark)
+        place = _place(self.file, mark)
         self.diagnostics.append(Diagnostic(id, message, place, remedy))
 
     def give_up(self, id: str, mark: Any, message: str, remedy: str) -> _GiveUp:
@@ -225,7 +242,7 @@ class _Builder:
             value = "null" if value is None else str(value).lower()
             self.problem("key-not-text", mark, f"`{value}` is no text", f'quote it: "{value}"')
         if value in marks:
-            first = place_of(self.file, marks[value][0])
+            first = _place(self.file, marks[value][0])
             self.problem(
                 "duplicate-key",
                 mark,
@@ -272,5 +289,5 @@ class _Builder:
         return self.give_up("key-not-text", mark, "a key must be text", "write a plain word")
 
     def _too_deep(self, mark: Any) -> _GiveUp:
-        self.diagnostics.append(too_deep(place_of(self.file, mark)))
+        self.diagnostics.append(too_deep(_place(self.file, mark)))
         return _GiveUp()

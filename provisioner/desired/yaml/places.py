@@ -10,8 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired.yaml import marked
-from provisioner.desired.yaml.marked import MarkedMapping, MarkedSequence, place_of
 from provisioner.model import Place
 
 if TYPE_CHECKING:
@@ -27,23 +25,23 @@ class Places:
         """Of values that know their places already."""
         self._file = file
         self._marked = root
-        self._data = b""
+        self._text: str | bytes = b""
         self._values: Values | None = None
-        self._order: dict[str, dict[str, int]] = {}
+        self._order: dict[str, dict[str | int, int]] = {}
         self._declarations: dict[Path, Any] = {}
 
     @classmethod
     def of(cls, values: Values, data: bytes, file: str) -> Places:
         """Of plain values, and the text that they were read from."""
         places = cls(file, None)
-        places._values, places._data = values, data
+        places._values, places._text = values, data
         return places
 
     def marked(self) -> Any:
         """The same values, but such as know their places."""
         if self._values is not None:
-            self._marked = marked.read(self._data, self._file).root
-            self._values, self._data, self._declarations = None, b"", {}
+            self._marked = self._read(0, None)
+            self._values, self._text, self._declarations = None, b"", {}
         return self._marked
 
     def find(self, path: Path, *, key: bool) -> Place:
@@ -52,56 +50,52 @@ class Places:
         A path that ends early stands where it ends.
         """
         found = self._declared(path, self._values, key=key) if self._values else None
-        return found or self._walk(self.marked(), path, Place(self._file, 1, 1), key=key)
+        return found or self._place(self.marked(), path, key=key)
 
     def _declared(self, path: Path, values: Values, *, key: bool) -> Place | None:
         """The same without reading the whole file, if that can be done."""
-        match path:
-            case (str(section), int(number)) if number < len(values.marks.get(section, ())) - 1:
-                return place_of(self._file, values.marks[section][number])
-            case (str(section), str(name), *_) if section in values.marks:
-                index = self._index(section, name, values)
-            case _:
-                return None
+        if len(path) < 2 or path[0] not in values.marks:
+            return None
+        section, name = str(path[0]), path[1]
+        marks, declared = values.marks[section], values.root[section]
+        if isinstance(declared, list):
+            if len(path) == 2 and isinstance(name, int) and name < len(declared):
+                return self._at(marks[name])
+            return None
+        index = self._index(section, declared).get(name)
         if index is None:
             return None
-        start = values.marks[section][index]
-        place = place_of(self._file, start)
+        start, end = marks[index : index + 2]
         if key and len(path) == 2:
-            return place
+            return self._at(start)
         if path[:2] not in self._declarations:
-            self._declarations[path[:2]] = self._read(section, index, values)
+            # The lines from its own to the next one's. Marks count characters.
+            lines = self._read(start.index - start.column, end.index - end.column)
+            self._declarations[path[:2]] = lines if lines == {name: declared[name]} else None
         root = self._declarations[path[:2]]
-        if root != {name: values.root[section][name]}:
-            return None
-        return self._walk(root, path[1:], place, key=key, above=start.line)
+        return root and self._place(root, path[1:], key=key, above=start.line)
 
-    def _index(self, section: str, name: str, values: Values) -> int | None:
-        """The how manieth declaration of its section that is; None: there is none of that name."""
+    def _index(self, section: str, declared: dict[str, Any]) -> dict[str | int, int]:
+        """By its name, the how manieth of a section each declaration is."""
         if section not in self._order:
-            declared = values.root[section]
-            names = declared if isinstance(declared, dict) else ()
-            self._order[section] = {name: index for index, name in enumerate(names)}
-        return self._order[section].get(name)
+            self._order[section] = {name: index for index, name in enumerate(declared)}
+        return self._order[section]
 
-    def _read(self, section: str, index: int, values: Values) -> Any:
-        """One declaration, by the lines from its own to the next one's."""
-        start, end = (mark.index - mark.column for mark in values.marks[section][index : index + 2])
-        # Marks count characters.
-        text = self._data if self._data.isascii() else self._data.decode()
-        lines = text[start:end]
-        return marked.read(lines if isinstance(lines, bytes) else lines.encode(), self._file).root
+    def _read(self, start: int, end: int | None) -> Any:
+        """Read what stands between two characters of the file."""
+        from provisioner.desired.yaml import marked
 
-    def _walk(self, root: Any, path: Path, start: Place, *, key: bool, above: int = 0) -> Place:
-        """Follow the path; ``above`` is how many lines of the file stand above what was read."""
-        mark: Any = None
-        node = root
-        for step in path:
-            if isinstance(node, MarkedMapping) and step in node.marks:
-                mark = node.marks[str(step)][0 if key else 1]
-            elif isinstance(node, MarkedSequence) and isinstance(step, int):
-                mark = node.marks[step]
-            else:
-                break
-            node = node[step]
-        return start if mark is None else place_of(self._file, mark, above)
+        if isinstance(self._text, bytes) and not self._text.isascii():
+            self._text = self._text.decode()
+        text = self._text[start:end]
+        return marked.read(text if isinstance(text, bytes) else text.encode(), self._file).root
+
+    def _place(self, root: Any, path: Path, *, key: bool, above: int = 0) -> Place:
+        from provisioner.desired.yaml.marked import mark_of
+
+        mark = mark_of(root, path, key=key)
+        return Place(self._file, 1, 1) if mark is None else self._at(mark, above)
+
+    def _at(self, mark: Any, above: int = 0) -> Place:
+        """The place that a mark means in what stands below so many lines of the file."""
+        return Place(self._file, mark.line + 1 + above, mark.column + 1)

@@ -16,7 +16,7 @@ import re
 from hashlib import sha256
 
 from provisioner import strict_json
-from provisioner.desired.yaml import marked, values
+from provisioner.desired.yaml import values
 from provisioner.desired.yaml.document import Document
 from provisioner.desired.yaml.places import Places
 from provisioner.diagnostics import Diagnostic
@@ -37,6 +37,8 @@ def read(data: bytes, file: str) -> Document:
     data = _whole_characters(data)
     if found := values.read(data):
         return Document(file, found.root, digest=digest, places=Places.of(found, data, file))
+    from provisioner.desired.yaml import marked
+
     exact = marked.read(data, file)
     places = Places(file, exact.root)
     return Document(file, exact.root, exact.diagnostics, exact.is_whole, digest, places=places)

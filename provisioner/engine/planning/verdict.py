@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner.engine.rules import former
 from provisioner.engine.rules.in_force import in_force
-from provisioner.engine.rules.policies import Violation, check_policies
 from provisioner.engine.transition.flatten import as_written
 
 if TYPE_CHECKING:
@@ -14,6 +12,7 @@ if TYPE_CHECKING:
 
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.planning.plan import Plan
+    from provisioner.engine.rules.policies import Violation
     from provisioner.model import DesiredState, State
 
 
@@ -28,6 +27,8 @@ def violations(
     policies = present(plan)
     if not policies:
         return ()
+    from provisioner.engine.rules.policies import check_policies
+
     before, after = (as_written(state, plan.flattened) for state in (before, after))
     shipped = _shipped(plan, before, after)
     return check_policies(
@@ -50,6 +51,8 @@ def loosened(
     """
     if not plan.settings.judge_former:
         return []
+    from provisioner.engine.rules import former
+
     stored = before.policies
     before, after = (as_written(state, plan.flattened) for state in (before, after))
     return list(
