@@ -23,10 +23,8 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.model import Place
 
 _ASCII_CONTROL = bytes(code for code in (*range(32), 127) if code not in b"\t\n\r")
-_PAIR = re.compile(
-    rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
-)
-_CONTROL = re.compile("[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_PAIR = rb"(?<!\\)((?:\\\\)*)\\u([dD][89abAB][0-9a-fA-F]{2})\\u([dD][c-fC-F][0-9a-fA-F]{2})"
+_CONTROL = "[\u2028\u2029\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]"
 
 
 def read(data: bytes, file: str) -> Document:
@@ -59,7 +57,7 @@ def _encoding_problem(data: bytes, file: str) -> Diagnostic | None:
         good = data[: error.start].decode("utf-8")
         what = f"byte 0x{data[error.start]:02x} is not UTF-8"
         return Diagnostic("wrong-encoding", what, _place_at_end(good, file), "save it as UTF-8")
-    if control := _CONTROL.search(text):
+    if control := re.search(_CONTROL, text):
         what = f"the control character U+{ord(control[0]):04X} is not allowed"
         place = _place_at_end(text[: control.start()], file)
         return Diagnostic("control-character", what, place, "remove it")
@@ -68,13 +66,14 @@ def _encoding_problem(data: bytes, file: str) -> Diagnostic | None:
 
 def _whole_characters(data: bytes) -> bytes:
     """JSON writes a character beyond U+FFFF as two escapes, which YAML takes for two characters."""
-    if b"\\" not in data or not _PAIR.search(data) or not strict_json.is_json(data):
+    if b"\\" not in data or not re.search(_PAIR, data) or not strict_json.is_json(data):
         return data
-    return _PAIR.sub(lambda pair: pair[1] + _escape(int(pair[2], 16), int(pair[3], 16)), data)
+    return re.sub(_PAIR, _joined, data)
 
 
-def _escape(high: int, low: int) -> bytes:
-    return b"\\U%08x" % (0x10000 + (high - 0xD800) * 0x400 + low - 0xDC00)
+def _joined(pair: re.Match[bytes]) -> bytes:
+    high, low = int(pair[2], 16), int(pair[3], 16)
+    return pair[1] + b"\\U%08x" % (0x10000 + (high - 0xD800) * 0x400 + low - 0xDC00)
 
 
 def _place_at_end(text: str, file: str) -> Place:

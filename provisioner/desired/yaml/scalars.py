@@ -20,8 +20,7 @@ _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # What either version reads as something other than text, and the other does not, or differently.
-_UNCLEAR = re.compile(
-    r"""
+_UNCLEAR = r"""(?x)
       [-+]? 0 [0-9_]+ | 0o [0-7]+                                            # octal, either way
     | [-+]? 0b [01_]+ | [-+]? 0x [0-9a-fA-F_]+                               # binary, hexadecimal
     | [-+]? [0-9][0-9_]* (?: :[0-5]?[0-9] )+ (?: \.[0-9_]* )?                # base 60
@@ -30,9 +29,7 @@ _UNCLEAR = re.compile(
     | [-+]? \. (?: inf|Inf|INF ) | \. (?: nan|NaN|NAN )
     | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2} (?: (?:[Tt]|[ \t]+) [0-9:.]+ .* )?      # 1.1 timestamps
     | = | <<                                                                 # 1.1 value, merge
-    """,
-    re.VERBOSE,
-)
+    """
 _LONG = 19
 # No plain scalar that is neither text nor one of the words starts otherwise.
 _MAY_BE_SPECIAL = frozenset("0123456789+-.=<")
@@ -73,7 +70,7 @@ def resolve_plain(text: str) -> Scalar:
         if len(text) >= _LONG:
             return Unclear(text, f"is a number of {_LONG} characters or more")
         return float(text) if "." in text else int(text)
-    if _UNCLEAR.fullmatch(text):
+    if re.fullmatch(_UNCLEAR, text):
         return Unclear(text)
     return text
 
