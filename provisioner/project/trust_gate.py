@@ -7,6 +7,9 @@ opens targets and reads catalogues and sources behind this gate.
 
 from __future__ import annotations
 
+# From Python 3.15 on (PEP 810) these load when they are first used: without a trust file, never.
+__lazy_modules__ = ["provisioner.trust.paths"]
+
 import json
 import re
 from typing import TYPE_CHECKING, Final
