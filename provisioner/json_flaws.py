@@ -141,7 +141,7 @@ def explained(text: str, error: Exception, depth: int, searched: int) -> Unsound
     broken = syntax_error(text)
     stack: list[_Open] = []
     end = broken.pos if broken else len(text)
-    tokens = islice(_TOKEN.finditer(text, 0, end), searched)
+    tokens = islice(re.compile(_PIECE).finditer(text, 0, end), searched)
     found = _search(tokens, depth, stack)
     shown = [flaw.shown(text, stack) for flaw in islice(found, SHOWN_FLAWS)]
     more = sum(1 for _ in found)
@@ -174,17 +174,14 @@ def _unplaced(error: Exception, depth: int) -> tuple[str, str]:
     return "json-unsound", str(error)
 
 
-_TOKEN: Final = re.compile(
-    r"""
+_PIECE: Final = r"""(?sx)
       (?P<string>"(?:[^"\\]|\\.)*")
     | (?P<mark>[\[\]{},])
     | (?P<atom>[^\s\[\]{},:"]+)
     | (?P<cut>".*)
-    """,
-    re.DOTALL | re.VERBOSE,
-)
-_HALF_LEFT: Final = re.compile("[\ud800-\udfff]")
-_NUMBER: Final = re.compile(r"-?[0-9]+(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][-+]?[0-9]+)?")
+    """
+_HALF_LEFT: Final = "[\ud800-\udfff]"
+_NUMBER: Final = r"-?[0-9]+(?P<fraction>\.[0-9]+)?(?P<exponent>[eE][-+]?[0-9]+)?"
 _CONSTANTS: Final = frozenset({"NaN", "Infinity", "-Infinity"})
 
 
@@ -260,14 +257,14 @@ def _text_flaws(string: str, position: int, stack: list[_Open]) -> Iterator[_Fou
         first = innermost.keys.setdefault(value, position)
         if first != position:
             yield _Found("json-duplicate-key", twice(value), position, first)
-    if _HALF_LEFT.search(value):
+    if re.search(_HALF_LEFT, value):
         yield _Found("json-half-character", _HALF_TEXT, position)
 
 
 def _number_flaw(atom: str) -> str | None:
     if atom in _CONSTANTS:
         return _no_constant(atom)
-    number = _NUMBER.fullmatch(atom)
+    number = re.fullmatch(_NUMBER, atom)
     try:
         if number:
             (fraction if number["fraction"] or number["exponent"] else whole)(atom)

@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from difflib import get_close_matches
 from functools import lru_cache
-from heapq import nlargest
 from posixpath import commonprefix
 from typing import TYPE_CHECKING
 
@@ -27,8 +25,9 @@ _LONGEST_COMPARED = 512
 # Of more names than this, only those that begin and end most like the one in question are compared.
 _MOST_COMPARED = 200
 # Every blank of Unicode's class Zs; every dash of class Pd, minus signs, and what is drawn as one.
-_BLANKS = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")
-_HYPHENS = re.compile(
+# Compiled where a name is not plain: few are.
+_BLANKS = "[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+"
+_HYPHENS = (
     "[\u058a\u05be\u1400\u1806\u2010-\u2015\u2043\u207b\u208b\u2212\u2796\u2e17\u2e1a\u2e3a\u2e3b"
     "\u2e40\u301c\u3030\u30a0\ufe31\ufe32\ufe58\ufe63\uff0d]"
 )
@@ -88,7 +87,7 @@ def look_alikes(names: Iterable[str], others: Iterable[str]) -> dict[str, str]:
 
 def _forms(name: str) -> tuple[str, ...]:
     """What a name looks like; a hyphen that is not the plain one may be taken for a blank too."""
-    with_blanks = _HYPHENS.sub(" ", name)
+    with_blanks = re.sub(_HYPHENS, " ", name)
     if with_blanks == name:
         return (skeleton(name),)
     return skeleton(name), skeleton(with_blanks)
@@ -119,7 +118,7 @@ def is_plain(name: str) -> bool:
 @lru_cache(maxsize=4096)
 def skeleton(name: str) -> str:
     """Return the name with every character replaced by the plain one it looks like."""
-    plain = _BLANKS.sub(" ", _HYPHENS.sub("-", name))
+    plain = re.sub(_BLANKS, " ", re.sub(_HYPHENS, "-", name))
     folded = unicodedata.normalize("NFKC", plain).casefold()
     if folded.isascii():
         return folded
@@ -151,7 +150,11 @@ def nearest(name: str, known: Iterable[str], limit: int = 3) -> list[str]:
     folded = name.casefold()
     compared: Iterable[str] = by_folded
     if len(by_folded) > _MOST_COMPARED:
+        from heapq import nlargest
+
         compared = nlargest(_MOST_COMPARED, by_folded, key=lambda other: _in_common(folded, other))
+    from difflib import get_close_matches
+
     return [by_folded[f] for f in get_close_matches(folded, compared, limit, cutoff=0.6)]
 
 

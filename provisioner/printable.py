@@ -58,14 +58,15 @@ _OBEYED_AT_START: Final = re.compile(
     rf"^((?:[^\S\n]|{PAINT.pattern})*)(?:(:)(?=:)|([-+~^])(?=\3\3(?:\s|$)))", re.MULTILINE
 )
 _LAYOUT: Final = re.compile(rf"({PAINT.pattern}|[\n\t])")
-_LOOKS_SPELLED: Final = re.compile(r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
-_SPELLED: Final = re.compile(r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))")
+# For cells, and compiled where there are any.
+_LOOKS_SPELLED: Final = r"\\(?=x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})"
+_SPELLED: Final = r"\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8}))"
 # What a spreadsheet calculates at the start of a cell, and full-width forms that it takes for the
 # same (OWASP, "CSV Injection").
 _SIGNS: Final = "=+\\-@\uff1d\uff0b\uff0d\uff20"
-_FORMULA: Final = re.compile(rf"'*\s*[{_SIGNS}\t\r]")
+_FORMULA: Final = rf"'*\s*[{_SIGNS}\t\r]"
 # Where the list separator is a semicolon, spreadsheets split a line of commas there.
-_SPLIT_FORMULA: Final = re.compile(rf";(?=[\s\"']*[{_SIGNS}])")
+_SPLIT_FORMULA: Final = rf";(?=[\s\"']*[{_SIGNS}])"
 
 
 def is_blank(character: str) -> bool:
@@ -142,18 +143,18 @@ def cell(text: str) -> str:
     Unsafe characters are spelled as ``\x1b``, ``\u202e`` or ``\U000e0041``; so is a backslash that
     would be read as one of those. What a spreadsheet would calculate gets an apostrophe in front.
     """
-    is_formula = _FORMULA.match(text)
-    text = _LOOKS_SPELLED.sub(_spell_match, text)
+    is_formula = re.match(_FORMULA, text)
+    text = re.sub(_LOOKS_SPELLED, _spell_match, text)
     if not is_safe(text):
         text = "".join(_spell(c) if is_unsafe(c) else c for c in text)
-    text = _SPLIT_FORMULA.sub(_spell_match, disarmed(text, _spell))
+    text = re.sub(_SPLIT_FORMULA, _spell_match, disarmed(text, _spell))
     return f"'{text}" if is_formula else _OBEYED_AT_START.sub(_spell_at_start, text)
 
 
 def uncell(text: str) -> str:
     """Return the text that was written as this cell."""
-    text = _SPELLED.sub(lambda found: _unspelled(found[1] or found[2] or found[3]), text)
-    return text[1:] if text.startswith("'") and _FORMULA.match(text) else text
+    text = re.sub(_SPELLED, lambda found: _unspelled(found[1] or found[2] or found[3]), text)
+    return text[1:] if text.startswith("'") and re.match(_FORMULA, text) else text
 
 
 def _unspelled(digits: str) -> str:

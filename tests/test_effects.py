@@ -5,12 +5,15 @@ Each rule says which facts about a module must not be found where, and proves th
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+import provisioner
 from tests.source_facts import facts_of, package
 
 if TYPE_CHECKING:
@@ -237,6 +240,24 @@ def test_relative_imports_count_as_what_they_mean() -> None:
         for fact, _ in facts_of("provisioner.engine.planning.plan", "from ...backends import base")
     }
     assert "import provisioner.backends.base" in facts
+
+
+def test_what_is_to_load_late_is_imported_below_the_list() -> None:
+    """Python passes over a name that no import has, and over imports above the list (PEP 810)."""
+    lists = 0
+    for file in sorted(Path(provisioner.__file__).parent.rglob("*.py")):
+        late: list[str] = []
+        found = set()
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            match node:
+                case ast.Assign(targets=[ast.Name(id="__lazy_modules__")], value=names):
+                    late, lists = ast.literal_eval(names), lists + 1
+                case ast.ImportFrom(module=source) if late:
+                    found.add(source)
+                case ast.Import(names=imported) if late:
+                    found |= {alias.name for alias in imported}
+        assert set(late) <= found, file
+    assert lists
 
 
 def test_every_module_is_looked_at() -> None:

@@ -127,7 +127,7 @@ FOLDERS = {
         "cli.delivery",
     ),
     "desired": Only(
-        (*WORDS, "catalogue", "plain_files", "desired.yaml", "engine", "engine.rules"),
+        (*WORDS, "catalogue", "plain_files", "schemas", "desired.yaml", "engine", "engine.rules"),
         "backends.file.backend",
     ),
     "desired.yaml": Only((*WORDS, "schemas", "engine.rules.ignores"), "desired.load"),
@@ -161,7 +161,7 @@ FOLDERS = {
     "engine.transition": Only((*WORDS, "engine", "engine.access"), "engine.planning.plan"),
     "project": Only(
         (
-            *(*WORDS, "catalogue", "desired.files", "desired.load", "desired.yaml.reader"),
+            *(*WORDS, "catalogue", "desired.files", "desired.load", "desired.yaml.document"),
             *("engine", "engine.rules.ignores", "trust"),
         ),
         "backends.registry",
@@ -218,7 +218,7 @@ FOLDERS = {
         "backends.file.backend",
     ),
     "testing.contract": Only((*WORDS, "backends.base", "engine"), "testing.memory"),
-    "trust": Only((*WORDS, "desired.load", "desired.yaml.reader"), "project.settings"),
+    "trust": Only((*WORDS, "desired.load", "desired.yaml.document"), "project.settings"),
 }
 MOST_MODULES = 15
 # Folders that list things of one kind, a module each: they may be as long as there are such things.

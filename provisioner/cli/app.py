@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import os
 import sys
-import traceback
 from dataclasses import dataclass, replace
 from importlib import import_module
 from itertools import pairwise
@@ -181,7 +180,9 @@ def _failed(errors: Sequence[Diagnostic], code: int, run: Invocation) -> int:
         run = replace(run, files=())
     code = deliver(error_report(errors, code, run.reports), run)
     if errors[0].id == DEFECT and run.output.verbose:
-        output.leave(f"{traceback.format_exc()}\n", err=True)
+        from traceback import format_exc
+
+        output.leave(f"{format_exc()}\n", err=True)
     return code
 
 

@@ -11,7 +11,6 @@ import errno
 import os
 import re
 import stat
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -281,6 +280,8 @@ def _write_stream(path: str, stream: RawIOBase, data: bytes) -> None:
 
 def _replace(path: str, data: bytes) -> None:
     """Put a new file in the place of the path, through a temporary one beside it."""
+    import tempfile
+
     temporary = None
     try:
         folder = os.path.dirname(path) or "."

@@ -8,7 +8,6 @@ that no terminal and no CI runner obeys it, and that no encoding fails on it.
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TextIO
@@ -80,7 +79,9 @@ class Output:
         if not stream.isatty():
             return self.plain
         color = self.color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-        width = shutil.get_terminal_size((80, 24)).columns
+        from shutil import get_terminal_size
+
+        width = get_terminal_size((80, 24)).columns
         return Style(color, max(40, min(width, 120)), self.verbose, self.quiet)
 
     def begin(self, report: Text) -> None:

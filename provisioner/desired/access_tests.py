@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
     from provisioner.desired.references import Scope
-    from provisioner.desired.yaml.reader import YamlMapping
+    from provisioner.desired.yaml.document import Spot
 
 
 def resolve_tests(
@@ -19,13 +19,13 @@ def resolve_tests(
     """Return the tests as plain data, each with its ``place`` as (file, line, column)."""
     logins = {login.casefold() for login in merged.users or ()}
     found = []
-    for test, place in merged.tests:
-        item: Any = test
+    for test in merged.tests:
+        item, place = test.value, test.place
         for key in ("can", "cannot"):
             if key in item:
-                privileges.expand(item[key])
+                privileges.expand(test.at(key))
         if "role" in item:
-            _check_role(item, merged, scope)
+            _check_role(test.at("role"), merged, scope)
         elif merged.users is None:
             if scope.complete:
                 what = f"what `{item['user']}` can do" if "user" in item else "how many hold it"
@@ -33,35 +33,35 @@ def resolve_tests(
                 remedy = "declare `users`, or remove the test"
                 scope.report("test-without-users", message, place, remedy)
         elif "user" in item:
-            _check_user(item, merged.users, logins, scope)
+            _check_user(test.at("user"), merged.users, logins, scope)
         if "privilege" in item:
-            _check_privilege(item, privileges, scope)
+            _check_privilege(test.at("privilege"), privileges, scope)
         found.append({**item, "place": (place.file, place.line, place.column)})
     return tuple(found)
 
 
-def _check_role(test: YamlMapping, merged: Declarations, scope: Scope) -> None:
-    name, place = test["role"], test.value_place("role")
-    scope.check(name, place)
+def _check_role(role: Spot, merged: Declarations, scope: Scope) -> None:
+    name = role.value
+    scope.check(role)
     is_external = name in scope.known and name not in (merged.roles or {})
     if is_external and not scope.is_default(name):
         message = f"role `{name}` is external, so what it carries is not known here"
-        scope.report("test-of-external-role", message, place, "test a role that is declared")
+        remedy = "test a role that is declared"
+        scope.report("test-of-external-role", message, role.place, remedy)
 
 
-def _check_user(test: YamlMapping, users: Any, logins: set[str], scope: Scope) -> None:
-    login = test["user"]
+def _check_user(user: Spot, users: Any, logins: set[str], scope: Scope) -> None:
+    login = user.value
     if login.casefold() not in logins and scope.complete:
-        message, place = f"there is no user `{login}`", test.value_place("user")
-        found = Diagnostic("unknown-user", message, place, "declare it under `users`")
+        message, remedy = f"there is no user `{login}`", "declare it under `users`"
+        found = Diagnostic("unknown-user", message, user.place, remedy)
         scope.diagnostics.append(scope.hints.expect(found, login, users))
 
 
-def _check_privilege(test: YamlMapping, privileges: Resolver, scope: Scope) -> None:
-    name, place = test["privilege"], test.value_place("privilege")
-    if "*" in name:
-        message = f"holders are counted for one privilege, and `{name}` is a glob"
+def _check_privilege(privilege: Spot, privileges: Resolver, scope: Scope) -> None:
+    if "*" in privilege.value:
+        message = f"holders are counted for one privilege, and `{privilege.value}` is a glob"
         remedy = "write a test for each privilege"
-        scope.report("test-of-glob", message, place, remedy)
+        scope.report("test-of-glob", message, privilege.place, remedy)
     else:
-        privileges.check(name, place)
+        privileges.check(privilege)

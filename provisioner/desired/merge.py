@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from provisioner.desired.yaml.document import Spot
 from provisioner.diagnostics import Diagnostic
 from provisioner.names import is_same_in_other_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from provisioner.desired.yaml.reader import Document, YamlMapping
+    from provisioner.desired.yaml.document import Document
     from provisioner.model import Place
 
 
@@ -19,80 +20,97 @@ if TYPE_CHECKING:
 class Declarations:
     """What all files together declare, still as written.
 
-    ``roles`` and ``users`` are None when no file has the key. The mapping that holds a declaration
-    is kept beside it, since it knows the places.
+    For each name there is the document that declares it. ``roles`` and ``users`` are None when no
+    file has the key.
     """
 
-    roles: dict[str, tuple[YamlMapping, Any]] | None = None
-    users: dict[str, tuple[YamlMapping, Any]] | None = None
-    sets: dict[str, tuple[YamlMapping, Any]] = field(default_factory=dict)
-    ignore: list[tuple[str, Place]] = field(default_factory=list)
-    ignore_users: list[tuple[str, Place]] = field(default_factory=list)
-    policies: list[tuple[dict[str, Any], Place]] = field(default_factory=list)
-    tests: list[tuple[dict[str, Any], Place]] = field(default_factory=list)
+    roles: dict[str, Document] | None = None
+    users: dict[str, Document] | None = None
+    sets: dict[str, Document] = field(default_factory=dict)
+    ignore: list[str] = field(default_factory=list)
+    ignore_users: list[str] = field(default_factory=list)
+    policies: list[Spot] = field(default_factory=list)
+    tests: list[Spot] = field(default_factory=list)
     files: list[str] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
+
+    def role(self, name: str) -> Spot | None:
+        """Where the role is declared."""
+        return _spot(self.roles, "roles", name)
+
+    def user(self, login: str) -> Spot | None:
+        """Where the user is declared, whose login is written like this."""
+        return _spot(self.users, "users", login)
+
+    def privilege_set(self, name: str) -> Spot | None:
+        """Where the privilege set is declared."""
+        return _spot(self.sets, "privilege_sets", name)
+
+
+def _spot(declared: dict[str, Document] | None, section: str, name: str) -> Spot | None:
+    document = (declared or {}).get(name)
+    return None if document is None else Spot(document, (section, name))
 
 
 def merge(documents: Iterable[Document]) -> Declarations:
     """Merge documents that conform to the ``roles`` schema."""
     merged = Declarations()
-    seen: dict[tuple[str, str], tuple[str, YamlMapping]] = {}
+    seen: dict[tuple[str, str], tuple[str, Document]] = {}
     for document in documents:
-        root: YamlMapping = document.root
+        root: dict[str, Any] = document.root
         merged.files.append(document.file)
         if "roles" in root:
-            merged.roles = _add(merged, merged.roles or {}, root["roles"], "role", seen)
+            merged.roles = _add(merged, merged.roles or {}, document, "roles", seen)
         if "users" in root:
-            merged.users = _add(merged, merged.users or {}, root["users"], "user", seen)
+            merged.users = _add(merged, merged.users or {}, document, "users", seen)
         if "privilege_sets" in root:
-            _add(merged, merged.sets, root["privilege_sets"], "privilege set", seen, fold=str)
+            _add(merged, merged.sets, document, "privilege_sets", seen, fold=str)
         for key, into in (("policies", merged.policies), ("tests", merged.tests)):
-            items = root.get(key, ())
-            into += [(item, items.item_place(i)) for i, item in enumerate(items)]
-        for key, found in (("ignore", merged.ignore), ("ignore_users", merged.ignore_users)):
-            globs = root.get(key, ())
-            found += [(glob, globs.item_place(i)) for i, glob in enumerate(globs)]
+            into += [Spot(document, (key, index)) for index in range(len(root.get(key, ())))]
+        merged.ignore += root.get("ignore", ())
+        merged.ignore_users += root.get("ignore_users", ())
     _check_policy_names(merged)
     return merged
 
 
 def _add(
     merged: Declarations,
-    into: dict[str, tuple[YamlMapping, Any]],
-    declared: YamlMapping,
-    what: str,
-    seen: dict[tuple[str, str], tuple[str, YamlMapping]],
+    into: dict[str, Document],
+    document: Document,
+    section: str,
+    seen: dict[tuple[str, str], tuple[str, Document]],
     fold: Callable[[str], str] = str.casefold,
-) -> dict[str, tuple[YamlMapping, Any]]:
-    for name, value in declared.items():
-        key = (what, fold(name))
+) -> dict[str, Document]:
+    what = section.replace("_", " ").removesuffix("s")
+    for name in document.root[section]:
+        key = (section, fold(name))
         if key in seen:
-            other, holder = seen[key]
+            other, first = seen[key]
             same = "is" if other == name else f"differs only in case from `{other}`,"
             if is_same_in_other_letters(name, other):
                 same = f"is `{other}` in other letters, without regard to case, and"
+            place = Spot(first, (section, other)).key_place
             merged.diagnostics.append(
                 Diagnostic(
                     "declared-twice",
-                    f"{what} `{name}` {same} declared at {holder.key_place(other)} already",
-                    declared.key_place(name),
+                    f"{what} `{name}` {same} declared at {place} already",
+                    Spot(document, (section, name)).key_place,
                     "keep one of them",
                 )
             )
         else:
-            seen[key] = (name, declared)
-            into[name] = (declared, value)
+            seen[key] = (name, document)
+            into[name] = document
     return into
 
 
 def _check_policy_names(merged: Declarations) -> None:
     seen: dict[str, Place] = {}
-    for policy, place in merged.policies:
-        name = policy["name"]
+    for policy in merged.policies:
+        name = policy.value["name"]
         if name in seen:
             message = f"policy `{name}` is declared at {seen[name]} already"
             merged.diagnostics.append(
-                Diagnostic("declared-twice", message, place, "give one of them another name")
+                Diagnostic("declared-twice", message, policy.place, "give one of them another name")
             )
-        seen.setdefault(name, place)
+        seen.setdefault(name, policy.place)

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner import globs
 from provisioner.catalogue import where_listed
 from provisioner.desired.hints import Hints
+from provisioner.desired.yaml.document import Spot
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
-from provisioner.model import Grant
+from provisioner.model import Exclusion, Grant
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from provisioner.desired.yaml.reader import YamlMapping, YamlSequence
+    from provisioner.desired.merge import Declarations
     from provisioner.model import Catalogue, Place
 
 
@@ -34,7 +35,7 @@ class Resolver:
     def __init__(
         self,
         catalogue: Catalogue,
-        sets: dict[str, tuple[YamlMapping, YamlSequence]],
+        merged: Declarations,
         *,
         complete: bool,
         lenient: bool = False,
@@ -43,7 +44,7 @@ class Resolver:
         self._catalogue = catalogue
         self._hints = hints or Hints()
         self._grantable = catalogue.grantable
-        self._set_lists = {name: items for name, (_, items) in sets.items()}
+        self._merged = merged
         self._complete = complete
         self._lenient = lenient
         self._left_out: dict[str, Place] = {}
@@ -51,36 +52,46 @@ class Resolver:
         self._reported: set[Diagnostic] = set()
         self.unknown: set[str] = set()
         self.diagnostics: list[Diagnostic] = []
-        self._sets = {name: self.expand(items) for name, items in self._set_lists.items()}
+        self._sets = {
+            name: self.expand(Spot(document, ("privilege_sets", name)))
+            for name, document in merged.sets.items()
+        }
 
-    def own(self, body: YamlMapping) -> frozenset[str]:
+    def own(self, role: Spot) -> frozenset[str]:
         """The privileges that the role itself carries: listed ones and sets, less the excepted."""
-        listed = body.get("privileges")
-        own = self.expand(listed) if listed else frozenset()
-        if "sets" in body:
-            sets = body["sets"]
-            for index, name in enumerate(sets):
-                if name in self._sets:
-                    own |= self._sets[name]
-                elif self._complete:
-                    message = f"there is no privilege set `{name}`"
-                    self._report("unknown-set", message, sets.item_place(index), name, self._sets)
+        body = role.value
+        own = self._granted_by(role, body)
         if "except" in body:
-            own -= self.expand(body["except"])
+            own -= self.expand(role.at("except"))
         return own
 
-    def expand(self, items: YamlSequence) -> frozenset[str]:
+    def _granted_by(self, role: Spot, body: Any) -> frozenset[str]:
+        own = frozenset[str](body.get("privileges", ()))
+        if not own <= self._grantable:
+            own = self.expand(role.at("privileges"))
+        for index, name in enumerate(body.get("sets", ())):
+            if name in self._sets:
+                own |= self._sets[name]
+            elif self._complete:
+                message = f"there is no privilege set `{name}`"
+                place = role.at("sets", index).place
+                self._report("unknown-set", message, place, name, self._sets)
+        return own
+
+    def expand(self, listed: Spot) -> frozenset[str]:
         """Expand names and globs. Unknown ones are reported and left out."""
+        items = listed.value
         exact = frozenset(items)
         if exact <= self._grantable:
             return exact
-        return frozenset().union(*(self._match(item, items, i) for i, item in enumerate(items)))
+        return frozenset().union(*(self._match(listed.at(index)) for index in range(len(items))))
 
-    def _match(self, text: str, items: YamlSequence, index: int) -> frozenset[str]:
+    def _match(self, item: Spot) -> frozenset[str]:
+        text: str = item.value
         if text in self._grantable:
             return frozenset((text,))
         if not self._catalogue.known:
-            return self._taken(text, items.item_place(index))
+            return self._taken(text, item)
         if "*" in text:
             if text not in self._expanded:
                 matching = globs.pattern(text).fullmatch
@@ -88,24 +99,25 @@ class Resolver:
             if not self._expanded[text]:
                 message = f"`{text}` matches no privilege of the catalogue"
                 known = self._grantable
-                self._report("glob-without-match", message, items.item_place(index), text, known)
+                self._report("glob-without-match", message, item.place, text, known)
             return self._expanded[text]
-        self.check(text, items.item_place(index))
+        self.check(item)
         return frozenset()
 
-    def _taken(self, text: str, place: Place) -> frozenset[str]:
+    def _taken(self, text: str, item: Spot) -> frozenset[str]:
         """What a name or glob stands for where no catalogue is known."""
         if "*" not in text:
-            self.check(text, place)
+            self.check(item)
             return frozenset((text,))
         if self._lenient:
-            self._left_out.setdefault(text, place)
+            if text not in self._left_out:
+                self._left_out[text] = item.place
         else:
             message = (
                 f"`{text}` can't be expanded: globs need a catalogue, and this target has none"
             )
             remedy = "declare `catalogue:` in the project file, or write the names out"
-            self._report_once(Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, remedy))
+            self._report_once(Diagnostic(GLOB_WITHOUT_CATALOGUE, message, item.place, remedy))
         return frozenset()
 
     def left_out(self) -> list[Diagnostic]:
@@ -118,24 +130,26 @@ class Resolver:
         remedy = "use --online, or declare `catalogue:` in the project file"
         return [Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, remedy, "warning")]
 
-    def check(self, name: str, place: Place) -> None:
+    def check(self, item: Spot) -> None:
         """Report a privilege that the catalogue does not have, or never grants."""
+        name: str = item.value
         if not self._catalogue.known:
             if not is_well_formed(name):
                 message = f"`{name}` can't be the name of a privilege"
                 remedy = f"names have 1 to {_LONGEST} printable characters, no blank at either end"
-                self._report_once(Diagnostic("bad-privilege-name", message, place, remedy))
+                self._report_once(Diagnostic("bad-privilege-name", message, item.place, remedy))
         elif name in self._catalogue.internal:
             message = f"`{name}` is internal to the panel and is never granted"
-            self.diagnostics.append(Diagnostic("internal-privilege", message, place, "remove it"))
-        elif name in self._set_lists and name not in self._grantable:
+            found = Diagnostic("internal-privilege", message, item.place, "remove it")
+            self.diagnostics.append(found)
+        elif name in self._merged.sets and name not in self._grantable:
             message = f"`{name}` is no privilege but a privilege set, and sets do not nest"
             remedy = "name it under `sets` of a role"
-            self._report_once(Diagnostic("set-as-privilege", message, place, remedy))
+            self._report_once(Diagnostic("set-as-privilege", message, item.place, remedy))
         elif name not in self._grantable:
             self.unknown.add(name)
             message = f"there is no privilege `{name}` in the catalogue"
-            self._report("unknown-privilege", message, place, name, self._grantable)
+            self._report("unknown-privilege", message, item.place, name, self._grantable)
 
     def _report(self, id: str, message: str, place: Place, name: str, known: Any) -> None:
         if id == "unknown-set":
@@ -151,25 +165,37 @@ class Resolver:
             self._reported.add(diagnostic)
             self.diagnostics.append(diagnostic)
 
-    def excepted(self, body: YamlMapping) -> Iterator[tuple[str, Place]]:
-        """The privileges that a role's ``except`` names, with the place of the line that does."""
-        items = body.get("except", ())
-        for index, item in enumerate(items):
-            for privilege in sorted(self._match(item, items, index)):
-                yield privilege, items.item_place(index)
+    def excepted(self, role: Spot) -> Iterator[tuple[Spot, frozenset[str]]]:
+        """The items of a role's ``except``, and the privileges that each names."""
+        for index in range(len(role.value.get("except", ()))):
+            item = role.at("except", index)
+            yield item, self._match(item)
 
-    def grants(self, body: YamlMapping) -> tuple[Grant, ...]:
+    def exclusions(self, role: Spot) -> tuple[Exclusion, ...]:
+        """The same, with what the role would carry without them."""
+        granted = self._granted_by(role, role.value)
+        return tuple(
+            Exclusion(item.value, item.place, granted & named)
+            for item, named in self.excepted(role)
+        )
+
+    def grants(self, role: Spot) -> tuple[Grant, ...]:
         """Every line that grants one of the role's own privileges."""
-        own = self.own(body)
-        found = list(self._granted(body.get("privileges", ()), own, None))
+        own = self.own(role)
+        body = role.value
+        found = list(self._grants(role.at("privileges"), own)) if "privileges" in body else []
         for name in body.get("sets", ()):
-            found += self._granted(self._set_lists.get(name, ()), own, name)
+            if listed := self._merged.privilege_set(name):
+                found += self._grants(listed, own, name)
         return tuple(sorted(found, key=lambda grant: (grant.privilege, grant.place or ())))
 
-    def _granted(self, items: Any, own: frozenset[str], set_name: str | None) -> Iterator[Grant]:
-        for index, text in enumerate(items):
-            for privilege in self._match(text, items, index) & own:
-                yield Grant(privilege, text, items.item_place(index), set_name)
+    def _grants(
+        self, listed: Spot, own: frozenset[str], set_name: str | None = None
+    ) -> Iterator[Grant]:
+        for index, text in enumerate(listed.value):
+            item = listed.at(index)
+            for privilege in self._match(item) & own:
+                yield Grant(privilege, text, item.place, set_name)
 
 
 def is_well_formed(name: str) -> bool:

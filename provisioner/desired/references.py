@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Final
 
 from provisioner import globs, names
 from provisioner.desired.hints import Hints
+from provisioner.desired.yaml.document import Spot
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
     from provisioner.desired.surroundings import Surroundings
-    from provisioner.model import Catalogue, DesiredRole, Place, Provenance
+    from provisioner.model import Catalogue, DesiredRole, Place, Provenance, Role
 
 ROLES_NOT_CHECKED: Final = "roles-not-checked"
 Roles = dict[str, "DesiredRole"]
@@ -37,10 +38,11 @@ class Scope:
     complete: bool
     lenient: bool = False
     external: frozenset[str] = frozenset()
-    stored: frozenset[str] = frozenset()
+    stored: Mapping[str, Role] = field(default_factory=dict)
     hints: Hints = field(default_factory=Hints)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     unchecked: dict[str, Place] = field(default_factory=dict)
+    sets: dict[frozenset[str], frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -57,24 +59,33 @@ class Scope:
         """Whether the panel ships this role."""
         return self.catalogue.is_default(name)
 
+    def shared(self, role: str, privileges: frozenset[str]) -> frozenset[str]:
+        """The same set, as the one object that the stored role or another declared one has."""
+        stored = self.stored.get(role)
+        if stored is not None and stored.privileges == privileges:
+            return stored.privileges
+        return self.sets.setdefault(privileges, privileges)
+
     def report(self, id: str, message: str, place: Place | None, remedy: str | None) -> None:
         """Note a problem."""
         self.diagnostics.append(Diagnostic(id, message, place, remedy))
 
-    def check(self, name: str, place: Place) -> None:
+    def check(self, reference: Spot) -> None:
         """Report a reference to a role that is unknown or ignored."""
+        name: str = reference.value
         if name not in self.known and self.lenient:
-            self.unchecked.setdefault(name, place)
+            if name not in self.unchecked:
+                self.unchecked[name] = reference.place
         elif name not in self.known and self.complete:
             remedy = "declare it, or list it under `external` in the project file"
             message = f"there is no role `{name}`"
-            found = Diagnostic("unknown-role", message, place, remedy)
+            found = Diagnostic("unknown-role", message, reference.place, remedy)
             self.diagnostics.append(self.hints.expect(found, name, self.known))
         for glob in self.ignored:
             if globs.matches_caseless(glob, name):
                 message = f"role `{name}` is ignored (`{glob}`), so nothing can refer to it"
                 remedy = "use `external` for roles that others manage"
-                self.report("ignored-role", message, place, remedy)
+                self.report("ignored-role", message, reference.place, remedy)
                 return
 
     def not_checked(self) -> list[Diagnostic]:
@@ -186,10 +197,16 @@ def _excepted_but_included(
     privileges: Resolver,
 ) -> Iterator[Diagnostic]:
     defaults = {role.name: role for role in scope.catalogue.default_roles}
-    for name, (_, body) in (merged.roles or {}).items():
+    for name, document in (merged.roles or {}).items():
+        body = document.root["roles"][name]
         if "except" not in body or "includes" not in body:
             continue
-        for privilege, place in privileges.excepted(body):
+        excepted = [
+            (privilege, item)
+            for item, named in privileges.excepted(Spot(document, ("roles", name)))
+            for privilege in sorted(named)
+        ]
+        for privilege, item in excepted:
             seen = {name}
             waiting = sorted(roles[name].role.includes)
             while waiting:
@@ -201,7 +218,7 @@ def _excepted_but_included(
                 if privilege in role.privileges:
                     message = f"`{name}` excepts `{privilege}`, but carries it through `{included}`"
                     remedy = "`except` takes nothing from includes: do not include that role"
-                    yield Diagnostic("excepted-but-included", message, place, remedy)
+                    yield Diagnostic("excepted-but-included", message, item.place, remedy)
                     break
                 waiting += sorted(role.includes)
 

@@ -7,7 +7,7 @@ include cycles, exceptions that an include undoes, impossible renames.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from provisioner import globs, names
 from provisioner.desired import references
@@ -15,6 +15,7 @@ from provisioner.desired.access_tests import resolve_tests
 from provisioner.desired.hints import Hints
 from provisioner.desired.policies import resolve_policies
 from provisioner.desired.privileges import Resolver
+from provisioner.desired.yaml.document import Spot
 from provisioner.desired.yaml.scalars import iso_date
 from provisioner.diagnostics import Diagnostic
 from provisioner.model import (
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from provisioner.desired.merge import Declarations
     from provisioner.desired.surroundings import Surroundings
-    from provisioner.desired.yaml.reader import YamlMapping, YamlSequence
     from provisioner.model import Catalogue
 
 
@@ -57,12 +57,12 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     ``complete`` says whether every file could be read: where not, references to roles and sets
     that are nowhere to be found are let pass, for they may stand in the file that failed.
     """
-    ignore = (*around.ignore, *(glob for glob, _ in merged.ignore))
-    ignore_users = (*around.ignore_users, *(glob for glob, _ in merged.ignore_users))
+    ignore = (*around.ignore, *merged.ignore)
+    ignore_users = (*around.ignore_users, *merged.ignore_users)
     scope = references.Scope.of(merged, around, ignore, complete=complete)
     privileges = Resolver(
         around.catalogue,
-        merged.sets,
+        merged,
         complete=complete,
         lenient=around.lenient,
         hints=scope.hints,
@@ -70,23 +70,25 @@ def resolve(merged: Declarations, around: Surroundings, *, complete: bool = True
     roles = None
     if merged.roles is not None:
         roles = {
-            name: _role(name, body, privileges, scope) for name, (_, body) in merged.roles.items()
+            name: _role(Spot(document, ("roles", name)), privileges, scope)
+            for name, document in merged.roles.items()
         }
     users = None
     if merged.users is not None:
         users = {
-            login.casefold(): _user(login, holder, body, scope)
-            for login, (holder, body) in merged.users.items()
+            login.casefold(): _user(Spot(document, ("users", login)), scope)
+            for login, document in merged.users.items()
         }
     provenance = SourceProvenance(merged, privileges)
     policies = resolve_policies(merged, privileges, scope)
     tests = resolve_tests(merged, privileges, scope)
-    for login, (holder, _) in (merged.users or {}).items():
+    for login, document in (merged.users or {}).items():
         glob = globs.first_caseless(ignore_users, login)
         if glob is not None:
             message = f"user `{login}` is declared, but ignored (`{glob}`)"
             remedy = "remove the declaration, or narrow `ignore_users`"
-            scope.report("ignored-user", message, holder.key_place(login), remedy)
+            place = Spot(document, ("users", login)).key_place
+            scope.report("ignored-user", message, place, remedy)
     diagnostics = [*privileges.diagnostics, *scope.diagnostics]
     diagnostics += [*privileges.left_out(), *scope.not_checked()]
     diagnostics += _wrong_catalogue(merged, privileges.unknown, around.catalogue)
@@ -115,7 +117,7 @@ def _look_alike_logins(merged: Declarations) -> Iterator[Diagnostic]:
         if names.is_plain(login):
             continue  # It is said of the other one.
         message = f"look-alike: the login `{login}` looks like `{other}`"
-        place = users[login][0].key_place(login)
+        place = Spot(users[login], ("users", login)).key_place
         yield Diagnostic("look-alike-login", message, place, "check both are meant", "warning")
 
 
@@ -125,9 +127,9 @@ def _wrong_catalogue(
     """Say that hardly a name is in the catalogue: then it is the catalogue that is wrong."""
     if len(unknown) < _MANY_UNKNOWN:
         return
-    bodies = [body for _, body in (merged.roles or {}).values()]
+    bodies = [document.root["roles"][name] for name, document in (merged.roles or {}).items()]
     lists = [body.get(key, ()) for body in bodies for key in ("privileges", "except")]
-    lists += [items for _, items in merged.sets.values()]
+    lists += [document.root["privilege_sets"][name] for name, document in merged.sets.items()]
     named = {name for names_ in lists for name in names_ if "*" not in name}
     if len(unknown) >= len(named) * _MOSTLY:
         share = "none" if len(unknown) >= len(named) else f"only {len(named) - len(unknown):,}"
@@ -139,12 +141,13 @@ def _wrong_catalogue(
         yield Diagnostic("wrong-catalogue", message, None, remedy)
 
 
-def _role(name: str, body: Any, privileges: Resolver, scope: references.Scope) -> DesiredRole:
-    own = privileges.own(body)
+def _role(declared: Spot, privileges: Resolver, scope: references.Scope) -> DesiredRole:
+    name, body = declared.name, declared.value
+    own = scope.shared(name, privileges.own(declared))
     includes = body.get("includes", ())
     for index, included in enumerate(includes):
         if included not in scope.known or scope.ignored:
-            scope.check(included, includes.item_place(index))
+            scope.check(declared.at("includes", index))
     is_default = scope.is_default(name)
     role = Role(
         name,
@@ -156,33 +159,35 @@ def _role(name: str, body: Any, privileges: Resolver, scope: references.Scope) -
     return DesiredRole(role, body.get("renamed_from"))
 
 
-def _user(login: str, holder: YamlMapping, body: Any, scope: references.Scope) -> DesiredUser:
+def _user(declared: Spot, scope: references.Scope) -> DesiredUser:
+    login = declared.name
     if problem := names.flaw(login):
-        place = holder.key_place(login)
-        scope.report("bad-login", f"the login `{login}` {problem[0]}", place, problem[1])
-    items = body["roles"]
+        message = f"the login `{login}` {problem[0]}"
+        scope.report("bad-login", message, declared.key_place, problem[1])
     held: dict[str, DatedRole] = {}
-    for index, item in enumerate(items):
-        dated = _dated(item, items, index, scope)
+    for index in range(len(declared.value["roles"])):
+        item = declared.at("roles", index)
+        dated = _dated(item, scope)
         if dated.role in held:
             message = f"`{login}` is given `{dated.role}` twice"
-            scope.report("role-twice", message, items.item_place(index), "keep one of them")
+            scope.report("role-twice", message, item.place, "keep one of them")
         held[dated.role] = dated
     return DesiredUser(login, tuple(held.values()))
 
 
-def _dated(item: Any, items: YamlSequence, index: int, scope: references.Scope) -> DatedRole:
+def _dated(given: Spot, scope: references.Scope) -> DatedRole:
+    item = given.value
     if isinstance(item, str):
         if item not in scope.known or scope.ignored:
-            scope.check(item, items.item_place(index))
+            scope.check(given)
         return DatedRole(item)
-    scope.check(item["role"], item.value_place("role"))
+    scope.check(given.at("role"))
     until = None
     if "until" in item:
         until = iso_date(item["until"])
         if until is None:
             message = f"there is no date {item['until']}"
-            scope.report("no-such-date", message, item.value_place("until"), "use YYYY-MM-DD")
+            scope.report("no-such-date", message, given.at("until").place, "use YYYY-MM-DD")
     return DatedRole(item["role"], until, item.get("reason"))
 
 
@@ -196,61 +201,50 @@ class SourceProvenance:
 
     def role(self, name: str) -> Place | None:
         """Where the role is declared."""
-        declared = (self._merged.roles or {}).get(name)
-        return declared[0].key_place(name) if declared else None
+        declared = self._merged.role(name)
+        return declared and declared.key_place
 
     def user(self, login: str) -> Place | None:
         """Where the user is declared; ``login`` case-folded."""
+        declared = self._user(login)
+        return declared and declared.key_place
+
+    def _user(self, login: str) -> Spot | None:
         name = self._logins.get(login)
-        return self._merged.users[name][0].key_place(name) if name and self._merged.users else None
+        return None if name is None else self._merged.user(name)
 
     def assignment(self, login: str, role: str) -> Place | None:
         """Where the user is given the role; ``login`` case-folded."""
-        name = self._logins.get(login)
-        items: Any = self._merged.users[name][1]["roles"] if name and self._merged.users else ()
-        for index, item in enumerate(items):
-            if item == role or (isinstance(item, dict) and item["role"] == role):
-                place: Place = items.item_place(index)
-                return place
+        declared = self._user(login)
+        for index, item in enumerate(declared.value["roles"] if declared else ()):
+            if declared and role == (item if isinstance(item, str) else item["role"]):
+                return declared.at("roles", index).place
         return None
 
     def grants(self, role: str) -> tuple[Grant, ...]:
         """Every grant of the role's own privileges, sorted by privilege, then place."""
-        declared = (self._merged.roles or {}).get(role)
-        return self._privileges.grants(declared[1]) if declared else ()
+        declared = self._merged.role(role)
+        return self._privileges.grants(declared) if declared else ()
 
     def include(self, role: str, included: str) -> Place | None:
         """Where the role's ``includes`` names the included role."""
-        declared = (self._merged.roles or {}).get(role)
-        includes: Any = declared[1].get("includes", ()) if declared else ()
-        if included in includes:
-            place: Place = includes.item_place(includes.index(included))
-            return place
+        declared = self._merged.role(role)
+        includes = declared.value.get("includes", ()) if declared else ()
+        if declared and included in includes:
+            return declared.at("includes", includes.index(included)).place
         return None
 
     def exclusions(self, role: str) -> tuple[Exclusion, ...]:
         """What the role's ``except`` takes away, item by item."""
-        declared = (self._merged.roles or {}).get(role)
-        if declared is None or "except" not in declared[1]:
-            return ()
-        body = declared[1]
-        items = body["except"]
-        excepted: dict[Place, set[str]] = {}
-        for privilege, place in self._privileges.excepted(body):
-            excepted.setdefault(place, set()).add(privilege)
-        granted: Any = {key: value for key, value in body.items() if key != "except"}
-        own = self._privileges.own(granted)
-        places = [items.item_place(index) for index in range(len(items))]
-        return tuple(
-            Exclusion(item, place, own & excepted.get(place, set()))
-            for item, place in zip(items, places, strict=True)
-        )
+        declared = self._merged.role(role)
+        return self._privileges.exclusions(declared) if declared else ()
 
     def sets_of(self, role: str) -> tuple[str, ...]:
         """The privilege sets that the role names."""
-        declared = (self._merged.roles or {}).get(role)
-        return tuple(declared[1].get("sets", ())) if declared else ()
+        declared = self._merged.role(role)
+        return tuple(declared.value.get("sets", ())) if declared else ()
 
     def sets(self) -> Mapping[str, Place | None]:
         """Every privilege set, and where it is declared."""
-        return {name: holder.key_place(name) for name, (holder, _) in self._merged.sets.items()}
+        found = {name: self._merged.privilege_set(name) for name in self._merged.sets}
+        return {name: declared and declared.key_place for name, declared in found.items()}

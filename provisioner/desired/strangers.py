@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner.diagnostics import Diagnostic
 
 if TYPE_CHECKING:
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
 
 # The keys that a file of each kind may have beside `version`, by the name of its schema.
 KEYS: Final = {

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from provisioner.model import Catalogue
+    from collections.abc import Mapping
+
+    from provisioner.model import Catalogue, Role
 
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the sources are resolved against: the project's lists and the target's catalogue.
 
-    ``stored`` are the roles that are known to be stored: two of them may look alike.
+    ``stored`` are the roles that are known to be stored, by name: two of them may look alike, and
+    what a declared role carries like the stored one is the same object.
     ``lenient`` is for who does not ask the panel: where its catalogue is not known, globs stand for
     nothing and roles may be the panel's, with warnings; without, both are errors.
     """
@@ -23,4 +26,4 @@ class Surroundings:
     external: tuple[str, ...] = ()
     ignore_users: tuple[str, ...] = ()
     lenient: bool = False
-    stored: frozenset[str] = frozenset()
+    stored: Mapping[str, Role] = field(default_factory=dict)

@@ -20,12 +20,11 @@ from provisioner.project.trust_gate import (
     require_trusted_project_file,
     require_trusted_sources,
 )
-from provisioner.trust.reading import read_trust
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
     from provisioner.model import Catalogue
 
 
@@ -79,6 +78,8 @@ def read_project(config: str | None, *, trust: str | None) -> Project:
     path = config or find_project_file()
     if trust is None:
         return _without_trust(path)
+    from provisioner.trust.reading import read_trust
+
     require_trusted_project_file(Path(path or FILE_NAME))
     project = _without_trust(path)
     project = replace(project, trust=read_trust(trust, project.folder))

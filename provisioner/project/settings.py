@@ -15,7 +15,7 @@ from provisioner.names import did_you_mean
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
     from provisioner.engine.rules.ignores import Ignore
     from provisioner.model import Kind, Place
     from provisioner.trust.reading import Trust

@@ -7,15 +7,16 @@ opens targets and reads catalogues and sources behind this gate.
 
 from __future__ import annotations
 
+# From Python 3.15 on (PEP 810) these load when they are first used: without a trust file, never.
+__lazy_modules__ = ["provisioner.trust.paths"]
+
 import json
 import re
 from typing import TYPE_CHECKING, Final
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
-from provisioner.trust.addresses import Address, Unclear, address
 from provisioner.trust.paths import checkout, is_at_or_below, listed_place, real_places
-from provisioner.trust.reading import as_listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from provisioner.model import Place
     from provisioner.project.settings import Project, TargetSettings
+    from provisioner.trust.addresses import Address
     from provisioner.trust.reading import Trust
 
 # Every key that a target over HTTP can have is in one of these, and what is in none is refused.
@@ -103,6 +105,8 @@ def addresses_for(project: Project, target: TargetSettings) -> tuple[Address, ..
     """The listed addresses that a target's requests have to stay below; none without trust file."""
     if project.trust is None or target.backend != "http":
         return ()
+    from provisioner.trust.addresses import address
+
     asked = address(target.options["url"])
     return tuple(each.below for each in project.trust.targets if each.below.covers(asked))
 
@@ -154,6 +158,8 @@ class _Judging:
                     yield from self._file(target, "path", str(beside))
 
     def _http(self, target: TargetSettings) -> Iterator[Diagnostic]:
+        from provisioner.trust.addresses import Unclear, address
+
         profile = target.options.get("profile", "")
         # What is shipped has a plain name.
         if "." in profile or "/" in profile:
@@ -199,6 +205,8 @@ class _Judging:
             yield self._finding(target, option, why, self._set(entry.place, line))
 
     def _adapter(self, target: TargetSettings) -> Iterator[Diagnostic]:
+        from provisioner.trust.reading import as_listed
+
         options = {k: v for k, v in target.options.items() if k not in _OF_EVERY_TARGET}
         if (target.backend, as_listed(options)) not in self._trust.adapters:
             why = f"the trust file lists no target `{target.backend}` with these very options"

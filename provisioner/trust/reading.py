@@ -18,7 +18,7 @@ from provisioner.trust.paths import checkout, passes_through, widest_checkout
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
     from provisioner.model import Place
 
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH

@@ -239,17 +239,16 @@ def test_look_alike_logins_are_said(shell: Shell) -> None:
 
 def test_roles_that_are_stored_already_may_look_alike(tmp_path: Path) -> None:
     """A panel that has both must stay manageable; a new one is refused."""
-    names = {"Viewer Two", "Viewer\u00a0Two"}
+    roles = {name: Role(name) for name in ("Viewer Two", "Viewer\u00a0Two")}
     file = tmp_path / "a.yaml"
     file.write_text("version: 1\nroles:\n  Viewer Two: {}\n  Viewer\u00a0Two: {}\n")
-    for stored in (set(), {"Viewer Two"}):
-        around = Surroundings(shipped(), stored=frozenset(stored))
+    for stored in ({}, {"Viewer Two": roles["Viewer Two"]}):
+        around = Surroundings(shipped(), stored=stored)
         with pytest.raises(InvalidInput) as raised:
             load([str(file)], around)
         assert [d.id for d in raised.value.diagnostics] == ["look-alike-name"]
-    loaded = load([str(file)], Surroundings(shipped(), stored=frozenset(names)))
-    stored_state = State({name: Role(name) for name in names})
-    assert not list(conflicts(loaded.desired.roles or {}, stored_state, {}, Settings()))
+    loaded = load([str(file)], Surroundings(shipped(), stored=roles))
+    assert not list(conflicts(loaded.desired.roles or {}, State(roles), {}, Settings()))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ from provisioner.cli import options
 from provisioner.cli.declaring import command
 from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
 from provisioner.cli.opening.planning import plan_sources
-from provisioner.cli.opening.saved import apply_command, not_bound
 from provisioner.cli.opening.session import open_session
 from provisioner.errors import Blocked
 from provisioner.reports.plan import PlanOnly, PlanReport
@@ -53,6 +52,8 @@ def plan(
         write_out(out, PlanReport(made).json().encode(), PLAN, session.project, sources)
     notes: tuple[str, ...] = ()
     if out is not None and made.applyable:
+        from provisioner.cli.opening.saved import apply_command, not_bound
+
         command_line = apply_command(run, out, made.target.config)
         notes = (f"Saved. To apply exactly this: {command_line}", *not_bound(made))
     pending = CHANGES_PENDING if detailed_exitcode and not made.is_empty else 0

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from provisioner.desired.load import Loaded
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
     from provisioner.model import Catalogue, DesiredUser
 
 _PATH_STARTS: Final = ("./", "../", "/", ".\\", "..\\")

@@ -7,7 +7,6 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.cli.opening.baseline import Baseline, load_baseline, stricter
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.rules.in_force import roles_judged
@@ -18,6 +17,7 @@ from provisioner.reports.text.style import json_text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from provisioner.cli.opening.baseline import Baseline
     from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
@@ -69,6 +69,8 @@ def grounds_of(
     """
     baseline = None
     if guards["rules_from"] is not None:
+        from provisioner.cli.opening.baseline import load_baseline
+
         baseline = load_baseline(
             guards["rules_from"], session.project, session.target, sources, catalogue
         )
@@ -121,6 +123,8 @@ def _with_baseline(
     former = baseline.project
     if former is None:
         return settings
+    from provisioner.cli.opening.baseline import stricter
+
     limits = {
         name: guards[name]
         for name in ("max_deletes", "max_change_percent")

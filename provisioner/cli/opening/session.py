@@ -21,12 +21,12 @@ from provisioner.project.settings import EMBEDDED_PATH, Project, TargetSettings
 from provisioner.project.trust_gate import addresses_for, require_trusted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from provisioner.backends.base import Backend
     from provisioner.cli.invocation import Invocation
     from provisioner.desired.load import Loaded
-    from provisioner.model import Catalogue, Snapshot
+    from provisioner.model import Catalogue, Role, Snapshot
 
 
 NO_GUARDS: Final[dict[str, Any]] = {
@@ -83,7 +83,7 @@ class Session:
         *,
         lenient: bool = False,
         settings: Settings | None = None,
-        stored: Iterable[str] = (),
+        stored: Mapping[str, Role] | None = None,
     ) -> Loaded:
         """Read the given sources, or the project's; the rest as in ``Surroundings``.
 

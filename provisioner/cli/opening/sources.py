@@ -10,11 +10,11 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
     from provisioner.cli.output import Output
     from provisioner.desired.load import Loaded
-    from provisioner.model import Catalogue
+    from provisioner.model import Catalogue, Role
     from provisioner.project.settings import Project
 
 
@@ -25,7 +25,7 @@ def load_sources(
     output: Output,
     *,
     lenient: bool = False,
-    stored: Iterable[str] = (),
+    stored: Mapping[str, Role] | None = None,
 ) -> Loaded:
     """Read the given sources, or else the project's, against a catalogue; ``output`` says which.
 
@@ -43,7 +43,7 @@ def load_sources(
         project.external,
         project.ignore_users,
         lenient,
-        frozenset(stored),
+        stored or {},
     )
     loaded = load(chosen, around, without=project.file, named=bool(sources))
     for file in loaded.desired.files:

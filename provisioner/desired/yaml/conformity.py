@@ -10,14 +10,15 @@ import re
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from provisioner import schemas
-from provisioner.desired.yaml.reader import BARE_DATE_KEY, YamlMapping, YamlSequence
+from provisioner.desired.yaml.marked import MarkedMapping, MarkedSequence
+from provisioner.desired.yaml.scalars import BARE_DATE_KEY
 from provisioner.diagnostics import Diagnostic
 from provisioner.names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provisioner.desired.yaml.reader import Document
+    from provisioner.desired.yaml.document import Document
 
 _TYPE_NAMES = {
     "string": "text",
@@ -42,6 +43,7 @@ def check(document: Document, schema: str) -> None:
     if schemas.valid(schema, document.root):
         return
     document.is_whole = False
+    document.keep_marks()
     violations = list(schemas.violations(schema, document.root))
     said = {diagnostic.place for diagnostic in document.diagnostics}
     found = (diagnostic for v in violations for diagnostic in _explain(document, v))
@@ -84,9 +86,9 @@ def _take_out(root: Any, path: tuple[str | int, ...]) -> None:
             node = node[step]
         except (KeyError, IndexError, TypeError):
             return  # taken out with something around it
-    if isinstance(node, YamlMapping):
+    if isinstance(node, MarkedMapping):
         node.pop(str(last), None)
-    elif isinstance(node, YamlSequence) and isinstance(last, int) and last < len(node):
+    elif isinstance(node, MarkedSequence) and isinstance(last, int) and last < len(node):
         del node[last], node.marks[last]
 
 

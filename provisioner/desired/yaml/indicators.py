@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # begins with the character that makes it suspect, so that a large file without it costs nothing.
 _START: Final = rb"(?<![^\s\[{,:?]%b)"
 _SUSPECT: Final = tuple(
-    (character, re.compile(re.escape(character) + behind + rest))
+    (character, re.escape(character) + behind + rest)
     for character, behind, rest in (
         (b"?", _START % rb"\?", rb"\S"),
         (b"!", _START % rb"!", rb"""[\s\[{"'|>]"""),
@@ -48,9 +48,11 @@ class Misread(NamedTuple):
 
 def misread(data: bytes) -> Iterator[Misread]:
     """Yield what is read otherwise in a file that is sound YAML for libyaml, and UTF-8."""
-    last = data.rpartition(b"\n")[2]
+    last = data[data.rfind(b"\n") + 1 :]
     ends_in_blanks = bool(last) and not last.strip(b" ")
-    if not ends_in_blanks and not any(c in data and found.search(data) for c, found in _SUSPECT):
+    if not ends_in_blanks and not any(
+        c in data and re.search(found, data) for c, found in _SUSPECT
+    ):
         return
     text = data.decode("utf-8") + "\0"
     parser: Any = CParser(data)

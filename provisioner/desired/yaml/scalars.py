@@ -10,21 +10,18 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Final
 
-_SAME_IN_BOTH: dict[str, bool | None] = {
-    **dict.fromkeys(("true", "True", "TRUE"), True),
-    **dict.fromkeys(("false", "False", "FALSE"), False),
-    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
-}
+# How deep values may be nested, and the one key whose value may be a bare date.
+MAX_DEPTH: Final = 32
+BARE_DATE_KEY: Final = "until"
+
 _INTEGER = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?(?:0|[1-9][0-9]*)\.[0-9]+")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # What either version reads as something other than text, and the other does not, or differently.
-_UNCLEAR = re.compile(
-    r"""
-      y | Y | n | N
-    | yes | Yes | YES | no | No | NO | on | On | ON | off | Off | OFF        # 1.1 booleans
-    | [-+]? 0 [0-9_]+ | 0o [0-7]+                                            # octal, either way
+_UNCLEAR = r"""(?x)
+      [-+]? 0 [0-9_]+ | 0o [0-7]+                                            # octal, either way
     | [-+]? 0b [01_]+ | [-+]? 0x [0-9a-fA-F_]+                               # binary, hexadecimal
     | [-+]? [0-9][0-9_]* (?: :[0-5]?[0-9] )+ (?: \.[0-9_]* )?                # base 60
     | [-+]? [0-9][0-9_]*                                                     # 1_000
@@ -32,12 +29,10 @@ _UNCLEAR = re.compile(
     | [-+]? \. (?: inf|Inf|INF ) | \. (?: nan|NaN|NAN )
     | [0-9]{4}-[0-9]{1,2}-[0-9]{1,2} (?: (?:[Tt]|[ \t]+) [0-9:.]+ .* )?      # 1.1 timestamps
     | = | <<                                                                 # 1.1 value, merge
-    """,
-    re.VERBOSE,
-)
+    """
 _LONG = 19
-# No plain scalar that is not text starts otherwise; everything else skips the patterns above.
-_MAY_BE_SPECIAL = frozenset("0123456789+-.=<~tTfFnNyYoO")
+# No plain scalar that is neither text nor one of the words starts otherwise.
+_MAY_BE_SPECIAL = frozenset("0123456789+-.=<")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +49,28 @@ class Unclear:
 
 
 Scalar = str | int | float | bool | None | Unclear
+_WORDS: dict[str, Scalar] = {
+    **dict.fromkeys(("true", "True", "TRUE"), True),
+    **dict.fromkeys(("false", "False", "FALSE"), False),
+    **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
+    # Booleans in 1.1.
+    **{word: Unclear(word) for word in ("y", "Y", "n", "N", "on", "On", "ON", "off", "Off", "OFF")},
+    **{word: Unclear(word) for word in ("yes", "Yes", "YES", "no", "No", "NO")},
+}
 
 
 def resolve_plain(text: str) -> Scalar:
     """Return what an unquoted scalar means, or ``Unclear``."""
-    if text and text[0] not in _MAY_BE_SPECIAL:
+    if text in _WORDS:
+        return _WORDS[text]
+    if text[0] not in _MAY_BE_SPECIAL:
         return text
-    if text in _SAME_IN_BOTH:
-        return _SAME_IN_BOTH[text]
     if _INTEGER.fullmatch(text) or _FLOAT.fullmatch(text):
         # Programs cut absurdly long digit strings off; nobody means those as numbers.
         if len(text) >= _LONG:
             return Unclear(text, f"is a number of {_LONG} characters or more")
         return float(text) if "." in text else int(text)
-    if _UNCLEAR.fullmatch(text):
+    if re.fullmatch(_UNCLEAR, text):
         return Unclear(text)
     return text
 

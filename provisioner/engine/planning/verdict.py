@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from provisioner.engine.access.effective import impact
 from provisioner.engine.planning.guards.check import check
 from provisioner.engine.planning.kept import find_kept
-from provisioner.engine.rules import former
 from provisioner.engine.rules.in_force import in_force
-from provisioner.engine.rules.policies import Violation, check_policies
 from provisioner.engine.transition.flatten import as_written
 
 if TYPE_CHECKING:
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.trial import Trial
+    from provisioner.engine.rules.policies import Violation
     from provisioner.model import DesiredState
 
 _OLD_BREAKS: Final = "to let pass what was there already, repeat with --new-only"
@@ -68,8 +67,13 @@ def _forbidding(broken: Iterable[Violation], *, new_only: bool) -> Iterator[Diag
 def _violations(trial: Trial, desired: DesiredState | None) -> tuple[Violation, ...]:
     """Return what breaks the policies after the plan, told apart from what did so before."""
     plan, passage = trial.plan, trial.passage
+    policies = present(plan)
+    if not policies:
+        return ()
+    from provisioner.engine.rules.policies import check_policies
+
     return check_policies(
-        present(plan),
+        policies,
         passage.new,
         plan.as_of,
         before=passage.old,
@@ -87,6 +91,8 @@ def _loosened(trial: Trial, desired: DesiredState | None) -> Iterable[Diagnostic
     plan, passage = trial.plan, trial.passage
     if not plan.settings.judge_former:
         return ()
+    from provisioner.engine.rules import former
+
     return former.loosened(
         (*passage.stored.policies, *plan.rules.get("former", ())),
         present(plan),

@@ -18,6 +18,9 @@ A store that lacks nothing gets the very same plan as without this module.
 
 from __future__ import annotations
 
+# From Python 3.15 on (PEP 810) this loads when it is first used: where a store has no renames.
+__lazy_modules__ = ["provisioner.engine.transition.replaced"]
+
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
