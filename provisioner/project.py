@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct, field
+from msgspec.structs import replace
+
 from provisioner import catalogue as catalogues
 from provisioner.desired.load import read_document
+from provisioner.desired.yaml.reader import Document
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.rules.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
+from provisioner.model import Kind, Place
 from provisioner.names import did_you_mean
 from provisioner.project_search import FILE_NAME, find_project_file
 from provisioner.trust.gate import (
@@ -20,21 +25,18 @@ from provisioner.trust.gate import (
     require_trusted_project_file,
     require_trusted_sources,
 )
-from provisioner.trust.reading import read_trust
+from provisioner.trust.reading import Trust, read_trust
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
-    from provisioner.desired.yaml.reader import Document
-    from provisioner.model import Catalogue, Kind, Place
-    from provisioner.trust.reading import Trust
+    from provisioner.model import Catalogue
 
 EMBEDDED: Final = "embedded"
 EMBEDDED_PATH: Final = ".provisioner/state.json"
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSettings:
+class TargetSettings(Struct, frozen=True):
     """One named panel. ``options`` holds all keys of the target as written."""
 
     name: str
@@ -50,8 +52,7 @@ def _embedded() -> dict[str, TargetSettings]:
     return {EMBEDDED: TargetSettings(EMBEDDED, "file", {"path": EMBEDDED_PATH})}
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project file as values. Without a file: the defaults, and the embedded target.
 
     ``sources`` are paths as they are shown, that is relative to the working directory.
@@ -72,7 +73,7 @@ class Project:
     targets: Mapping[str, TargetSettings] = field(default_factory=_embedded)
     lint_ignores: tuple[Ignore, ...] = ()
     actors: Mapping[str, str | None] = field(default_factory=dict)
-    written: Document | None = field(default=None, repr=False, compare=False)
+    written: Document | None = None
     trust: Trust | None = None
 
     @property
@@ -202,7 +203,9 @@ def project_of(document: Document, path: str) -> Project:
         ignore_users=tuple(root.get("ignore_users", ())),
         external=tuple(root.get("external", ())),
         adopted=frozenset(root.get("adopted", ())),
-        safety=Safety(**{f.name: safety[f.name] for f in fields(Safety) if f.name in safety}),
+        safety=Safety(
+            **{name: safety[name] for name in Safety.__struct_fields__ if name in safety}
+        ),
         catalogue=root.get("catalogue"),
         targets=targets or _embedded(),
         lint_ignores=tuple(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import (
@@ -24,8 +25,7 @@ if TYPE_CHECKING:
     from provisioner.model import Assignment, Role, State
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What an apply did. ``error`` says why it broke off, ``failed`` are the writes it broke at.
 
     An error without such writes is about what happened besides them.

@@ -6,26 +6,25 @@ The file and HTTP backends are built in. Third parties add theirs through the en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.model import Place, State
 from provisioner.names import did_you_mean
+from provisioner.trust.addresses import Address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
-
     from provisioner.backends.base import Backend
-    from provisioner.model import Place, State
-    from provisioner.trust.addresses import Address
 
 GROUP: Final = "provisioner.backends"
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What an adapter is opened with.
 
     ``options`` are the target's keys as written in the project file; paths among them are relative
@@ -75,8 +74,7 @@ def _installed() -> dict[str, Callable[[Opening], Backend]]:
     return {point.name: _Lazy(point) for point in entry_points(group=GROUP)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Lazy:
+class _Lazy(Struct, frozen=True):
     """An adapter that is imported when it is opened, not when it is listed."""
 
     point: Any

@@ -11,9 +11,11 @@ import os
 import re
 import stat
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
 from provisioner.diagnostics import Diagnostic
@@ -23,7 +25,7 @@ from provisioner.plain_files import read_plain
 from provisioner.project_search import FILE_NAME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from provisioner.project import Project
 
@@ -36,8 +38,7 @@ _ENOUGH: Final = 64 * 1024 * 1024
 _SIDE_FILE: Final = r"(\.(history|lock|commit|broken-[0-9]+)(/.*)?)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of file that ``--out`` writes.
 
     ``replaces`` tells whether earlier content may go; ``is_source`` says that a new file of the

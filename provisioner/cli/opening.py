@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner import catalogue as catalogues
 from provisioner import project as projects
 from provisioner.apply.lookup import with_foresight
+from provisioner.backends.base import Backend
 from provisioner.backends.registry import Opening, open_backend
 from provisioner.cli import output
 from provisioner.cli.judging import grounds_of, held_longer, partly, unread_rest
@@ -19,7 +22,7 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.planning.plan import TargetIdentity, make_plan
 from provisioner.engine.settings import Safety, Settings
 from provisioner.errors import BackendError, InvalidInput
-from provisioner.model import State
+from provisioner.model import Catalogue, State
 from provisioner.project import EMBEDDED_PATH, Project, TargetSettings
 from provisioner.project_search import FILE_NAME
 from provisioner.trust.gate import addresses_for, require_trusted
@@ -28,10 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import date
 
-    from provisioner.backends.base import Backend
     from provisioner.desired.load import Loaded
     from provisioner.engine.planning.plan import Plan
-    from provisioner.model import Catalogue, DesiredState, Snapshot
+    from provisioner.model import DesiredState, Snapshot
 
 
 NO_GUARDS: Final[dict[str, Any]] = {
@@ -46,8 +48,7 @@ NO_GUARDS: Final[dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A project and the target chosen in it, opened but not read yet."""
 
     project: Project

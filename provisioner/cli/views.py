@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from provisioner.cli import output
 from provisioner.cli.opening import (
@@ -15,18 +17,18 @@ from provisioner.cli.opening import (
 )
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.explain import Exclusions
+from provisioner.model import Catalogue, DesiredState, State
+from provisioner.project import Project
 from provisioner.reports.text.style import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
-    from provisioner.model import Catalogue, DesiredState, DesiredUser, State
-    from provisioner.project import Project, TargetSettings
+    from provisioner.model import DesiredUser
+    from provisioner.project import TargetSettings
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A state to answer from. ``desired`` is None where it is the current one: without places."""
 
     state: State

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.desired import files, merge, resolve, strangers
 from provisioner.desired.privileges import GLOB_WITHOUT_CATALOGUE
 from provisioner.desired.references import ROLES_NOT_CHECKED
 from provisioner.desired.yaml import comments, conformity, reader
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.rules.ignores import Ignore
 from provisioner.errors import InvalidInput
+from provisioner.model import Catalogue, DesiredState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-    from provisioner.engine.rules.ignores import Ignore
-    from provisioner.model import Catalogue, DesiredState
 
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the sources are resolved against: the project's lists and the target's catalogue.
 
     ``stored`` are the roles that are known to be stored: two of them may look alike.
@@ -38,8 +38,7 @@ class Surroundings:
     stored: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A desired state, and what deserves a word though it is no error.
 
     ``ignores`` are the comments in the sources that switch findings off.

@@ -12,12 +12,13 @@ assignments. Sources are always ones that `provisioner validate` accepts::
 from __future__ import annotations
 
 import operator
-from dataclasses import dataclass, field, fields, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner import globs
 from provisioner.engine.planning.plan import TargetIdentity, make_plan
@@ -78,23 +79,22 @@ _DESCRIPTIONS = st.sampled_from(("", "Looks after it", "Ελέγχει\n🚒"))
 _RARELY = st.integers(0, 7).map(lambda drawn: drawn == 7)
 _MOSTLY = st.integers(0, 7).map(lambda drawn: drawn != 7)
 _WHETHER = ("atomic", "history", "closed_users")
-_UNLESS = tuple(f.name for f in fields(Capabilities) if f.name not in _WHETHER)
+_UNLESS = tuple(f for f in Capabilities.__struct_fields__ if f not in _WHETHER)
 _BASE = Base("lineage", 7, "sha256:" + 64 * "0")
 _TARGET = TargetIdentity("sandbox", "memory", "memory:test", Capabilities(atomic=True))
 
 
-@dataclass(frozen=True)
-class World:
+class World(Struct, frozen=True):
     """Everything that a plan is made from. ``base`` is the version that ``current`` was read at.
 
     ``users`` and ``subject`` are what the store tells of its users and of the reader.
     """
 
-    current: State = field(default_factory=State)
-    desired: DesiredState = field(default_factory=DesiredState)
+    current: State = State()
+    desired: DesiredState = DesiredState()
     settings: Settings = ANYTHING
     as_of: date = TODAY
-    catalogue: Catalogue = field(default=CATALOGUE, repr=False)
+    catalogue: Catalogue = CATALOGUE
     base: Base = _BASE
     target: TargetIdentity = _TARGET
     users: frozenset[str] | None = None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from provisioner import catalogue
 from provisioner.backends.after_commit import with_initial_ids

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.backends.after_commit import next_state, with_ids, with_initial_ids
 from provisioner.backends.attribution import now, this_user

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import asdict, dataclass, replace
 from datetime import date
 from hashlib import sha256
 from sys import intern
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import asdict, replace
 
 from provisioner import schemas
 from provisioner.backends.base import Run
@@ -47,8 +49,7 @@ _encode = json.JSONEncoder(ensure_ascii=False).encode
 _NONE: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """Everything in a state file but the state itself. ``run`` is None for serial 0."""
 
     lineage: str
@@ -62,8 +63,7 @@ class Header:
         return Base(self.lineage, self.serial, self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A whole state file."""
 
     header: Header

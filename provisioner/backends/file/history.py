@@ -10,8 +10,9 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner.backends.base import HistoryEntry
 from provisioner.backends.file import damage, document, store

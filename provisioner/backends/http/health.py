@@ -5,10 +5,11 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+
+from msgspec.structs import replace
 
 from provisioner.backends.base import Check
 from provisioner.backends.http.transport.attempt import tls_context

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from provisioner import __version__, schemas
@@ -12,6 +11,7 @@ from provisioner.backends.base import Check, Examinable
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.opening import open_session
+from provisioner.documents.codec import plain
 from provisioner.engine.phrases import counted
 from provisioner.errors import ProvisionerError
 from provisioner.reports.text.style import safe, wrapped
@@ -50,7 +50,7 @@ def doctor(config: str | None, target: str | None) -> int:
     """Look at everything that a plan and an apply need, and change nothing."""
     checks = list(_checks(config, target))
     if output.wants_json():
-        rows = [asdict(check) for check in checks]
+        rows = plain(checks)
         output.result_json({"format": "provisioner-doctor", "version": 1, "checks": rows})
     else:
         style = output.style_of(sys.stdout)
@@ -119,7 +119,7 @@ def _target(session: Session) -> Generator[Check, None, Snapshot | None]:
         yield from _errors("target", error)
         return None
     yield Check("target", "ok", f"{session.target.name} ({description.identity})")
-    can = asdict(description.capabilities)
+    can = plain(description.capabilities)
     yield Check(
         "backend", "ok", f"{description.kind}: {', '.join(name for name in can if can[name])}"
     )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
 from provisioner.cli.opening import open_session
+from provisioner.documents.codec import plain
 from provisioner.reports.text.table import table_text
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def history(config: str | None, target: str | None) -> int:
 
 
 def _row(entry: HistoryEntry) -> dict[str, Any]:
-    row = asdict(entry)
+    row: dict[str, Any] = plain(entry)
     if row["run"]:
         del row["run"]["until"]
     return row

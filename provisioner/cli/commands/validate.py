@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cli import options, output
 from provisioner.cli.app import command
@@ -14,6 +16,7 @@ from provisioner.cli.opening import (
     load_project,
     open_project,
 )
+from provisioner.desired.load import Loaded
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.phrases import listed, quoted
@@ -21,18 +24,17 @@ from provisioner.engine.rules.access_tests import run_access_tests
 from provisioner.engine.rules.policies import check_policies
 from provisioner.engine.transition.online import check_against_store
 from provisioner.errors import Blocked, InvalidInput
+from provisioner.model import Catalogue
 from provisioner.reports.text.diagnostics import Ceiling, diagnostic_document
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from provisioner.desired.load import Loaded
-    from provisioner.model import Catalogue, DesiredState
+    from provisioner.model import DesiredState
     from provisioner.project import Project
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Struct, frozen=True):
     """The sources as they were read for one target, or for several that make no difference.
 
     ``missing`` is what they refer to and the panel does not have, where it was asked.

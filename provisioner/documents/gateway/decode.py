@@ -7,10 +7,11 @@ name, and what contradicts itself is refused: a wrong answer must never look lik
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields, replace
 from datetime import date
 from sys import intern
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.backends.base import HistoryEntry, Run
 from provisioner.backends.contradictions import (
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 _NONE: frozenset[str] = frozenset()
 _SHOWN = 20
-_CAPABILITIES = frozenset(field.name for field in fields(Capabilities))
+_CAPABILITIES = frozenset(Capabilities.__struct_fields__)
 
 
 class Contradiction(ValueError):

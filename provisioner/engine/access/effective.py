@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -11,8 +12,7 @@ if TYPE_CHECKING:
     from provisioner.model import Role, State
 
 
-@dataclass(frozen=True, slots=True)
-class UserImpact:
+class UserImpact(Struct, frozen=True):
     """What a plan changes for one user: privileges gained and lost, net, sorted."""
 
     user: str

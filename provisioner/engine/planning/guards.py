@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct
+
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.access.effective import EffectiveAccess
+from provisioner.engine.access.effective import EffectiveAccess, UserImpact
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
 from provisioner.engine.phrases import adopted_line, listed
 from provisioner.engine.planning.order import shrunk
+from provisioner.engine.settings import Settings
 from provisioner.globs import first_caseless, matches_caseless
+from provisioner.model import Capabilities, Kind, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from provisioner.engine.access.effective import UserImpact
-    from provisioner.engine.settings import Settings
-    from provisioner.model import Capabilities, Kind, State
 
 ADMIN_PRIVILEGE: Final = "CONFIG_SECURITY"
 PERCENT_FROM: Final = 10
 SMALL_TEAM_ALLOWANCE: Final = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Case:
+class Case(Struct, frozen=True):
     """What the guards look at. Both states carry the new names.
 
     ``self_users`` are who runs this, by the settings or by what the store says. Who is an

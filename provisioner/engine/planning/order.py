@@ -15,8 +15,11 @@ between the two writes, where a store can't commit at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.engine.writes import (
     CreateRole,
@@ -30,13 +33,12 @@ from provisioner.engine.writes import (
 from provisioner.model import Assignment, Role, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
 Phase = Literal["shrink", "grow"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Writes that may run in any order, unless ``ordered``; the next step starts when all are done.
 
     Renames are ordered: each name must be free before another role takes it.
@@ -52,8 +54,7 @@ class Step:
         return self.name == "rename"
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(Struct, frozen=True):
     """Two states and how names of the first became names of the second.
 
     ``before`` carries old names, ``after`` new ones; ``renames`` maps old to new. ``roles`` and

@@ -7,9 +7,12 @@ plan says about the store is checked again before it is applied: see ``recheck``
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import EffectiveAccess, UserImpact, impact
@@ -28,6 +31,8 @@ from provisioner.engine.planning.staleness import (
 )
 from provisioner.engine.planning.verdict import loosened, violations
 from provisioner.engine.rules.in_force import RuleChange, in_force, rule_changes
+from provisioner.engine.rules.policies import Violation
+from provisioner.engine.settings import Settings
 from provisioner.engine.transition.adapt import Asked, adapted_target, notes_on_changes
 from provisioner.engine.transition.matching import (
     conflicts,
@@ -35,19 +40,20 @@ from provisioner.engine.transition.matching import (
     ignored_users,
     with_new_names,
 )
-from provisioner.model import KINDS, Base, Ending, State
+from provisioner.model import (
+    KINDS,
+    Base,
+    Capabilities,
+    Ending,
+    Kind,
+    Role,
+    State,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from provisioner.engine.rules.policies import Violation
-    from provisioner.engine.settings import Settings
     from provisioner.model import (
-        Capabilities,
         Catalogue,
         DesiredState,
-        Kind,
-        Role,
         Snapshot,
     )
 
@@ -64,8 +70,7 @@ _NO_ADMINISTRATOR_KNOWN: Final = Diagnostic(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class TargetIdentity:
+class TargetIdentity(Struct, frozen=True):
     """Which target a plan is for, and what it can do: the plan is adapted to that.
 
     ``project`` is the digest of the project file that the target stands in, ``config`` its path.
@@ -79,8 +84,7 @@ class TargetIdentity:
     config: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     """What was looked at: so that "no changes" can't mean "did not look"."""
 
     files: tuple[str, ...] = ()
@@ -91,8 +95,7 @@ class Coverage:
     unmanaged: tuple[Kind, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
 
     ``blockers`` are the guards and policies that forbid applying it; ``notes`` say how it was

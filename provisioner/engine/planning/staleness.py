@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.rules.in_force import rule_changes
@@ -73,11 +74,11 @@ def otherwise_than_told(plan: Plan, follows: Plan, after: State) -> Iterator[str
     ``follows`` is the same plan, worked out anew from the version that it was made from; ``after``
     is what that leads to. Texts and places are not compared: they follow from the sources.
     """
-    for item in fields(plan):
-        compared = _COMPARED.get(item.name, lambda value, _: value)
-        told, is_so = (compared(getattr(it, item.name), plan.rules) for it in (plan, follows))
+    for name in plan.__struct_fields__:
+        compared = _COMPARED.get(name, lambda value, _: value)
+        told, is_so = (compared(getattr(it, name), plan.rules) for it in (plan, follows))
         if told != is_so:
-            yield f"its `{item.name}` is not what follows from its changes in this target"
+            yield f"its `{name}` is not what follows from its changes in this target"
     for ending in plan.dated:
         held = after.assignments.get(ending.user.casefold())
         if held is None or ending.role not in held.roles:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner import globs, names
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
@@ -18,8 +20,7 @@ if TYPE_CHECKING:
     from provisioner.model import Catalogue, DesiredRole, DesiredState, DesiredUser, Place, Role
 
 
-@dataclass(slots=True)
-class Target:
+class Target(Struct):
     """The state to reach, in new names.
 
     ``renames`` maps old names to new ones; ``ignored`` counts the roles left alone by each glob,

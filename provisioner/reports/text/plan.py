@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner.engine.changes import Action, AssignmentChange, Change, FieldChange, RoleChange
 from provisioner.engine.planning.summary import summarise

@@ -11,11 +11,11 @@ import json
 import threading
 import uuid
 from collections import defaultdict
-from dataclasses import replace
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from provisioner.backends.after_commit import with_initial_ids
 from provisioner.diagnostics import Diagnostic

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import threading
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from msgspec import Struct
 
 from provisioner.documents.gateway.encode import (
     about_document,
@@ -50,8 +51,7 @@ def etag_of(text: str) -> str:
     return f'"{blake2b(text.encode(), digest_size=12).hexdigest()}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered(Generic[T]):
+class Rendered(Struct, Generic[T], frozen=True):
     """An object, its JSON without ETag, and the ETag."""
 
     value: T

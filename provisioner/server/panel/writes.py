@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.backends.contradictions import date_flaws, policy_flaws
 from provisioner.documents.gateway.encode import recording_document

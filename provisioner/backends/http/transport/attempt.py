@@ -6,13 +6,15 @@ import ssl
 import sys
 import time
 from base64 import b64encode
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from html import unescape
 from http.client import IncompleteRead
 from typing import TYPE_CHECKING, Any, Final, Literal, NoReturn
 from urllib.parse import unquote, urlsplit
 
 import urllib3
+from msgspec import Struct
+from msgspec.structs import replace
 from urllib3 import exceptions
 from urllib3.util import Timeout
 
@@ -23,8 +25,6 @@ from provisioner.documents import strict_json
 from provisioner.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from provisioner.backends.http.transport.settings import HttpSettings
 
 Certainty = Literal["not-sent", "final", "lost", "lost-for-good"]
@@ -47,8 +47,7 @@ _REMEDIES: Final = {
 _REPLY: Final = replace(strict_json.FILE, size=sys.maxsize, searched=200_000)
 
 
-@dataclass(frozen=True, slots=True)
-class Raw:
+class Raw(Struct, frozen=True):
     """A whole reply. ``body`` is parsed JSON; None where there was none, or none is due."""
 
     status: int

@@ -9,24 +9,24 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+from msgspec import Struct, field
 
 from provisioner import __version__
 from provisioner.backends.http.transport.attempt import Exchange, Failed, Raw, on_one_line
 from provisioner.backends.http.transport.backoff import asked_for, backoff
 from provisioner.backends.http.transport.queue import Turns
 from provisioner.backends.http.transport.refusals import refusal
+from provisioner.backends.http.transport.settings import HttpSettings
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
 from provisioner.trust.addresses import leads_below
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
     from provisioner.backends.http.transport.redaction import Discretion
-    from provisioner.backends.http.transport.settings import HttpSettings
 
 __all__ = ["Client", "LostReply", "NotSent", "Reply", "Request", "refusal"]
 
@@ -50,8 +50,7 @@ class LostReply(BackendError):
     """A request that the server may have carried out: its answer is lost or unusable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request. ``path`` is below the base URL, percent-encoded, and begins with ``/``.
 
     ``body`` is sent as JSON; None sends none. ``key`` is the ``Idempotency-Key``. ``repeatable``
@@ -74,8 +73,7 @@ class Request:
         return self.repeatable
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A whole reply. ``body`` is parsed JSON, or text where the server refuses in prose.
 
     ``headers`` are found whatever their case. ``perhaps_repeated``: an earlier attempt of the same
@@ -143,8 +141,7 @@ class Client:
         self._means.exchange.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Means:
+class _Means(Struct, frozen=True):
     """What a client sends requests with.
 
     ``sleep`` wakes up early once it is ``closed``; ``turns`` says who sends when.

@@ -7,14 +7,19 @@ stays so, it is an error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from sys import intern
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.calls import bad_reply
 from provisioner.backends.http.objects.lists.paging import Changed, Gone, steadily
 from provisioner.backends.http.objects.reading.fields import (
+    HeldRole,
+    HeldUser,
     flag,
     identity,
     optional_text,
@@ -25,10 +30,10 @@ from provisioner.backends.http.objects.reading.fields import (
 from provisioner.model import Assignment, Catalogue, Privilege, Role, Snapshot, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from provisioner.backends.http.objects.lists.paging import Item, Listed
-    from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser, Id
+    from provisioner.backends.http.objects.reading.fields import Id
     from provisioner.backends.http.objects.reading.single import Reader
     from provisioner.backends.http.profile.definition import References
 
@@ -41,8 +46,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-@dataclass(frozen=True, slots=True)
-class Panel:
+class Panel(Struct, frozen=True):
     """A whole read. ``privileges`` is None where the API does not say which there are."""
 
     roles: tuple[HeldRole, ...]

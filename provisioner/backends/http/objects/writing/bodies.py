@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from provisioner.backends.http.objects.reading.fields import text
-from provisioner.backends.http.objects.reading.single import UNKNOWN
+from provisioner.backends.http.objects.reading.single import UNKNOWN, Reader
 from provisioner.errors import BackendError, OthersChanged
 
 if TYPE_CHECKING:
@@ -16,13 +17,11 @@ if TYPE_CHECKING:
 
     from provisioner.backends.http.objects.reading.fields import HeldRole, HeldUser
     from provisioner.backends.http.objects.reading.identities import Known
-    from provisioner.backends.http.objects.reading.single import Reader
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.client import Reply
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSubject:
+class RoleSubject(Struct, frozen=True):
     """Roles, read by a profile."""
 
     reader: Reader
@@ -65,8 +64,7 @@ class RoleSubject:
         return "; ".join(filter(None, told)) or None
 
 
-@dataclass(frozen=True, slots=True)
-class UserSubject:
+class UserSubject(Struct, frozen=True):
     """Users, read by a profile."""
 
     reader: Reader

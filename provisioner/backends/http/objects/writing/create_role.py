@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.calls import bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.paging import Item
-from provisioner.backends.http.objects.reading.fields import identity, text
-from provisioner.backends.http.objects.writing.bodies import may_have_changed_another, role_values
-from provisioner.backends.http.objects.writing.requests import Runner, broken_off, not_kept
+from provisioner.backends.http.objects.reading.fields import HeldRole, identity, text
+from provisioner.backends.http.objects.reading.single import Reader
+from provisioner.backends.http.objects.writing.bodies import (
+    RoleSubject,
+    may_have_changed_another,
+    role_values,
+)
+from provisioner.backends.http.objects.writing.requests import Runner, Step, broken_off, not_kept
 from provisioner.backends.http.transport.client import LostReply, refusal
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from provisioner.backends.http.objects.reading.fields import HeldRole
-    from provisioner.backends.http.objects.reading.single import Reader
-    from provisioner.backends.http.objects.writing.bodies import RoleSubject
-    from provisioner.backends.http.objects.writing.requests import Step
     from provisioner.backends.http.transport.client import Reply
 
 _CONFLICT = 409
@@ -29,8 +31,7 @@ _CONFLICT = 409
 _PERHAPS_TAKEN = frozenset({400, _CONFLICT, 422})
 
 
-@dataclass(frozen=True, slots=True)
-class Maker:
+class Maker(Struct, frozen=True):
     """Makes roles by a profile; ``fill`` says by which steps a new role gets its privileges."""
 
     reader: Reader

@@ -8,20 +8,21 @@ the object is held against what was wanted, so that nothing is left out silently
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, Protocol, TypeVar
 
-from provisioner.backends.http.objects.calls import request_of
+from msgspec import Struct
+
+from provisioner.backends.http.objects.calls import Session, request_of
+from provisioner.backends.http.profile.definition import Call
 from provisioner.backends.http.transport.client import LostReply, refusal
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, OthersChanged, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from provisioner.backends.http.objects.calls import Session
-    from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.client import Reply
 
 ATTEMPTS: Final = 3
@@ -75,8 +76,7 @@ class Subject(Protocol[HeldT]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Step(Generic[HeldT]):
+class Step(Struct, Generic[HeldT], frozen=True):
     """One request. ``what`` completes "could not ..."; ``after`` is None for a deletion.
 
     ``values`` are worked out for each attempt.
@@ -89,8 +89,7 @@ class Step(Generic[HeldT]):
     after: HeldT | None
 
 
-@dataclass(frozen=True, slots=True)
-class Runner(Generic[HeldT]):
+class Runner(Struct, Generic[HeldT], frozen=True):
     """Carries out steps on one kind of object."""
 
     session: Session
