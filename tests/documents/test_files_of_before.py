@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from provisioner import catalogue
-from provisioner.backends.file import document as statefile
 from provisioner.backends.http.gateway.changesets import changeset_of
 from provisioner.documents import plan as planfile
+from provisioner.documents import state as statefile
 from provisioner.documents import strict_json
 from provisioner.documents.gateway import shapes
 from provisioner.documents.gateway.decode import capabilities_of, catalogue_of, entry_of, state_of

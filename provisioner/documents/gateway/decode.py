@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from provisioner.backends.base import HistoryEntry, Run
-from provisioner.backends.contradictions import (
+from provisioner.documents.contradictions import (
     circles,
     date_flaws,
     policy_flaws,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import replace
 
-from provisioner.backends.contradictions import date_flaws, policy_flaws
+from provisioner.documents.contradictions import date_flaws, policy_flaws
 from provisioner.documents.gateway.encode import recording_document
 from provisioner.names import flaw
 from provisioner.server.database import records
