@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
-from sys import intern
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import Struct
@@ -125,8 +124,8 @@ def decode(data: bytes, where: str) -> Document:
     checked_digest(data, where)
     document = _parsed(data, where)
     _require_shape(document, where)
-    _intern(document["roles"], "privileges", "includes")
-    _intern(document["users"], "roles")
+    codec.share(document["roles"], "privileges", "includes")
+    codec.share(document["users"], "roles")
     content = _typed(document, _Content, where)
     state = State(
         {role.name: role for role in content.roles},
@@ -261,13 +260,6 @@ def _held(state: State) -> int:
     """The same, with nothing counted twice."""
     carried = sum([len(role.privileges) + len(role.includes) for role in state.roles.values()])
     return carried + sum([len(held.roles) for held in state.assignments.values()])
-
-
-def _intern(items: list[dict[str, Any]], *lists: str) -> None:
-    """Let equal names be one: a few hundred fill thousands of roles, and sets compare faster."""
-    for item in items:
-        for key in lists:
-            item[key] = list(map(intern, item[key]))
 
 
 def _typed(document: dict[str, Any], kind: type[T], where: str) -> T:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner import catalogue
 from provisioner.backends.http.gateway.changesets import changeset_of
@@ -127,6 +128,8 @@ def test_what_a_client_makes_of_the_runs() -> None:
     document = strict_json.parse(message("runs"))
     assert shapes.valid("RunPage", document)
     assert told(list(map(entry_of, document["items"]))) == expected(BEFORE / "gateway/runs.json")
+    dated = {**document["items"][1], "run": strict_json.parse(message("run-with-dates"))}
+    assert told(entry_of(dated)) == expected(BEFORE / "gateway/run-with-dates.json")
 
 
 def test_what_a_client_sends() -> None:
@@ -135,13 +138,15 @@ def test_what_a_client_sends() -> None:
     after = version().state
     steps = plan_steps(plan, before)
     writes = [write for step in steps for write in step.writes]
-    run = statefile.decode((BEFORE / "states/run-2.json").read_bytes(), "run-2").header.run
-    assert run
+    dated = statefile.decode((BEFORE / "states/run-2.json").read_bytes(), "run-2").header.run
+    assert dated
+    run = replace(dated, until=None)
     changeset = changeset_of(writes, before.roles, after, run)
     assert shapes.valid("Changeset", changeset)
     assert json.dumps(changeset).encode() == message("changeset")
     record = {"run": run_document(run), **recording_document(after.recorded, after.policies)}
     assert json.dumps(record).encode() == message("record")
+    assert json.dumps(run_document(dated)).encode() == message("run-with-dates")
 
 
 def test_every_part_of_a_plan_is_there() -> None:

@@ -10,9 +10,9 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from provisioner.documents import strict_json
+from provisioner.documents.codec import compact
 from provisioner.server.http.answers import Answer
 from provisioner.server.http.problems import Problem
-from provisioner.server.panel.rendering import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -90,7 +90,7 @@ def slice_after(keys: Sequence[str], call: Call, kind: str) -> tuple[Sequence[st
 
 def page(items: Sequence[str], following: str | None, version: Version) -> Answer:
     """Return a page of items that are JSON already."""
-    rest = f'"next":{encode(following)},"version":{encode(version.mark)}'
+    rest = f'"next":{compact(following)},"version":{compact(version.mark)}'
     return Answer(200, f'{{"items":[{",".join(items)}],{rest}}}'.encode())
 
 
@@ -99,7 +99,7 @@ def numbered_page(items: list[dict[str, Any]], call: Call, kind: str, version: V
 
     It ends earlier where its items are large.
     """
-    texts = [encode(item) for item in items[: limit(call)]]
+    texts = [compact(item) for item in items[: limit(call)]]
     before = accumulate(map(len, texts[:-1]), initial=0)
     chosen = [text for text, size in zip(texts, before, strict=False) if size <= FULL]
     more = len(items) > len(chosen)
