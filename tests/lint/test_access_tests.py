@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec.structs import replace
 
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.rules.access_tests import TestResult, run_access_tests
