@@ -64,9 +64,9 @@ def typed(document: object, kind: type[T]) -> T:
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as error:
-        what, _, where = str(error).partition(" - at `$.")
+        what, _, where = str(error).partition(" - at `$")
         said = "there is no such date" if what == _NO_DATE else f"it has another form ({what})"
-        raise Misfit(f"{where.rstrip('`') or 'all of it'}: {said}") from None
+        raise Misfit(f"{where.strip('.`') or 'all of it'}: {said}") from None
 
 
 def share(items: Iterable[dict[str, Any]], *lists: str) -> None:
