@@ -13,9 +13,10 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Backend, Run

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provisioner import globs, strict_json
-from provisioner.model import Catalogue, Privilege, Requirement, Role
+from provisioner.documents import codec
+from provisioner.model import Catalogue, Privilege, Role
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -58,8 +59,8 @@ def from_document(document: dict[str, Any], name: str | None = None) -> Catalogu
 
     A catalogue without ``default_roles`` takes the shipped ones, reduced to its own privileges.
     """
-    entries = document["privileges"]
-    privileges = {entry["name"]: _privilege(entry) for entry in entries}
+    listed = codec.typed(list(map(_privilege, document["privileges"])), tuple[Privilege, ...])
+    privileges = {privilege.name: privilege for privilege in listed}
     grantable = [p.name for p in privileges.values() if not p.internal]
     if "default_roles" in document:
         defaults = tuple(_default_role(role, grantable) for role in document["default_roles"])
@@ -77,19 +78,10 @@ def from_document(document: dict[str, Any], name: str | None = None) -> Catalogu
     return Catalogue(name or document.get("name", "unnamed"), privileges, defaults)
 
 
-def _privilege(entry: dict[str, Any]) -> Privilege:
-    return Privilege(
-        name=entry["name"],
-        group=entry.get("group"),
-        summary=entry.get("summary", ""),
-        requires=tuple(_requirement(item) for item in entry.get("requires", ())),
-        internal=entry.get("internal", False),
-        sensitive=entry.get("sensitive", False),
-    )
-
-
-def _requirement(item: str | dict[str, str]) -> Requirement:
-    return Requirement(item) if isinstance(item, str) else Requirement(item["name"], item["when"])
+def _privilege(entry: dict[str, Any]) -> dict[str, Any]:
+    """A privilege with each of its requirements as a mapping, that of a name alone too."""
+    requires = entry.get("requires", ())
+    return {**entry, "requires": [{"name": n} if isinstance(n, str) else n for n in requires]}
 
 
 def _default_role(entry: dict[str, Any], grantable: Iterable[str]) -> Role:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
-if TYPE_CHECKING:
-    from provisioner.model import Place
+from msgspec import Struct
+
+from provisioner.model import Place
 
 Severity = Literal["error", "warning", "note"]
 _GRAVITY: tuple[Severity, ...] = ("error", "warning", "note")
@@ -14,8 +14,7 @@ _GRAVITY: tuple[Severity, ...] = ("error", "warning", "note")
 SHOWN_IN_FULL: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Diagnostic:
+class Diagnostic(Struct, frozen=True):
     """One finding.
 
     ``id`` is stable and kebab-case. ``place`` is a position in a source, or the name of a file or

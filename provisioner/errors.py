@@ -19,8 +19,9 @@ Each carries its diagnostics: one or many, all that the run found. No click here
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar, Self
+
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic, sort_key
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 import math
 import re
-from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.printable import is_safe
@@ -27,8 +28,7 @@ _EXACT: Final = 2**53
 _SHOWN: Final = 80
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(Struct, frozen=True):
     """One thing that is wrong. ``line`` and ``column`` are 1-based, 0 where it has no place.
 
     ``pointer`` is the JSON Pointer (RFC 6901) of the value or member; None where there is none.

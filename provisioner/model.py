@@ -10,19 +10,18 @@ for permissions) and may *include* roles; an *assignment* gives roles to a *user
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
+from typing import Any, Literal, Protocol
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from datetime import date
+from msgspec import Struct, field
 
 Kind = Literal["roles", "users"]
 KINDS: tuple[Kind, ...] = ("roles", "users")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Place:
+class Place(Struct, frozen=True, order=True):
     """Where something stands in a source: a file and a 1-based line and column."""
 
     file: str
@@ -33,16 +32,14 @@ class Place:
         return f"{self.file}:{self.line}:{self.column}"
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(Struct, frozen=True):
     """A privilege that another one needs to be effective; ``when`` limits it to a case."""
 
     name: str
     when: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Privilege:
+class Privilege(Struct, frozen=True):
     """A named permission, defined by the panel. Names are case-sensitive."""
 
     name: str
@@ -53,8 +50,7 @@ class Privilege:
     sensitive: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """A role as a backend holds it, or as it shall be. ``id`` is None until a backend gave one."""
 
     name: str
@@ -65,16 +61,14 @@ class Role:
     id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Assignment:
+class Assignment(Struct, frozen=True):
     """The roles a user holds. ``user`` is the login as it was written, kept for display."""
 
     user: str
     roles: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Catalogue:
+class Catalogue(Struct, frozen=True, dict=True):
     """All privileges a panel offers, and the default roles that it ships with.
 
     ``name`` says where the catalogue comes from, for messages and plans. One that is not
@@ -85,26 +79,33 @@ class Catalogue:
     privileges: Mapping[str, Privilege]
     default_roles: tuple[Role, ...] = ()
     known: bool = True
-    grantable: frozenset[str] = field(init=False)
-    internal: frozenset[str] = field(init=False)
-    sensitive: frozenset[str] = field(init=False)
-    default_names: frozenset[str] = field(init=False)
 
-    def __post_init__(self) -> None:
-        names = self.privileges.values()
-        object.__setattr__(self, "grantable", frozenset(p.name for p in names if not p.internal))
-        object.__setattr__(self, "internal", frozenset(p.name for p in names if p.internal))
-        object.__setattr__(self, "sensitive", frozenset(p.name for p in names if p.sensitive))
-        defaults = frozenset(role.name.casefold() for role in self.default_roles)
-        object.__setattr__(self, "default_names", defaults)
+    @cached_property
+    def grantable(self) -> frozenset[str]:
+        """The privileges that a role may be given."""
+        return frozenset(p.name for p in self.privileges.values() if not p.internal)
+
+    @cached_property
+    def internal(self) -> frozenset[str]:
+        """The privileges that only the panel itself gives."""
+        return frozenset(p.name for p in self.privileges.values() if p.internal)
+
+    @cached_property
+    def sensitive(self) -> frozenset[str]:
+        """The privileges that are marked as sensitive."""
+        return frozenset(p.name for p in self.privileges.values() if p.sensitive)
+
+    @cached_property
+    def default_names(self) -> frozenset[str]:
+        """The names of the default roles, case-folded."""
+        return frozenset(role.name.casefold() for role in self.default_roles)
 
     def is_default(self, role: str) -> bool:
         """Whether the panel ships a role of this name (compared case-folded)."""
         return role.casefold() in self.default_names
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """What a backend holds: roles by name, assignments by case-folded login.
 
     ``recorded`` names the kinds that a provisioner run has taken under management before; until a
@@ -118,8 +119,7 @@ class State:
     policies: tuple[Mapping[str, Any], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Base:
+class Base(Struct, frozen=True):
     """Which version of a state something was made from.
 
     ``lineage`` tells one store from another, ``serial`` counts its versions, ``digest`` is over its
@@ -131,8 +131,7 @@ class Base:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(Struct, frozen=True):
     """A state as it was read, and its version, with what else the store told of itself.
 
     ``catalogue`` is the panel's own, where the store has one. ``users`` are the case-folded logins
@@ -149,8 +148,7 @@ class Snapshot:
     administrators: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Capabilities:
+class Capabilities(Struct, frozen=True):
     """What a store can hold and do. The planner adapts to what is missing, and says so.
 
     ``atomic``: all writes of a plan are committed at once. ``versions``: a write is refused when
@@ -173,8 +171,7 @@ class Capabilities:
     closed_users: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Grant:
+class Grant(Struct, frozen=True):
     """One reason why a role carries a privilege itself: the text that says so, and its place.
 
     ``pattern`` is the exact name or the glob as written; ``set_name`` the privilege set it was
@@ -184,11 +181,10 @@ class Grant:
     privilege: str
     pattern: str
     place: Place | None
-    set_name: str | None = None
+    set_name: str | None = field(default=None, name="set")
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
+class Exclusion(Struct, frozen=True):
     """One item of a role's ``except``, and the privileges that it takes away."""
 
     pattern: str
@@ -244,16 +240,14 @@ class NoProvenance:
         return None
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredRole:
+class DesiredRole(Struct, frozen=True):
     """A role as the sources declare it. ``role.id`` is set only where it is known (rollback)."""
 
     role: Role
     renamed_from: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DatedRole:
+class DatedRole(Struct, frozen=True):
     """One role in a user's assignment. ``until`` is the last day on which it is held."""
 
     role: str
@@ -265,8 +259,7 @@ class DatedRole:
         return self.until is None or as_of <= self.until
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
+class Ending(Struct, frozen=True):
     """An assignment with an end: ``until`` is the last day on which the user holds the role."""
 
     user: str
@@ -274,16 +267,14 @@ class Ending:
     until: date
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredUser:
+class DesiredUser(Struct, frozen=True):
     """What the sources say a user holds, dates included."""
 
     user: str
     roles: tuple[DatedRole, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class DesiredState:
+class DesiredState(Struct, frozen=True):
     """What the sources resolve to. ``None`` for a kind means: not managed; empty means: none.
 
     ``roles`` is keyed by name, ``users`` by case-folded login. ``ignore`` holds the globs that the

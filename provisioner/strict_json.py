@@ -14,8 +14,9 @@ from __future__ import annotations
 import json
 import re
 from codecs import BOM_UTF8
-from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct
 
 from provisioner import json_flaws
 from provisioner.json_flaws import Flaw, Unsound
@@ -25,8 +26,7 @@ __all__ = ["FILE", "MAX_DEPTH", "NOTE", "Flaw", "Limits", "Unsound", "is_json", 
 MAX_DEPTH: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """How much is read.
 
     ``size`` is in bytes, ``parts`` counts members and items, ``depth`` levels of nesting.

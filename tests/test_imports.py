@@ -35,6 +35,7 @@ class Only:
 WORDS = (
     "__init__",
     "diagnostics",
+    "documents.codec",
     "errors",
     "globs",
     "json_flaws",
@@ -45,16 +46,18 @@ WORDS = (
 )
 TRANSPORT, PROFILE = "backends.http.transport", "backends.http.profile"
 FOLDERS = {
-    "": Only((), "engine.changes"),
+    "": Only(("documents.codec",), "engine.changes"),
     "apply": Only(
         (*WORDS, "backends.base", "engine", "engine.planning", "engine.transition"),
         "backends.registry",
     ),
     "backends": Only(
-        (*WORDS, "schemas", "engine", "trust.addresses", "backends.file", "backends.http"),
+        (*WORDS, "engine", "trust.addresses", "backends.file", "backends.http"),
         "desired.load",
     ),
-    "backends.file": Only((*WORDS, "schemas", "engine", "backends"), "documents.plan"),
+    "backends.file": Only(
+        (*WORDS, "engine", "backends", "documents.damage", "documents.state"), "documents.plan"
+    ),
     "backends.http": Only(
         (
             *("backends.base", "backends.opening", TRANSPORT, PROFILE),
@@ -112,8 +115,9 @@ FOLDERS = {
     "cli.commands": Only(
         (
             *("", "backends.base", "backends.file", "cli", "cli.opening", "desired"),
-            *("documents.access_review", "documents.gateway", "engine", "engine.access"),
-            *("engine.planning", "engine.rules", "engine.transition", "project", "reports"),
+            *("documents.access_review", "documents.codec", "documents.gateway", "engine"),
+            *("engine.access", "engine.planning", "engine.rules", "engine.transition"),
+            *("project", "reports"),
             *("reports.text", "server", "server.http"),
         ),
         "backends.registry",
@@ -134,12 +138,12 @@ FOLDERS = {
     "documents": Only(
         (
             *(*WORDS, "schemas", "engine", "engine.access", "engine.planning", "engine.rules"),
-            "reports.text",
+            *("backends.base", "reports.text"),
         ),
-        "backends.base",
+        "backends.registry",
     ),
     "documents.gateway": Only(
-        (*WORDS, "schemas", "engine", "backends.base", "backends.contradictions"),
+        (*WORDS, "schemas", "engine", "backends.base", "documents.contradictions"),
         "server.panel.version",
     ),
     "engine": Only((*WORDS, "engine.access"), "engine.rules.rule"),
@@ -205,7 +209,7 @@ FOLDERS = {
     ),
     "server.routes": Only(
         (
-            *(*WORDS, "backends.contradictions", "documents.gateway"),
+            *(*WORDS, "documents.contradictions", "documents.gateway"),
             *("server.database", "server.http", "server.panel"),
         ),
         "server.gateway",

@@ -9,11 +9,14 @@ the store had acted. Nothing here is torn by signals: who can't wait has the bac
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final, Literal, Protocol
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.apply.outcome import (
     Outcome,
@@ -22,12 +25,12 @@ from provisioner.apply.outcome import (
     read_again,
     with_unknown_outcome,
 )
+from provisioner.backends.base import Backend
 from provisioner.errors import Conflict, OthersChanged, ProvisionerError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from provisioner.backends.base import Backend
     from provisioner.engine.planning.order import Step
     from provisioner.engine.writes import Write
 
@@ -140,8 +143,7 @@ def _together(errors: list[ProvisionerError]) -> ProvisionerError | None:
     return type(worst)([found for error in errors for found in error.diagnostics])
 
 
-@dataclass(slots=True)
-class _WriteRunner:
+class _WriteRunner(Struct):
     """Makes the writes it is given, one after the other or side by side, until one fails."""
 
     backend: Backend

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.transition.passage import roles_of
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from provisioner.model import Role, State
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """What an apply did. ``error`` says why it broke off, ``failed`` are the writes it broke at.
 
     An error without such writes is about what happened besides them.

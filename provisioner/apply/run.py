@@ -9,8 +9,9 @@ was not tried is reported exactly. A run that broke off stands in the history li
 from __future__ import annotations
 
 import shlex
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner.apply.foresight import foreseen
 from provisioner.apply.one_by_one import write_one_by_one

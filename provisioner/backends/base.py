@@ -17,8 +17,11 @@ and never retries a write that may already have happened.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
+
+from msgspec import Struct
+
+from provisioner.model import Capabilities, Ending
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,11 +29,10 @@ if TYPE_CHECKING:
 
     from provisioner.diagnostics import Diagnostic
     from provisioner.engine.writes import Write
-    from provisioner.model import Base, Capabilities, Ending, Kind, Snapshot, State
+    from provisioner.model import Base, Kind, Snapshot, State
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
+class Description(Struct, frozen=True):
     """``kind`` is the backend's registered name; ``identity`` tells one target from another.
 
     Identity goes into plans (a plan made for one target is refused by another), so it holds no
@@ -46,8 +48,7 @@ class Description:
     locks: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(Struct, frozen=True):
     """One run, for the history. ``at`` is UTC in ISO 8601, ``by`` is ``user@host``.
 
     ``operation`` is the command; ``plan`` the digest of the plan; ``summary`` one line for people,
@@ -64,8 +65,7 @@ class Run:
     until: tuple[Ending, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryEntry:
+class HistoryEntry(Struct, frozen=True):
     """A run as the store remembers it. ``number`` counts from 1; 0 is the state before any run.
 
     ``has_snapshot`` is False once the state after that run has been dropped for lack of room.
@@ -81,8 +81,7 @@ class HistoryEntry:
     digest: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LockOwner:
+class LockOwner(Struct, frozen=True):
     """Who holds a lock. ``since`` is UTC in ISO 8601. ``alive`` is None where it can't be known."""
 
     by: str
@@ -92,8 +91,7 @@ class LockOwner:
     alive: bool | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(Struct, frozen=True):
     """One thing that was looked at, and how it is. ``detail`` is for people."""
 
     what: str

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-    from pathlib import Path
+from msgspec import Struct
 
-    from provisioner.model import Place, State
-    from provisioner.trust.addresses import Address
+from provisioner.model import Place, State
+from provisioner.trust.addresses import Address
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Struct, frozen=True):
     """What an adapter is opened with.
 
     ``options`` are the target's keys as written in the project file; paths among them are relative

@@ -6,8 +6,10 @@ The file and HTTP backends are built in. Third parties add theirs through the en
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -53,8 +55,7 @@ def _installed() -> dict[str, Callable[[Opening], Backend]]:
     return {point.name: _Lazy(point) for point in entry_points(group=GROUP)}
 
 
-@dataclass(frozen=True, slots=True)
-class _Lazy:
+class _Lazy(Struct, frozen=True):
     """An adapter that is imported when it is opened, not when it is listed."""
 
     point: Any

@@ -11,9 +11,12 @@ import errno
 import os
 import re
 import stat
-from dataclasses import dataclass
+from collections.abc import Callable
+from io import RawIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from provisioner.cli import output
 from provisioner.desired.files import STANDARD_INPUT, find, is_source_name
@@ -24,8 +27,7 @@ from provisioner.project.search import FILE_NAME
 from provisioner.reports.formats import FORMATS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
-    from io import RawIOBase
+    from collections.abc import Iterator, Sequence
 
     from provisioner.project.settings import Project
     from provisioner.reports.formats import Format
@@ -40,8 +42,7 @@ _ENOUGH: Final = 64 * 1024 * 1024
 _SIDE_FILE: Final = r"(\.(history|lock|commit|broken-[0-9]+)(/.*)?)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
+class Kind(Struct, frozen=True):
     """A kind of file that is written.
 
     ``replaces`` tells whether earlier content may go, which is then called ``name``; ``is_source``
@@ -71,8 +72,7 @@ SOURCES: Final = Kind(is_source=True)
 CATALOGUE: Final = Kind()
 
 
-@dataclass(frozen=True, slots=True)
-class Outlet:
+class Outlet(Struct, frozen=True):
     """A place for a result, found fit for it before the work began.
 
     ``number`` is that of a file which the process has open; ``stream`` is a pipe or a device.

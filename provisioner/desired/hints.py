@@ -6,8 +6,9 @@ mistakes takes minutes, and nobody reads that far.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic, sort_key
 from provisioner.names import did_you_mean

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner import schemas
 from provisioner.desired import files, merge, resolve, strangers
@@ -13,19 +15,18 @@ from provisioner.desired.references import ROLES_NOT_CHECKED
 from provisioner.desired.yaml import comments, reader
 from provisioner.desired.yaml.document import Document
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.rules.ignores import Ignore
 from provisioner.errors import InvalidInput
+from provisioner.model import DesiredState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
     from provisioner.desired.surroundings import Surroundings
-    from provisioner.engine.rules.ignores import Ignore
-    from provisioner.model import DesiredState
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Struct, frozen=True):
     """A desired state, and what deserves a word though it is no error.
 
     ``ignores`` are the comments in the sources that switch findings off.

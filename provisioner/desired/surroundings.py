@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from msgspec import Struct, field
 
-    from provisioner.model import Catalogue, Role
+from provisioner.model import Catalogue, Role
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(Struct, frozen=True):
     """What the sources are resolved against: the project's lists and the target's catalogue.
 
     ``stored`` are the roles that are known to be stored, by name: two of them may look alike, and

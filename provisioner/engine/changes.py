@@ -14,14 +14,12 @@ name already. Names inside ``includes`` and assignments are those after the plan
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from provisioner.model import Assignment, DatedRole, Role
+from msgspec import Struct
 
-if TYPE_CHECKING:
-    from provisioner.model import Grant, Place
+from provisioner.model import Assignment, DatedRole, Grant, Place, Role
 
 
 class Action(Enum):
@@ -50,8 +48,7 @@ _SYMBOLS = {
 Effect = Literal["grants", "revokes", "both", "cosmetic"]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldChange:
+class FieldChange(Struct, frozen=True):
     """One field that differs. For sets ``added`` and ``removed`` hold the sorted difference."""
 
     field: str
@@ -61,8 +58,7 @@ class FieldChange:
     removed: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RoleChange:
+class RoleChange(Struct, frozen=True, tag_field="kind", tag="role"):
     """A change of one role.
 
     ``holders`` counts the users who carry the role before or after; ``grants`` tells for each
@@ -99,8 +95,7 @@ class RoleChange:
         return _effect(wider=wider, narrower=narrower)
 
 
-@dataclass(frozen=True, slots=True)
-class AssignmentChange:
+class AssignmentChange(Struct, frozen=True, tag_field="kind", tag="assignment"):
     """A change of the roles that one user holds.
 
     ``dated`` are those roles among the added and removed ones that the sources give with an end

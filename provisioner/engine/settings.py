@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from provisioner.model import DesiredState, Kind
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.model import DesiredState, Kind
 
 Manage = Literal["all", "declared"]
 
 
-@dataclass(frozen=True, slots=True)
-class Safety:
+class Safety(Struct, frozen=True):
     """Limits beyond which a plan is blocked. None means no limit.
 
     ``max_change_percent`` applies to the roles deleted and to the users losing access, each only
@@ -27,8 +27,7 @@ class Safety:
     max_privileges_granted: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """How to plan. ``self_users`` are the logins that run provisioner, where they are known.
 
     ``adopted`` are the kinds that the project file records as managed, ``adopt`` says that this

@@ -11,8 +11,10 @@ address by it.
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.model import Assignment, Role, State
 
@@ -20,38 +22,33 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-@dataclass(frozen=True, slots=True)
-class CreateRole:
+class CreateRole(Struct, frozen=True):
     """Create a role; no role of that name exists."""
 
     role: Role
 
 
-@dataclass(frozen=True, slots=True)
-class UpdateRole:
+class UpdateRole(Struct, frozen=True):
     """Replace description, privileges, includes and protection; name and id stay."""
 
     before: Role
     after: Role
 
 
-@dataclass(frozen=True, slots=True)
-class RenameRole:
+class RenameRole(Struct, frozen=True):
     """Give a role another name; whoever holds or includes it keeps doing so."""
 
     before: Role
     name: str
 
 
-@dataclass(frozen=True, slots=True)
-class DeleteRole:
+class DeleteRole(Struct, frozen=True):
     """Delete a role that nobody holds and no role includes."""
 
     before: Role
 
 
-@dataclass(frozen=True, slots=True)
-class SetAssignment:
+class SetAssignment(Struct, frozen=True):
     """Give a user exactly these roles."""
 
     user: str

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec.structs import fields, replace
 
 from provisioner import catalogue as catalogues
 from provisioner.desired.load import read_document

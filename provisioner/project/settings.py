@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from msgspec import Struct, field
+
+from provisioner.desired.yaml.document import Document
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.rules.ignores import Ignore
 from provisioner.engine.settings import Manage, Safety
 from provisioner.errors import InvalidInput
+from provisioner.model import Kind, Place
 from provisioner.names import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from provisioner.desired.yaml.document import Document
-    from provisioner.engine.rules.ignores import Ignore
-    from provisioner.model import Kind, Place
-    from provisioner.trust.reading import Trust
+from provisioner.trust.reading import Trust
 
 EMBEDDED: Final = "embedded"
 EMBEDDED_PATH: Final = ".provisioner/state.json"
 
 
-@dataclass(frozen=True, slots=True)
-class TargetSettings:
+class TargetSettings(Struct, frozen=True):
     """One named panel. ``options`` holds all keys of the target as written."""
 
     name: str
@@ -42,8 +39,7 @@ def embedded_target() -> dict[str, TargetSettings]:
     return {EMBEDDED: TargetSettings(EMBEDDED, "file", {"path": EMBEDDED_PATH})}
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(Struct, frozen=True):
     """A project file as values. Without a file: the defaults, and the embedded target.
 
     ``sources`` are paths as they are shown, that is relative to the working directory.
@@ -64,7 +60,7 @@ class Project:
     targets: Mapping[str, TargetSettings] = field(default_factory=embedded_target)
     lint_ignores: tuple[Ignore, ...] = ()
     actors: Mapping[str, str | None] = field(default_factory=dict)
-    written: Document | None = field(default=None, repr=False, compare=False)
+    written: Document | None = None
     trust: Trust | None = None
 
     @property

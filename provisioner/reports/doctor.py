@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from provisioner.documents.codec import plain
 from provisioner.reports.report import Document, Report, Sheet, Table, Text
 from provisioner.reports.text.style import safe, wrapped
 
@@ -36,7 +37,7 @@ class DoctorReport(Report, Text, Document, Table):
 
     def content(self) -> dict[str, Any]:
         """The checks as plain data."""
-        return {"checks": [asdict(check) for check in self.checks]}
+        return {"checks": [plain(check) for check in self.checks]}
 
     def table(self) -> Sheet:
         """A row for each check."""

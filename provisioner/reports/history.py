@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from provisioner.documents.codec import plain
 from provisioner.reports.report import Beside, Document, Report, Sheet, Table, Text, yes
 from provisioner.reports.text.table import table_text
 
@@ -67,7 +68,7 @@ def _shown(entry: HistoryEntry) -> list[Cell]:
 
 
 def _document(entry: HistoryEntry) -> dict[str, Any]:
-    row = asdict(entry)
+    row: dict[str, Any] = plain(entry)
     if row["run"]:
         del row["run"]["until"]
     return row

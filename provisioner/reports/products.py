@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from provisioner.documents.codec import plain
 from provisioner.printable import shown
 from provisioner.reports.report import Beside, Document, Findings, Report, Text
 from provisioner.reports.text.diagnostics import diagnostic_document
@@ -91,4 +92,4 @@ class UnlockReport(Report, Text, Document):
 
     def content(self) -> dict[str, Any]:
         """The same as plain data."""
-        return {"locks": self.locks, "owner": asdict(self.owner) if self.owner else None}
+        return {"locks": self.locks, "owner": plain(self.owner) if self.owner else None}

@@ -13,9 +13,11 @@ import os
 import threading
 from contextlib import contextmanager
 from copy import copy
-from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Description, HistoryEntry, LockOwner, Run
@@ -35,8 +37,7 @@ if TYPE_CHECKING:
     Hook = Callable[[int, Write], None]
 
 
-@dataclass(slots=True)
-class _Store:
+class _Store(Struct):
     """What all handles of one store share. ``guard`` makes each operation of a handle whole."""
 
     state: State

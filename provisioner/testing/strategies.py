@@ -12,12 +12,12 @@ assignments. Sources are always ones that `provisioner validate` accepts::
 from __future__ import annotations
 
 import operator
-from dataclasses import fields, replace
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner import globs
 from provisioner.model import (
@@ -52,7 +52,7 @@ _DESCRIPTIONS = st.sampled_from(("", "Looks after it", "Ελέγχει\n🚒"))
 _RARELY = st.integers(0, 7).map(lambda drawn: drawn == 7)
 _MOSTLY = st.integers(0, 7).map(lambda drawn: drawn != 7)
 _WHETHER = ("atomic", "history", "closed_users")
-_UNLESS = tuple(f.name for f in fields(Capabilities) if f.name not in _WHETHER)
+_UNLESS = tuple(f for f in Capabilities.__struct_fields__ if f not in _WHETHER)
 
 
 def privileges() -> SearchStrategy[frozenset[str]]:

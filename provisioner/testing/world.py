@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.engine.planning.making import make_plan
 from provisioner.engine.planning.plan import TargetIdentity
@@ -37,18 +39,17 @@ _BASE = Base("lineage", 7, "sha256:" + 64 * "0")
 _TARGET = TargetIdentity("sandbox", "memory", "memory:test", Capabilities(atomic=True))
 
 
-@dataclass(frozen=True)
-class World:
+class World(Struct, frozen=True):
     """Everything that a plan is made from. ``base`` is the version that ``current`` was read at.
 
     ``users`` and ``subject`` are what the store tells of its users and of the reader.
     """
 
-    current: State = field(default_factory=State)
-    desired: DesiredState = field(default_factory=DesiredState)
+    current: State = State()
+    desired: DesiredState = DesiredState()
     settings: Settings = ANYTHING
     as_of: date = TODAY
-    catalogue: Catalogue = field(default=CATALOGUE, repr=False)
+    catalogue: Catalogue = CATALOGUE
     base: Base = _BASE
     target: TargetIdentity = _TARGET
     users: frozenset[str] | None = None

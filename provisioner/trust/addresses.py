@@ -8,9 +8,10 @@ here, by one expression; anything else lies below nothing.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,8 +32,7 @@ class Unclear(ValueError):
     """An address that not everybody reads alike; the message says why, and repeats none of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(Struct, frozen=True):
     """Where an API is. Scheme and host are in lower case, ``port`` is never left open."""
 
     scheme: str

@@ -5,27 +5,26 @@ from __future__ import annotations
 import json
 import shlex
 import stat
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from provisioner.desired.load import read_document
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
+from provisioner.model import Place
 from provisioner.trust.addresses import Address, Unclear, address
 from provisioner.trust.paths import checkout, passes_through, widest_checkout
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from provisioner.desired.yaml.document import Document
-    from provisioner.model import Place
 
 _WRITABLE_BY_OTHERS: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """One listed address, and by key what a target below it may name."""
 
     below: Address
@@ -33,8 +32,7 @@ class Listed:
     place: Place
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
+class Trust(Struct, frozen=True):
     """A trust file. ``adapters`` holds targets of other backends: name, and options as JSON."""
 
     file: str

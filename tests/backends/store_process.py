@@ -20,9 +20,10 @@ import resource
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.backends.base import Run
 from provisioner.backends.committed_state import with_ids

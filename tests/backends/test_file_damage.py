@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from provisioner.backends.base import Run
-from provisioner.backends.file import FileBackend, document
+from provisioner.backends.file import FileBackend
+from provisioner.documents import state as document
 from provisioner.engine.writes import CreateRole
 from provisioner.errors import BackendError, StateDamaged
 from provisioner.model import Base, Role, State

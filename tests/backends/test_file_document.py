@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from provisioner import schemas
 from provisioner.backends.base import Run
-from provisioner.backends.file import document
+from provisioner.documents import state as document
 from provisioner.model import KINDS, Assignment, Base, Ending, Role, State
 
 if TYPE_CHECKING:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment, Write, replay
 from provisioner.errors import BackendError, ProvisionerError

@@ -8,7 +8,7 @@ import yaml
 
 from provisioner import schemas
 from provisioner.backends.base import Run
-from provisioner.backends.file import document
+from provisioner.documents import state as document
 from provisioner.model import Assignment, Role, State
 from provisioner.reports.text.style import safe
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from provisioner.backends.base import Run
-from provisioner.backends.file import document
+from provisioner.documents import state as document
 from provisioner.model import Assignment, Role, State
 
 if TYPE_CHECKING:

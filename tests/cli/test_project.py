@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
-from provisioner.backends.file import document
+from provisioner.documents import state as document
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Shell

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from provisioner import catalogue
 from provisioner.backends.base import Run
@@ -171,10 +171,18 @@ def test_a_privilege_that_is_listed_twice_is_refused() -> None:
 
 
 def test_what_a_gateway_can_do_and_does_not_say_here_is_left_out() -> None:
-    told = {"state": True, "changesets": True, "renames": False, "time_travel": True}
+    told: dict[str, Any] = {
+        "state": True,
+        "changesets": True,
+        "renames": False,
+        "time_travel": True,
+    }
+    told |= {"versions": "strong", "whole_roles": None}
     found = capabilities_of(told, atomic=True)
     assert found.atomic
     assert not found.renames
+    assert found.versions
+    assert found.whole_roles
 
 
 def test_a_run_of_the_history() -> None:

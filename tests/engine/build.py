@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
@@ -75,7 +77,7 @@ def stored(
 
 def fields(role: Role) -> dict[str, Any]:
     """A role's fields by name."""
-    return {name: getattr(role, name) for name in Role.__slots__}
+    return {name: getattr(role, name) for name in Role.__struct_fields__}
 
 
 def names(text: str | None) -> frozenset[str]:

@@ -5,10 +5,10 @@ Here: what roles consist of, and their names. Users and runs: ``test_adapted_run
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.engine.changes import RoleChange
 from provisioner.engine.writes import UpdateRole

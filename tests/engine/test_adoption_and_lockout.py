@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.engine.planning.making import make_plan
 from provisioner.engine.planning.staleness import recheck
@@ -50,7 +50,7 @@ def test_removing_needs_adoption(
     recorded: tuple[str, ...], settings: dict[str, Any], blocked: int
 ) -> None:
     """Roles and users separately; recorded in the state, in the project file, or by --adopt."""
-    current = replace(HELD, recorded=frozenset(recorded))  # type: ignore[arg-type]
+    current = replace(HELD, recorded=frozenset(recorded))
     plan = world(current, desired(role("Desk"), users={}), **settings).plan()
     assert blockers(plan) == ["adoption"] * blocked
     assert all("--adopt" in remedy for remedy in remedies(plan))

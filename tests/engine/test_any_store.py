@@ -5,13 +5,13 @@ The worlds are those of the other properties; the stores can do a random part of
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.documents.plan import decode, encode
 from provisioner.engine.changes import Action

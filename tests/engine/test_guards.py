@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.engine.settings import Safety, Settings
 from provisioner.testing.strategies import worlds
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 def guarded_worlds(draw: st.DrawFn) -> World:
     """Worlds under every guard, with tight limits."""
     limit = st.none() | st.integers(0, 2)
-    safety = Safety(*[draw(limit) for _ in Safety.__slots__])
+    safety = Safety(*[draw(limit) for _ in Safety.__struct_fields__])
     return draw(worlds(settings=Settings(safety=safety)))
 
 

@@ -6,13 +6,13 @@ at all is shown by orders that are wrong on purpose: it must object to each.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import accumulate, permutations
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import Phase, find, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.engine.writes import RenameRole, Unfit, UpdateRole, replay
 from provisioner.testing.strategies import worlds

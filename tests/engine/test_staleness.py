@@ -6,13 +6,13 @@ people and the verdict of the guards must still be the same; anything else does 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.documents.plan import to_document

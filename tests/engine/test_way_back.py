@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from provisioner.engine.planning.way_back import way_back
 from provisioner.model import Assignment, DatedRole, DesiredRole, DesiredState, DesiredUser, State

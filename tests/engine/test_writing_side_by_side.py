@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sys
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from hypothesis import given
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import CreateRole, replay

@@ -11,20 +11,21 @@ from __future__ import annotations
 import json
 import socket
 import threading
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
+
+from msgspec import Struct, field
 
 from provisioner.backends.http.transport.client import Client
 from provisioner.backends.http.transport.settings import HttpSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
 
-@dataclass(frozen=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request. ``path`` is as it was sent, ``steps`` are its decoded segments."""
 
     method: str
@@ -38,8 +39,7 @@ class Asked:
         return tuple(unquote(step) for step in self.path.strip("/").split("/"))
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """An answer; ``lost`` means that the connection ends instead of it."""
 
     status: int = 200

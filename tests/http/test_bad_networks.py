@@ -10,12 +10,13 @@ import os
 import shutil
 from collections import Counter
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import requests
+from msgspec.structs import replace
 
 from provisioner import catalogue
 from provisioner.backends.http import backend_over

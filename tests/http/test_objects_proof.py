@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.engine.writes import CreateRole, RenameRole, SetAssignment, UpdateRole
 from provisioner.errors import BackendError, StateMoved

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from provisioner.documents.codec import compact
 from provisioner.server import gateway
 from provisioner.server.database import records
 from provisioner.server.database.connection import Database
@@ -107,7 +108,7 @@ def etag_by_serial(monkeypatch: pytest.MonkeyPatch) -> None:
         "role",
         lambda _, version, role: rendering.Rendered(
             role,
-            answers.encode(rendering._role_document(role, version)),
+            compact(rendering._role_document(role, version)),
             f'"{version.serial}"',
         ),
     )

@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.backends.attribution import now, this_user
 from provisioner.backends.base import Description, HistoryEntry, Run
 from provisioner.backends.committed_state import committed_state, with_ids, with_initial_ids
-from provisioner.backends.file import damage, document, store
+from provisioner.backends.file import store
 from provisioner.backends.file.history import History
 from provisioner.backends.file.lock import CourtesyLock, exclusive
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents import damage
+from provisioner.documents import state as statefile
 from provisioner.engine.writes import Unfit, replay
 from provisioner.errors import BackendError, InvalidInput, StateDamaged, StateMoved
 from provisioner.model import Base, Capabilities, Snapshot, State
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from provisioner.backends.base import LockOwner
-    from provisioner.backends.file.document import Document
+    from provisioner.documents.state import Document
     from provisioner.engine.writes import Write
     from provisioner.model import Kind
 
@@ -110,7 +113,7 @@ class FileBackend:
         """Return the runs that are kept. Works on a damaged state file too, to choose from."""
         try:
             data = self._data()
-            current = document.read_header(data, self._shown) if data is not None else None
+            current = statefile.read_header(data, self._shown) if data is not None else None
         except StateDamaged:
             return self._history.entries()
         if current is None:
@@ -151,7 +154,7 @@ class FileBackend:
             BackendError: The state file is not damaged, or no kept state is sound.
         """
         data = self._broken_data()
-        kept = self._history.newest(document.claimed_identity(data or b""))
+        kept = self._history.newest(statefile.claimed_identity(data or b""))
         return Snapshot(_copy(kept.state), kept.header.base)
 
     def commit_over_broken(self, writes: tuple[Write, ...], after: State, run: Run) -> Base:
@@ -165,7 +168,7 @@ class FileBackend:
         """
         with self._committing():
             data = self._broken_data()
-            kept = self._history.newest(document.claimed_identity(data or b""))
+            kept = self._history.newest(statefile.claimed_identity(data or b""))
             serial = max(self._history.numbers()) + 1
             state = self._carried_out(kept.state, writes, after)
             if data is not None:
@@ -186,9 +189,9 @@ class FileBackend:
                 raise damage.missing(self._shown, self._history.shown)
         if data is None:
             return None
-        digest = document.checked_digest(data, self._shown)
+        digest = statefile.checked_digest(data, self._shown)
         if self._last is None or self._last.header.digest != digest:
-            self._last = document.decode(data, self._shown)
+            self._last = statefile.decode(data, self._shown)
         return self._last
 
     def _was_written(self) -> bool:
@@ -274,8 +277,8 @@ class FileBackend:
     ) -> tuple[bytes, Document]:
         """Encode a state and read it back: what could not be read again is never written."""
         try:
-            data = document.encode(lineage, serial, run, state)
-            return data, document.decode(data, "the new state")
+            data = statefile.encode(lineage, serial, run, state)
+            return data, statefile.decode(data, "the new state")
         except (UnicodeEncodeError, StateDamaged) as error:
             message = f"cannot write {self._shown}: {error}; {_UNCHANGED}"
             raise BackendError(Diagnostic("state-unwritable", message, self._shown)) from error

@@ -10,18 +10,21 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from provisioner.backends.base import HistoryEntry
-from provisioner.backends.file import damage, document, store
+from provisioner.backends.file import store
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents import damage
+from provisioner.documents import state as statefile
 from provisioner.errors import BackendError, StateDamaged
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from provisioner.backends.file.document import Document, Header
+    from provisioner.documents.state import Document, Header
 
 KEPT = 50
 _ENTRY = re.compile(r"(\d{6,18})\.json")
@@ -57,7 +60,7 @@ class History:
         if data is None:
             raise self.not_kept(number)
         try:
-            kept = document.decode(data, self._shown(number))
+            kept = statefile.decode(data, self._shown(number))
             self._require_fit(kept.header, number, lineage)
         except StateDamaged as error:
             raise StateDamaged(map(_of_entry, error.diagnostics)) from error
@@ -67,7 +70,7 @@ class History:
         """Return who made an entry; None if it is not sound or fitting. Reads no roles."""
         try:
             data = self._data(number)
-            header = document.read_header(data, self._shown(number)) if data is not None else None
+            header = statefile.read_header(data, self._shown(number)) if data is not None else None
             if header:
                 self._require_fit(header, number, lineage)
         except BackendError:

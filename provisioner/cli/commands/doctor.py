@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Final
 
 from provisioner import __version__, schemas
@@ -11,6 +10,7 @@ from provisioner.backends.base import Check, Examinable
 from provisioner.cli import options
 from provisioner.cli.declaring import command
 from provisioner.cli.opening.session import open_session
+from provisioner.documents.codec import plain
 from provisioner.engine.phrases import counted
 from provisioner.errors import ProvisionerError
 from provisioner.reports.doctor import DoctorReport
@@ -99,7 +99,7 @@ def _target(session: Session) -> Generator[Check, None, Snapshot | None]:
         yield from _errors("target", error)
         return None
     yield Check("target", "ok", f"{session.target.name} ({description.identity})")
-    can = asdict(description.capabilities)
+    can = plain(description.capabilities)
     yield Check(
         "backend", "ok", f"{description.kind}: {', '.join(name for name in can if can[name])}"
     )

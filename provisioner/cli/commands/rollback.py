@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import dataclasses
 from typing import TYPE_CHECKING, Any, cast
 
 import click
+from msgspec.structs import replace
 
 from provisioner.backends.file import FileBackend
 from provisioner.cli import options
@@ -113,7 +114,7 @@ def rollback(
     ended = carry_out(
         made, backend, to, operation=operation, lock_timeout=lock_timeout, today=made.as_of
     )
-    return replace(ended, notes=back) if ended.exit_code == 0 else ended
+    return dataclasses.replace(ended, notes=back) if ended.exit_code == 0 else ended
 
 
 def _number(run: str, backend: Backend) -> int:

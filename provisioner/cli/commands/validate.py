@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cli import options
 from provisioner.cli.declaring import command
 from provisioner.cli.opening.session import assumed_catalogue, load_project, open_project
 from provisioner.cli.opening.targets import chosen_targets, load_for_targets
+from provisioner.desired.load import Loaded
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.effective import access_of
@@ -17,6 +20,7 @@ from provisioner.engine.rules.access_tests import run_access_tests
 from provisioner.engine.rules.policies import check_policies
 from provisioner.engine.transition.online import check_against_store
 from provisioner.errors import Blocked, InvalidInput
+from provisioner.model import Catalogue
 from provisioner.project.reading import load_catalogue
 from provisioner.reports.validation import ValidationReport
 
@@ -24,14 +28,12 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.cli.invocation import Invocation
-    from provisioner.desired.load import Loaded
     from provisioner.engine.access.effective import EffectiveAccess
-    from provisioner.model import Catalogue, DesiredState
+    from provisioner.model import DesiredState
     from provisioner.project.settings import Project
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Struct, frozen=True):
     """The sources as they were read for one target, or for several that make no difference.
 
     ``missing`` is what they refer to and the panel does not have, where it was asked.

@@ -11,10 +11,13 @@ a file of that name in the place of the branch.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.desired.files import read_bytes
 from provisioner.desired.load import load, read_document
@@ -30,25 +33,23 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import access_of
 from provisioner.engine.settings import Safety
 from provisioner.errors import InvalidInput
-from provisioner.model import State
+from provisioner.model import Catalogue, DesiredUser, State
 from provisioner.project.reading import catalogue_of, load_catalogue, project_of
 from provisioner.project.search import FILE_NAME
 from provisioner.project.settings import Project, TargetSettings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from provisioner.desired.load import Loaded
     from provisioner.desired.yaml.document import Document
-    from provisioner.model import Catalogue, DesiredUser
 
 _PATH_STARTS: Final = ("./", "../", "/", ".\\", "..\\")
 _PATH_ENDS: Final = (".yaml", ".yml")
 _OF_PROJECTS: Final = frozenset({"sources", "targets", "manage", "safety", "actors", "external"})
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(Struct, frozen=True):
     """What ``--rules-from`` names.
 
     ``targets`` are the same target as it was there: by its name, and by its address. ``carried``
@@ -227,4 +228,4 @@ def stricter(one: Safety, other: Safety) -> Safety:
         limits = [limit for s in (one, other) if (limit := getattr(s, name)) is not None]
         return min(limits, default=None)
 
-    return Safety(**{limit.name: lower(limit.name) for limit in fields(Safety)})
+    return Safety(**{name: lower(name) for name in Safety.__struct_fields__})

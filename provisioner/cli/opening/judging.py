@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.rules.in_force import roles_judged
+from provisioner.engine.settings import Settings
 from provisioner.errors import InvalidInput
+from provisioner.model import DesiredUser
 from provisioner.names import did_you_mean
 from provisioner.reports.text.style import json_text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from provisioner.cli.opening.baseline import Baseline
     from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
-    from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, DesiredState, DesiredUser, Snapshot
+    from provisioner.model import Catalogue, DesiredState, Snapshot
 
 # What can't stand plain as a key of a flow mapping.
 _NOT_PLAIN: Final = re.compile(r"^[^\w]|[^\w.@+-]")
 
 
-@dataclass(frozen=True, slots=True)
-class Grounds:
+class Grounds(Struct, frozen=True):
     """The settings that a plan is made under, and the policies before the change.
 
     ``carried`` says what roles carry where those are written, ``users`` who holds what until when.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec.structs import replace
 
 from provisioner.apply.foresight import with_foresight
 from provisioner.cli.opening.judging import grounds_of, held_longer, partly, unread_rest

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner import catalogue as catalogues
 from provisioner.cli.opening.session import assumed_catalogue, open_project

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from provisioner.cli.opening.session import load_project, open_session, tell_if_new
 from provisioner.cli.opening.sources import load_sources
 from provisioner.cli.opening.targets import catalogue_of
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.explain import Exclusions
+from provisioner.model import Catalogue, DesiredState, State
+from provisioner.project.settings import Project
 from provisioner.reports.text.style import safe
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from datetime import date
 
     from provisioner.cli.invocation import Invocation
     from provisioner.cli.output import Output
-    from provisioner.model import Catalogue, DesiredState, DesiredUser, State
-    from provisioner.project.settings import Project, TargetSettings
+    from provisioner.model import DesiredUser
+    from provisioner.project.settings import TargetSettings
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(Struct, frozen=True):
     """A state to answer from. ``desired`` is None where it is the current one: without places."""
 
     state: State

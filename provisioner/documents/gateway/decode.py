@@ -7,13 +7,13 @@ name, and what contradicts itself is refused: a wrong answer must never look lik
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import fields, replace
-from datetime import date
-from sys import intern
 from typing import TYPE_CHECKING, Any
 
+from msgspec.structs import replace
+
 from provisioner.backends.base import HistoryEntry, Run
-from provisioner.backends.contradictions import (
+from provisioner.documents import codec
+from provisioner.documents.contradictions import (
     circles,
     date_flaws,
     policy_flaws,
@@ -25,9 +25,7 @@ from provisioner.model import (
     Assignment,
     Capabilities,
     Catalogue,
-    Ending,
     Privilege,
-    Requirement,
     Role,
     State,
 )
@@ -35,11 +33,9 @@ from provisioner.model import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-    Items = Sequence[Mapping[str, Any]]
+    Items = list[dict[str, Any]]
 
-_NONE: frozenset[str] = frozenset()
 _SHOWN = 20
-_CAPABILITIES = frozenset(field.name for field in fields(Capabilities))
 
 
 class Contradiction(ValueError):
@@ -82,7 +78,7 @@ def catalogue_of(document: Mapping[str, Any], roles: Mapping[str, Role]) -> Cata
         Contradiction: Two privileges have the same name.
     """
     told = document["catalogue"]
-    listed = [_privilege(item) for item in told["privileges"]]
+    listed = codec.typed(told["privileges"], tuple[Privilege, ...])
     privileges = {privilege.name: privilege for privilege in listed}
     if len(privileges) < len(listed):
         counted = Counter(privilege.name for privilege in listed)
@@ -92,10 +88,11 @@ def catalogue_of(document: Mapping[str, Any], roles: Mapping[str, Role]) -> Cata
     return Catalogue(told["name"], privileges, tuple(roles[name] for name in shipped))
 
 
-def capabilities_of(told: Mapping[str, bool], *, atomic: bool) -> Capabilities:
+def capabilities_of(told: Mapping[str, Any], *, atomic: bool) -> Capabilities:
     """Return what a gateway says it can do, in the planner's terms."""
-    known = {name: told[name] for name in told.keys() & _CAPABILITIES}
-    return Capabilities(**known | {"atomic": atomic})
+    # What else a later gateway tells may be of any kind.
+    can = {name: value for name, value in told.items() if isinstance(value, bool)}
+    return codec.typed({**can, "atomic": atomic}, Capabilities)
 
 
 def entry_of(item: Mapping[str, Any]) -> HistoryEntry:
@@ -104,35 +101,16 @@ def entry_of(item: Mapping[str, Any]) -> HistoryEntry:
     Raises:
         Contradiction: An end date is no date.
     """
-    run = item["run"] and _run(item["run"])
-    return HistoryEntry(item["number"], run, item["has_state"], item["subject"])
+    told = item["run"]
+    return HistoryEntry(item["number"], told and _run(told), item["has_state"], item["subject"])
 
 
 def _run(told: Mapping[str, Any]) -> Run:
-    run = Run(told["at"], told["by"], told["operation"], told["summary"], told["plan"])
-    if "until" not in told:
-        return run
-    if wrong := [message for _, message in date_flaws(told["until"])]:
+    ends = told.get("until")
+    if wrong := [message for _, message in date_flaws(ends or ())]:
         raise Contradiction(wrong)
-    return replace(
-        run,
-        until=tuple(
-            Ending(end["login"], end["role"], date.fromisoformat(end["until"]))
-            for end in told["until"]
-        ),
-    )
-
-
-def _privilege(item: Mapping[str, Any]) -> Privilege:
-    requires = tuple(Requirement(need["name"], need.get("when")) for need in item["requires"])
-    return Privilege(
-        item["name"],
-        item["group"],
-        item["summary"],
-        requires,
-        internal=item["internal"],
-        sensitive=item["sensitive"],
-    )
+    until = ends if ends is None else [{**end, "user": end["login"]} for end in ends]
+    return codec.typed({**told, "until": until}, Run)
 
 
 def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
@@ -148,14 +126,7 @@ def _contradictions(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _roles(items: Items, names: Mapping[str, str]) -> Iterable[Role]:
-    for item in items:
-        yield Role(
-            item["name"],
-            item["description"],
-            # Interned: the same few hundred names fill thousands of roles, and sets of identical
-            # objects compare by identity.
-            frozenset(map(intern, item["privileges"])),
-            frozenset([names[id] for id in item["includes"]]) if item["includes"] else _NONE,
-            item["protected"],
-            item["id"],
-        )
+    codec.share(items, "privileges")
+    for role in codec.typed(items, tuple[Role, ...]):
+        includes = frozenset(names[id] for id in role.includes)
+        yield replace(role, includes=includes) if includes else role

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from provisioner import __version__
+from provisioner.documents import codec
 from provisioner.documents.gateway.shapes import CONTRACT
 from provisioner.engine.writes import (
     CreateRole,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from provisioner.backends.base import Run
     from provisioner.engine.writes import Write
-    from provisioner.model import Assignment, Catalogue, Privilege, Role, State
+    from provisioner.model import Assignment, Catalogue, Role, State
 
     Document = dict[str, Any]
     Roles = Mapping[str, Role]
@@ -45,24 +46,12 @@ def subject_document(login: str | None, *, may_write: bool) -> Document:
     return {"login": login, "scopes": ["read", "write"] if may_write else ["read"]}
 
 
-def privilege_document(privilege: Privilege) -> Document:
-    """One privilege of the catalogue."""
-    return {
-        "name": privilege.name,
-        "group": privilege.group,
-        "summary": privilege.summary,
-        "requires": [{"name": need.name, "when": need.when} for need in privilege.requires],
-        "internal": privilege.internal,
-        "sensitive": privilege.sensitive,
-    }
-
-
 def catalogue_document(catalogue: Catalogue) -> Document:
     """The catalogue, its privileges sorted by name."""
     privileges = catalogue.privileges
     return {
         "name": catalogue.name,
-        "privileges": [privilege_document(privileges[name]) for name in sorted(privileges)],
+        "privileges": codec.plain([privileges[name] for name in sorted(privileges)]),
     }
 
 
@@ -106,18 +95,10 @@ def state_document(state: State, defaults: Container[str | None]) -> Document:
 
 def run_document(run: Run) -> Document:
     """A run as its client tells it. ``until`` is only for gateways that keep end dates."""
-    document: Document = {
-        "at": run.at,
-        "by": run.by,
-        "operation": run.operation,
-        "summary": run.summary,
-        "plan": run.plan,
-    }
-    if run.until is not None:
-        document["until"] = [
-            {"login": end.user, "role": end.role, "until": end.until.isoformat()}
-            for end in run.until
-        ]
+    document: Document = codec.plain(run)
+    ends = document.pop("until")
+    if ends is not None:
+        document["until"] = [{"login": end.pop("user"), **end} for end in ends]
     return document
 
 

@@ -7,25 +7,25 @@ state it was found in, and following all of them leads from the subject to the p
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import pairwise
 from typing import TYPE_CHECKING, Literal
 
-from provisioner.model import Assignment, NoProvenance, Role, State
+from msgspec import Struct
+
+from provisioner.model import Assignment, NoProvenance, Place, Role, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from datetime import date
 
-    from provisioner.model import Catalogue, DesiredState, Grant, Place, Provenance
+    from provisioner.model import Catalogue, DesiredState, Grant, Provenance
 
 LinkKind = Literal["assignment", "include", "grant"]
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(Struct, frozen=True):
     """One step of a chain: a user's role, a role's included role, or a role's privilege.
 
     ``pattern`` and ``set_name`` tell how a grant was written, where that is known.

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from datetime import date
+from functools import cached_property
 from itertools import islice
 from typing import TYPE_CHECKING, Final, Literal, Protocol, runtime_checkable
 
+from msgspec import Struct, field
+
 from provisioner.engine.access.chains import Chain, Chains
-from provisioner.engine.access.effective import holders
+from provisioner.engine.access.effective import EffectiveAccess, holders
+from provisioner.model import (
+    Catalogue,
+    DatedRole,
+    DesiredUser,
+    Place,
+    Provenance,
+    State,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from datetime import date
+    from collections.abc import Iterable
 
-    from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.model import (
-        Catalogue,
-        DatedRole,
-        DesiredUser,
         Exclusion,
-        Place,
         Privilege,
-        Provenance,
-        State,
     )
 
 Kind = Literal["user", "role"]
@@ -38,8 +42,7 @@ class Exclusions(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Needs:
+class Needs(Struct, frozen=True):
     """What a privilege requires that the subject does not have: always, or in some cases only.
 
     A privilege with ``always`` missing ones has no effect; ``sometimes`` are pairs of a case and a
@@ -51,8 +54,7 @@ class Needs:
     sometimes: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """The subject has the privilege: the chains, shortest first, at most ``MOST_CHAINS``.
 
     ``total`` is how many there are; None says: more than these, and stored includes that run in
@@ -64,8 +66,7 @@ class Held:
     needs: Needs
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A role that carries the privilege: how, among how many, and how many users carry the role."""
 
     role: str
@@ -74,8 +75,7 @@ class Offer:
     holders: int
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
+class Ended(Struct, frozen=True):
     """A role that would give the user the privilege, had its time not passed."""
 
     dated: DatedRole
@@ -83,8 +83,7 @@ class Ended:
     chain: Chain
 
 
-@dataclass(frozen=True, slots=True)
-class Excepted:
+class Excepted(Struct, frozen=True):
     """A role of the subject that would grant the privilege, did its ``except`` not take it away."""
 
     role: str
@@ -92,8 +91,7 @@ class Excepted:
     place: Place | None
 
 
-@dataclass(frozen=True, slots=True)
-class NotHeld:
+class NotHeld(Struct, frozen=True):
     """The subject lacks the privilege: what took it away, and which roles would grant it.
 
     ``offers`` are sorted by how little else comes with the role, then by name.
@@ -105,8 +103,7 @@ class NotHeld:
     excepted: tuple[Excepted, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Privileges that come the same way: ``path`` leads to the role, ``grant`` is the line there.
 
     The links of the path are assignments and includes; it is empty for what a role itself grants.
@@ -120,8 +117,7 @@ class Group:
     privileges: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Everything:
+class Everything(Struct, frozen=True):
     """All that the subject has, each privilege by its shortest chain, and what of it is idle.
 
     ``carried_by`` are the roles that the user holds, or that the role includes.
@@ -134,8 +130,7 @@ class Everything:
     ended: tuple[tuple[DatedRole, Place | None], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Struct, frozen=True):
     """The answer about one subject. ``dated`` has the dates and reasons of the roles held."""
 
     kind: Kind
@@ -145,8 +140,7 @@ class Explanation:
     dated: Mapping[str, DatedRole] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Explainer:
+class Explainer(Struct, frozen=True, dict=True):
     """Explains access in one state.
 
     Args:
@@ -164,10 +158,11 @@ class Explainer:
     provenance: Provenance | None = None
     users: Mapping[str, DesiredUser] = field(default_factory=dict)
     exclusions: Exclusions | None = None
-    chains: Chains = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.chains = Chains(self.state, self.provenance)
+    @cached_property
+    def chains(self) -> Chains:
+        """The chains that lead to it."""
+        return Chains(self.state, self.provenance)
 
     @property
     def state(self) -> State:

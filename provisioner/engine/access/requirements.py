@@ -7,20 +7,21 @@ granted, and at no role that merely includes that one.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from provisioner.engine.access.reachable import reachable
+from provisioner.model import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from provisioner.engine.access.effective import EffectiveAccess
-    from provisioner.model import Catalogue, Place, Provenance
+    from provisioner.model import Catalogue, Provenance
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
+class Unmet(Struct, frozen=True):
     """Privileges that have no effect in some roles, since ``missing`` ones are not there. Sorted.
 
     ``to_add`` are the missing ones and all that those require in turn; ``conditional`` are lacking

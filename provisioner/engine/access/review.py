@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from provisioner import globs
 from provisioner.engine.access.chains import Chain, Chains
 from provisioner.engine.access.effective import AccessTable, carriers, indices
+from provisioner.model import DatedRole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
-    from provisioner.model import DatedRole, DesiredUser, Provenance, State
+    from provisioner.model import DesiredUser, Provenance, State
 
 By = Literal["user", "role", "privilege"]
 Holdings = dict[str, tuple[str, frozenset[str]]]
 """By login (case-folded) or role: the name to show, and the privileges."""
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(Struct, frozen=True):
     """Which part of the access to look at; globs, and no glob means everything.
 
     ``users`` and ``roles`` match without regard to case, ``privileges`` with. A user's access is
@@ -45,8 +46,7 @@ class Selection:
         return _any(globs.matches, self.privileges, name)
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One user, role or privilege, and the others that belong to it, sorted.
 
     ``roles`` are those that a user is assigned, or that carry a privilege; ``users`` are those who
@@ -59,8 +59,7 @@ class Row:
     privileges: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """What one user or role gained and lost, or who gained and lost one privilege; sorted."""
 
     name: str
@@ -68,8 +67,7 @@ class Difference:
     lost: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Attestation:
+class Attestation(Struct, frozen=True):
     """One line of an access review: who has a privilege, and the chain by which it lasts longest.
 
     Of chains that last equally long it is the shortest. ``dated`` is the assignment at its start.

@@ -10,17 +10,18 @@ Programming Study 13, 1980).
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from provisioner.engine.access.chains import Chains
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.engine.access.chains import Chains, Link
 from provisioner.engine.access.effective import UserImpact, access_of
 from provisioner.engine.access.reachable import reachable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from provisioner.engine.access.chains import Link
     from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.model import Provenance, Role, State
 
@@ -32,8 +33,7 @@ _USER: Final = "user"
 _PRIVILEGE: Final = "privilege"
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(Struct, frozen=True):
     """One edge to cut.
 
     ``links`` are the lines that make the edge: one, or several where a role grants the privilege by
@@ -44,8 +44,7 @@ class Cut:
     others: tuple[UserImpact, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Revocation:
+class Revocation(Struct, frozen=True):
     """How to take a privilege from a user. No cuts: the user does not hold it.
 
     ``others`` are the other users who lose something by all cuts together, sorted by login, and

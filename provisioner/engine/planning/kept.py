@@ -6,8 +6,9 @@ include does; and the roles that lose a grant or an include, or include a role t
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from provisioner.engine.access.reachable import reachable
 from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
@@ -21,8 +22,7 @@ if TYPE_CHECKING:
 _NOTHING: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(Struct, frozen=True):
     """A user or role keeps ``privileges`` through other roles, though ``role`` gives them no more.
 
     ``role`` was taken from the subject, or carries less than before; where it is the subject

@@ -6,8 +6,9 @@ plan says about the store is checked again before it is applied: see ``engine.pl
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.planning.compare import find_changes

@@ -15,8 +15,10 @@ between the two writes, where a store can't commit at once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.engine.writes import (
     CreateRole,
@@ -37,8 +39,7 @@ if TYPE_CHECKING:
 Phase = Literal["shrink", "grow"]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """Writes that may run in any order, unless ``ordered``; the next step starts when all are done.
 
     Renames are ordered: each name must be free before another role takes it.

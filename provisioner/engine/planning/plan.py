@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from provisioner.engine.changes import Action, AssignmentChange, RoleChange
+from msgspec import Struct, field
+
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.access.effective import UserImpact
+from provisioner.engine.changes import Action, AssignmentChange, Change, RoleChange
+from provisioner.engine.planning.kept import Kept
 from provisioner.engine.rules.in_force import RuleChange, in_force
+from provisioner.engine.rules.policies import Violation
+from provisioner.engine.settings import Settings
 from provisioner.engine.transition.matching import ignored_roles, ignored_users
 from provisioner.engine.transition.passage import passage_from
-from provisioner.model import KINDS, Base, Ending, State
+from provisioner.model import KINDS, Base, Capabilities, Ending, Kind, Role, State
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from provisioner.diagnostics import Diagnostic
-    from provisioner.engine.access.effective import UserImpact
-    from provisioner.engine.changes import Change
-    from provisioner.engine.planning.kept import Kept
-    from provisioner.engine.rules.policies import Violation
-    from provisioner.engine.settings import Settings
     from provisioner.engine.transition.passage import Passage
-    from provisioner.model import Capabilities, Kind, Role
 
 SOON: Final = timedelta(days=30)
 
 
-@dataclass(frozen=True, slots=True)
-class TargetIdentity:
+class TargetIdentity(Struct, frozen=True):
     """Which target a plan is for, and what it can do: the plan is adapted to that.
 
     ``project`` is the digest of the project file that the target stands in, ``config`` its path.
@@ -43,8 +40,7 @@ class TargetIdentity:
     config: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(Struct, frozen=True):
     """What was looked at: so that "no changes" can't mean "did not look"."""
 
     files: tuple[str, ...] = ()
@@ -55,8 +51,7 @@ class Coverage:
     unmanaged: tuple[Kind, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """Everything a reviewer and ``apply`` need to know. Changes stand in the order of design §6.
 
     ``blockers`` are the guards and policies that forbid applying it; ``notes`` say how it was

@@ -6,8 +6,12 @@ its catalogue, and the policies of its sources.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from datetime import date
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
@@ -15,24 +19,21 @@ from provisioner.engine.planning.dates import dates_of, endings
 from provisioner.engine.planning.guards.administrators import admin_privileges
 from provisioner.engine.planning.verdict import judged
 from provisioner.engine.rules.in_force import in_force
-from provisioner.engine.settings import with_ignores
+from provisioner.engine.settings import Settings, with_ignores
 from provisioner.engine.transition.matching import conflicts
 from provisioner.globs import first_caseless
-from provisioner.model import KINDS, DatedRole, DesiredState, DesiredUser
+from provisioner.model import KINDS, Catalogue, DatedRole, DesiredState, DesiredUser, Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-    from datetime import date
+    from collections.abc import Iterator, Mapping
 
     from provisioner.engine.changes import Change
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.trial import Trial
-    from provisioner.engine.settings import Settings
-    from provisioner.model import Catalogue, Snapshot, State
+    from provisioner.model import State
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """What a saved plan is judged by, on the day on which it is applied.
 
     ``settings`` are the project's, with the options that the plan was made with. ``catalogue``

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from provisioner.engine.changes import Action, AssignmentChange, RoleChange
 from provisioner.engine.planning.compare import recounted
@@ -109,11 +110,11 @@ def _otherwise_than_told(plan: Plan, follows: Plan, passage: Passage) -> Iterato
     ``follows`` is the same plan, worked out anew from the version that it was made from. Texts and
     places are not compared: they follow from the sources.
     """
-    for item in fields(plan):
-        compared = _COMPARED.get(item.name, lambda value, _: value)
-        told, is_so = (compared(getattr(it, item.name), plan.rules) for it in (plan, follows))
+    for name in plan.__struct_fields__:
+        compared = _COMPARED.get(name, lambda value, _: value)
+        told, is_so = (compared(getattr(it, name), plan.rules) for it in (plan, follows))
         if told != is_so:
-            yield f"its `{item.name}` is not what follows from its changes in this target"
+            yield f"its `{name}` is not what follows from its changes in this target"
     for ending in plan.dated:
         held = passage.after.assignments.get(ending.user.casefold())
         if ending.role not in roles_of(held):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from provisioner.engine.changes import Action
 
@@ -12,8 +13,7 @@ if TYPE_CHECKING:
     from provisioner.engine.planning.plan import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
+class Summary(Struct, frozen=True):
     """How many roles are created, updated, renamed, deleted; how many users are reassigned.
 
     ``rules`` counts policies added, changed and removed;

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from msgspec import Struct
 
 from provisioner.engine.changes import Action, RoleChange
-
-if TYPE_CHECKING:
-    from provisioner.engine.planning.plan import Plan
-    from provisioner.engine.transition.passage import Passage
-    from provisioner.model import Snapshot
+from provisioner.engine.planning.plan import Plan
+from provisioner.engine.transition.passage import Passage
+from provisioner.model import Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(Struct, frozen=True):
     """A plan, what is stored, and what applying the plan there does.
 
     The snapshot also says whom the store takes the reader for, and which roles administer it.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from provisioner.engine.access.effective import impact
 from provisioner.engine.planning.guards.check import check

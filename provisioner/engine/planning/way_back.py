@@ -6,8 +6,11 @@ external roles), and assignments that have come to their end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner import globs
 from provisioner.diagnostics import Diagnostic
@@ -16,7 +19,6 @@ from provisioner.engine.rules.in_force import in_new_names, rule_changes
 from provisioner.model import DatedRole, DesiredRole, DesiredState, DesiredUser
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from datetime import date
 
     from provisioner.engine.settings import Settings
@@ -25,8 +27,7 @@ if TYPE_CHECKING:
     Dates = Mapping[tuple[str, str], DatedRole]
 
 
-@dataclass(frozen=True, slots=True)
-class WayBack:
+class WayBack(Struct, frozen=True):
     """The former state as a desired one; ``left_out`` names what of it does not come back.
 
     ``renames`` are the roles that get a former name back: policies follow them.

@@ -6,8 +6,9 @@ may hold it. In ``can`` a glob means every privilege that matches, in ``cannot``
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from provisioner import globs
 from provisioner.diagnostics import Diagnostic
@@ -27,8 +28,7 @@ _SHOWN: Final = 5
 _EXPLAINED: Final = 50
 
 
-@dataclass(frozen=True, slots=True)
-class TestResult:
+class TestResult(Struct, frozen=True):
     """One test as it was written, and how it ended. No failures: it passed."""
 
     __test__ = False  # its name makes pytest think otherwise

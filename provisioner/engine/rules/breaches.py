@@ -6,25 +6,28 @@ names in both states, includes count, and who held a role while it was empty had
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from datetime import date
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.engine.access.carried import Carried, Items
 from provisioner.engine.access.chains import Chain, Chains
 from provisioner.engine.rules.witness import Ways, brought
+from provisioner.model import DesiredUser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
-    from datetime import date
+    from collections.abc import Iterable, Iterator
 
     from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.engine.rules.rule import Rule
-    from provisioner.model import DesiredUser, Place, Provenance
+    from provisioner.model import Place, Provenance
 
 
-@dataclass(frozen=True, slots=True)
-class Dates:
+class Dates(Struct, frozen=True):
     """The day, and which users are given what until when, now and, where it is known, before."""
 
     as_of: date
@@ -122,8 +125,7 @@ class Judged:
         return brought(chains, self.before.access.state)
 
 
-@dataclass(frozen=True, slots=True)
-class Age:
+class Age(Struct, frozen=True):
     """What a subject did not carry before, and whether it broke the rule with part of the rest."""
 
     fresh: int

@@ -8,8 +8,9 @@ deleted still counts as held by whoever holds everything that it carried.
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import access_of

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Literal
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic, gravest_first
 from provisioner.model import Place
@@ -20,8 +21,7 @@ _REACH: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Ignore:
+class Ignore(Struct, frozen=True):
     """A wish not to be told of findings with these ids: on one line, in one file, or anywhere."""
 
     ids: tuple[str, ...]

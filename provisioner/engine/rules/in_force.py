@@ -7,24 +7,24 @@ counted, pending until it is applied, and recorded by the apply.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from provisioner.engine.changes import Action, FieldChange
 from provisioner.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    Policy = Mapping[str, Any]
-
+Policy = Mapping[str, Any]
 _NAME: Final = "name"
 _SUBJECTS: Final = ("separation_of_duty", "deny", "restrict", "dated")
 
 
-@dataclass(frozen=True, slots=True)
-class RuleChange:
+class RuleChange(Struct, frozen=True):
     """A policy that is added (``before`` None), changed, or removed (``after`` None)."""
 
     name: str

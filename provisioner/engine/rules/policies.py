@@ -13,31 +13,31 @@ all of it before; one more holder, one more item or a longer date makes it new.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic, Severity
 from provisioner.engine.access.carried import Items
+from provisioner.engine.access.chains import Chain
 from provisioner.engine.phrases import counted, line_of, word
 from provisioner.engine.rules.breaches import Age, Dates, Judged
 from provisioner.engine.rules.rule import Rule, RuleKind, rules_of
-from provisioner.model import DatedRole
+from provisioner.model import DatedRole, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from datetime import date
 
-    from provisioner.engine.access.chains import Chain
     from provisioner.engine.access.effective import EffectiveAccess
     from provisioner.engine.rules.witness import Way
-    from provisioner.model import DesiredUser, Place, Provenance
+    from provisioner.model import DesiredUser, Provenance
 
 Subject = Literal["role", "user", "policy"]
 _SHOWN = 5
 
 
-@dataclass(frozen=True, slots=True)
-class Violation:
+class Violation(Struct, frozen=True):
     """One break of one policy.
 
     ``items`` are the privileges, roles or users that break it, sorted. ``witness`` has the chains

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
+from msgspec import Struct
+
+from provisioner.diagnostics import Severity
 from provisioner.model import Place
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from provisioner.diagnostics import Severity
     from provisioner.engine.access.carried import Items
 
 RuleKind = Literal["separation_of_duty", "restrict", "deny", "dated"]
 KINDS: tuple[RuleKind, ...] = ("separation_of_duty", "restrict", "deny", "dated")
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(Struct, frozen=True):
     """One rule of one policy.
 
     ``items`` is the set of all that it names, ``classes`` its parts of which at most ``at_most``

@@ -5,23 +5,24 @@ A witness is minimal: without any one of its links it no longer shows a break.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise, zip_longest
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
+from provisioner.engine.access.chains import Chain
 from provisioner.engine.access.effective import indices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from provisioner.engine.access.carried import Carried
-    from provisioner.engine.access.chains import Chain, Chains, Link, Path
+    from provisioner.engine.access.chains import Chains, Link, Path
     from provisioner.engine.rules.rule import Rule
     from provisioner.model import Place, State
 
 
-@dataclass(frozen=True, slots=True)
-class Way:
+class Way(Struct, frozen=True):
     """An item that is carried, and a shortest chain to it; none where a role is the item itself."""
 
     item: int

@@ -21,38 +21,42 @@ from __future__ import annotations
 # From Python 3.15 on (PEP 810) this loads when it is first used: where a store has no renames.
 __lazy_modules__ = ["provisioner.engine.transition.replaced"]
 
-from dataclasses import dataclass, field, replace
+from datetime import date
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.engine.changes import RoleChange
 from provisioner.engine.phrases import adopted_line, listed, quoted
+from provisioner.engine.settings import Settings
 from provisioner.engine.transition.flatten import flattened, without_includes
 from provisioner.engine.transition.matching import find_target
+from provisioner.engine.transition.passage import Passage
 from provisioner.engine.transition.replaced import find_replaced
-from provisioner.model import KINDS, Role
+from provisioner.model import (
+    KINDS,
+    Capabilities,
+    Catalogue,
+    DesiredState,
+    Role,
+    Snapshot,
+)
 from provisioner.names import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from datetime import date
 
     from provisioner.engine.changes import Change
-    from provisioner.engine.settings import Settings
     from provisioner.engine.transition.matching import Target
-    from provisioner.engine.transition.passage import Passage
     from provisioner.model import (
-        Capabilities,
-        Catalogue,
-        DesiredState,
         DesiredUser,
-        Snapshot,
         State,
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """What is asked for, of which store."""
 
     desired: DesiredState
@@ -63,8 +67,7 @@ class Asked:
     capabilities: Capabilities
 
 
-@dataclass(slots=True)
-class Adapted:
+class Adapted(Struct):
     """The passage to what the store can hold, and what there is to say about it.
 
     ``flattened`` are the roles that lost their includes, as the sources write them; ``origins``

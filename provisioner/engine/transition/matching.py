@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner import globs, names
 from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.engine.settings import with_ignores
-from provisioner.engine.transition.passage import passage_from
+from provisioner.engine.transition.passage import Passage, passage_from
 from provisioner.model import Assignment
 
 if TYPE_CHECKING:
@@ -16,7 +18,6 @@ if TYPE_CHECKING:
     from datetime import date
 
     from provisioner.engine.settings import Settings
-    from provisioner.engine.transition.passage import Passage
     from provisioner.model import (
         Catalogue,
         DesiredRole,
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     )
 
 
-@dataclass(slots=True)
-class Target:
+class Target(Struct):
     """The passage to the state to reach; conflicts between the sources and what is stored."""
 
     passage: Passage

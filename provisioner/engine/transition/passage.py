@@ -6,20 +6,16 @@ calls roles by their new names, and that knows who effectively holds what in bot
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.engine.access.effective import EffectiveAccess
-from provisioner.model import Assignment
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from provisioner.model import State
+from provisioner.model import Assignment, State
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
+class Passage(Struct, frozen=True):
     """From what is stored to what it shall become.
 
     ``stored`` is the state before, roles under the names that they have there; ``renames`` maps

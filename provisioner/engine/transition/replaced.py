@@ -7,8 +7,9 @@ role for a while, or for good.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import access_of
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from provisioner.model import DesiredState
 
 
-@dataclass(frozen=True, slots=True)
-class Replaced:
+class Replaced(Struct, frozen=True):
     """The stored roles that go, instead of being renamed, and the renames that are impossible.
 
     ``shown`` are the replaced roles with the new names that the sources ask for.

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import replace
 
 from provisioner.diagnostics import SHOWN_IN_FULL
 from provisioner.model import Place

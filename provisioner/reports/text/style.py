@@ -114,7 +114,11 @@ def paragraph(text: str, style: Style, indent: int = 0) -> list[str]:
 
 def json_text(value: Any, *, indent: int | None = None) -> str:
     """A value as JSON with sorted keys, readable, and such that nobody obeys it."""
-    text = json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True)
+    return harmless_json(json.dumps(value, ensure_ascii=False, indent=indent, sort_keys=True))
+
+
+def harmless_json(text: str) -> str:
+    """The same JSON text, such that nobody obeys it."""
     # What CI runners obey stands in strings: there is none in the layout.
     text = disarmed(text, lambda character: f"\\u{ord(character):04x}")
     # A line break in the text is one of the layout: those of strings are escaped already.

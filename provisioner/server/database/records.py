@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 import zlib
 from hashlib import sha256
@@ -12,6 +11,7 @@ import sqlalchemy as sa
 
 from provisioner import strict_json
 from provisioner.backends.attribution import now
+from provisioner.documents import codec
 from provisioner.server.database import tables as t
 from provisioner.server.http.answers import Answer
 from provisioner.server.http.problems import Problem
@@ -87,7 +87,7 @@ def add_run(
     kept = {
         "number": number,
         "content": zlib.compress(state, 1),
-        "until": None if until is None else zlib.compress(json.dumps(until).encode(), 1),
+        "until": None if until is None else zlib.compress(codec.line(until).encode(), 1),
     }
     connection.execute(sa.insert(t.SNAPSHOTS), kept)
     old = sa.between(t.SNAPSHOTS.c.number, 1, number - KEPT_STATES)
@@ -152,7 +152,7 @@ def keep_reply(connection: sa.Connection, key: str, request: str, answer: Answer
         "request": request,
         "at": at,
         "status": answer.status,
-        "headers": json.dumps(dict(answer.headers)),
+        "headers": codec.line(answer.headers),
         "body": answer.body,
     }
     connection.execute(sa.insert(t.REPLIES), row)
@@ -171,7 +171,7 @@ def _with_dates(run: Document | None, until: bytes | None) -> Document | None:
 
 
 def _json(document: Document | None) -> str | None:
-    return None if document is None else json.dumps(document)
+    return None if document is None else codec.line(document)
 
 
 def _parsed(text: str | None) -> Any:

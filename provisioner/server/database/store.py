@@ -7,19 +7,19 @@ objects that differ.
 
 from __future__ import annotations
 
-import json
 import threading
 import uuid
 from collections import defaultdict
-from dataclasses import replace
 from sys import intern
 from typing import TYPE_CHECKING, Any, Final
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from provisioner import strict_json
 from provisioner.backends.committed_state import with_initial_ids
 from provisioner.diagnostics import Diagnostic
+from provisioner.documents import codec
 from provisioner.documents.gateway.shapes import valid
 from provisioner.engine.writes import Working
 from provisioner.errors import InvalidInput
@@ -120,8 +120,8 @@ class Store:
         )
         _save_objects(connection, before, after, edited)
         recording = {
-            "recorded": json.dumps(sorted(state.recorded)),
-            "policies": json.dumps(list(state.policies)),
+            "recorded": codec.line(sorted(state.recorded)),
+            "policies": codec.line(state.policies),
         }
         version = {"serial": after.serial, "mark": after.mark}
         connection.execute(sa.update(t.PANEL).values(**version, **recording))
@@ -226,7 +226,7 @@ def _role_row(role: Role) -> Row:
         "name": role.name,
         "name_key": role.name.casefold(),
         "description": role.description,
-        "privileges": json.dumps(sorted(role.privileges)),
+        "privileges": codec.line(sorted(role.privileges)),
         "protected": role.protected,
     }
 

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
+
+from msgspec import Struct, field
 
 from provisioner.server.http.problems import Problem
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _TAG: Final = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _ETAG: Final = re.compile(_TAG)
 # RFC 9110, 5.6.1: elements of a list may be empty.
 _ETAGS: Final = re.compile(rf"[ \t,]*(?:{_TAG}[ \t]*(?:,[ \t,]*|$))*")
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """A reply that is no problem. The body is JSON, unless the headers say otherwise."""
 
     status: int

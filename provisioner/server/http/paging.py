@@ -10,7 +10,8 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from provisioner import strict_json
-from provisioner.server.http.answers import Answer, encode
+from provisioner.documents.codec import compact
+from provisioner.server.http.answers import Answer
 from provisioner.server.http.problems import Problem
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def slice_after(keys: Sequence[str], call: Call, kind: str) -> tuple[Sequence[st
 
 def page(items: Sequence[str], following: str | None, mark: str) -> Answer:
     """Return a page of items that are JSON already; ``mark`` is that of the version."""
-    rest = f'"next":{encode(following)},"version":{encode(mark)}'
+    rest = f'"next":{compact(following)},"version":{compact(mark)}'
     return Answer(200, f'{{"items":[{",".join(items)}],{rest}}}'.encode())
 
 
@@ -97,7 +98,7 @@ def numbered_page(items: list[dict[str, Any]], call: Call, kind: str, mark: str)
 
     It ends earlier where its items are large.
     """
-    texts = [encode(item) for item in items[: limit(call)]]
+    texts = [compact(item) for item in items[: limit(call)]]
     before = accumulate(map(len, texts[:-1]), initial=0)
     chosen = [text for text, size in zip(texts, before, strict=False) if size <= FULL]
     more = len(items) > len(chosen)

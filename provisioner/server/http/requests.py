@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from starlette.datastructures import Headers
 
 from provisioner import strict_json
 from provisioner.documents.gateway import shapes
 from provisioner.server.http.problems import Problem
+from provisioner.server.http.tokens import Subject
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from jsonschema import ValidationError
-    from starlette.datastructures import Headers
     from starlette.requests import Request
 
     from provisioner.server.http.limits import Share
-    from provisioner.server.http.tokens import Subject, Tokens
+    from provisioner.server.http.tokens import Tokens
 
 _BEARER: Final = re.compile(r"bearer +([A-Za-z0-9._~+/-]+=*)", re.IGNORECASE)
 _JSON_TYPE: Final = re.compile(
@@ -31,8 +34,7 @@ _BODY: Final = strict_json.Limits(parts=5_000_000, searched=200_000)
 _SHOWN: Final = 300
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """One request, as far as it can be checked without the panel.
 
     ``parameters`` are those of the path, ``query`` those after it. ``document`` is the body.

@@ -13,9 +13,11 @@ import re
 import secrets
 import stat
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
@@ -23,7 +25,6 @@ from provisioner.model import Place
 from provisioner.names import flaw
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 MIN_LENGTH: Final = 16
@@ -33,8 +34,7 @@ _LINE: Final = re.compile(r"sha256:([0-9a-f]{64})[ \t]+(read|write)[ \t]+(\S.*)"
 _log = logging.getLogger("provisioner.server")
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Struct, frozen=True):
     """Who a token stands for. ``token`` is the token's SHA-256 in hex."""
 
     token: str
@@ -42,8 +42,7 @@ class Subject:
     may_write: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Read:
+class _Read(Struct, frozen=True):
     """What a token file held when it was looked at."""
 
     stamp: tuple[int, ...]

@@ -7,9 +7,11 @@ every other store; this module knows the rules that only a panel has.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.documents.gateway.encode import role_document, user_document
 from provisioner.engine.writes import (
@@ -41,8 +43,7 @@ _UNFIT: Final[dict[type[Any], str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """One change for the audit. ``object`` is a path below the base URL."""
 
     action: str

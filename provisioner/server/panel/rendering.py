@@ -6,10 +6,12 @@ An ETag is made from the bytes it stands for: it changes when they do, and not b
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from msgspec import Struct
+
+from provisioner.documents.codec import compact
 from provisioner.documents.gateway.encode import (
     about_document,
     catalogue_document,
@@ -18,7 +20,6 @@ from provisioner.documents.gateway.encode import (
     subject_document,
     user_document,
 )
-from provisioner.server.http.answers import encode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -49,8 +50,7 @@ def etag_of(text: str) -> str:
     return f'"{blake2b(text.encode(), digest_size=12).hexdigest()}"'
 
 
-@dataclass(frozen=True, slots=True)
-class Rendered(Generic[T]):
+class Rendered(Struct, Generic[T], frozen=True):
     """An object, its JSON without ETag, and the ETag."""
 
     value: T
@@ -60,7 +60,7 @@ class Rendered(Generic[T]):
     @property
     def whole(self) -> str:
         """The JSON with the ETag as its last member."""
-        return f'{self.text[:-1]},"etag":{encode(self.etag)}}}'
+        return f'{self.text[:-1]},"etag":{compact(self.etag)}}}'
 
 
 class _Kept(Generic[T]):
@@ -75,7 +75,7 @@ class _Kept(Generic[T]):
         kept = self._kept.get(key)
         if kept is not None and kept.value is value:
             return kept
-        text = encode(self._document(value, version))
+        text = compact(self._document(value, version))
         fresh = self._kept[key] = Rendered(value, text, etag_of(text))
         return fresh
 
@@ -90,7 +90,7 @@ class Rendering:
     """How one process writes versions of one panel."""
 
     def __init__(self, catalogue: Catalogue) -> None:
-        self._catalogue = encode(catalogue_document(catalogue))
+        self._catalogue = compact(catalogue_document(catalogue))
         self._roles: _Kept[Role] = _Kept(_role_document)
         self._users: _Kept[Assignment] = _Kept(_user_document)
         self._body: tuple[str, bytes] = ("", b"")
@@ -104,14 +104,14 @@ class Rendering:
         """One user. One that holds nothing has the same ETag in every spelling of the login."""
         if user.roles:
             return self._users.one(user.user.casefold(), user, version)
-        text = encode(_user_document(user, version))
+        text = compact(_user_document(user, version))
         return Rendered(user, text, etag_of(f"nobody {user.user.casefold()}"))
 
     def state_head(self, version: Version, subject: Subject) -> str:
         """The part of a state that depends on who asks, without the closing brace."""
         about = about_document(version.panel, CAPABILITIES)
         about["subject"] = subject_document(subject.login, may_write=subject.may_write)
-        return f'{encode(about)[:-1]},"catalogue":{self._catalogue}'
+        return f'{compact(about)[:-1]},"catalogue":{self._catalogue}'
 
     def state_etag(self, version: Version, subject: Subject) -> str:
         """The ETag of the state, without rendering it: a mark stands for all of a version."""
@@ -128,7 +128,7 @@ class Rendering:
     def run_state(self, version: Version) -> bytes:
         """What is kept of a version for later: the reply for a run's state without the number."""
         recorded = recording_document(version.state.recorded, version.state.policies)
-        head = encode({"lineage": version.lineage, **recorded})[:-1]
+        head = compact({"lineage": version.lineage, **recorded})[:-1]
         with self._guard:
             roles = ",".join([each.text for each in self._all_roles(version)])
             users = ",".join([each.text for each in self._all_users(version)])
@@ -136,7 +136,7 @@ class Rendering:
 
     def _state_tail(self, version: Version) -> str:
         recorded = recording_document(version.state.recorded, version.state.policies)
-        head = encode({"lineage": version.lineage, "serial": version.serial, **recorded})
+        head = compact({"lineage": version.lineage, "serial": version.serial, **recorded})
         roles = ",".join([each.whole for each in self._all_roles(version)])
         users = ",".join([each.whole for each in self._all_users(version)])
         return f'{head[1:-1]},"roles":[{roles}],"users":[{users}]}}'

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from provisioner.model import Assignment
+from msgspec import Struct
+
+from provisioner.model import Assignment, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
-    from provisioner.model import Role, State
+    from provisioner.model import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Version:
+class Version(Struct, frozen=True):
     """``names`` gives each role's name by its id; ``defaults`` are the ids of default roles.
 
     ``mark`` is drawn anew for each version, so that no two versions ever have the same.

@@ -6,15 +6,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from provisioner.documents.codec import compact
 from provisioner.documents.gateway.encode import (
     about_document,
-    privilege_document,
     subject_document,
 )
 from provisioner.names import flaw
 from provisioner.server.database import records
 from provisioner.server.http import paging
-from provisioner.server.http.answers import Answer, encode, is_known
+from provisioner.server.http.answers import Answer, is_known
 from provisioner.server.http.problems import Problem
 from provisioner.server.panel.rendering import CAPABILITIES
 
@@ -39,21 +39,21 @@ class Look:
 
 def capabilities(look: Look, _: Call) -> Answer:
     """Who this gateway is, and what it can do."""
-    return Answer(200, encode(about_document(look.version.panel, CAPABILITIES)).encode())
+    return Answer(200, compact(about_document(look.version.panel, CAPABILITIES)).encode())
 
 
 def whoami(_: Look, call: Call) -> Answer:
     """Whom the token stands for."""
     subject = call.subject
     document = subject_document(subject.login, may_write=subject.may_write)
-    return Answer(200, encode(document).encode())
+    return Answer(200, compact(document).encode())
 
 
 def privileges(look: Look, call: Call) -> Answer:
     """A page of the catalogue."""
     known = look.catalogue.privileges
     chosen, following = paging.slice_after(sorted(known), call, "privileges")
-    items = [encode(privilege_document(known[name])) for name in chosen]
+    items = [compact(known[name]) for name in chosen]
     return paging.page(items, following, look.version.mark)
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from provisioner.backends.contradictions import date_flaws, policy_flaws
+from msgspec.structs import replace
+
+from provisioner.documents.codec import compact
+from provisioner.documents.contradictions import date_flaws, policy_flaws
 from provisioner.documents.gateway.encode import recording_document
 from provisioner.names import flaw
 from provisioner.server.database import records
-from provisioner.server.http.answers import Answer, encode, require_match
+from provisioner.server.http.answers import Answer, require_match
 from provisioner.server.http.problems import Problem
 from provisioner.server.panel.editing import Editing, Entry
 from provisioner.server.routes.reads import existing_role
@@ -154,14 +156,14 @@ def commit_changeset(change: Change, call: Call) -> Answer:
         "created": created,
     }
     etag = change.rendering.state_etag(after, call.subject)
-    return Answer(200, encode(document).encode(), {"ETag": etag})
+    return Answer(200, compact(document).encode(), {"ETag": etag})
 
 
 def record_run(change: Change, call: Call) -> Answer:
     """Record a run whose writes were made one by one."""
     _require_sound(call.document)
     number = change.save_with_run(call.document)
-    return Answer(201, encode({"run": number}).encode())
+    return Answer(201, compact({"run": number}).encode())
 
 
 def _require_sound(document: Document) -> None:

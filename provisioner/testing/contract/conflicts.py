@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.engine.writes import CreateRole, DeleteRole, SetAssignment, UpdateRole, replay
 from provisioner.errors import ProvisionerError, StateMoved

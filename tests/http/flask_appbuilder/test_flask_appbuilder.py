@@ -7,11 +7,11 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from provisioner.engine.writes import CreateRole, DeleteRole, RenameRole, SetAssignment, UpdateRole
 from provisioner.errors import BackendError, StateMoved

@@ -6,11 +6,12 @@ See schemas/gateway.openapi.yaml. What a gateway does not offer of these is done
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
 from hashlib import sha256
 from threading import Lock
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from provisioner.backends.base import Description
 from provisioner.backends.http.gateway.changesets import changeset_of

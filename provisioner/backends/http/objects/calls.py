@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import unquote
 from uuid import uuid4
+
+from msgspec.structs import replace
 
 from provisioner.backends.http.profile.expressions import Unusable
 from provisioner.backends.http.profile.template import Unfillable, filled, filled_path, filled_text

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final, Protocol
+
+from msgspec.structs import replace
 
 from provisioner.backends.base import Check
 from provisioner.backends.http.transport.health import examine_connection, unreachable

@@ -6,20 +6,18 @@ The YAML form is described by ``schemas/profile.schema.json`` and docs/profiles.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from msgspec import Struct
+
+from provisioner.backends.http.profile.expressions import Expression
 from provisioner.model import Capabilities
-
-if TYPE_CHECKING:
-    from provisioner.backends.http.profile.expressions import Expression
 
 Style = Literal["none", "page", "offset", "cursor", "link"]
 Refusal = Literal["taken-name", "role-in-use"]
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(Struct, frozen=True):
     """A request with placeholders.
 
     ``key``: it carries an Idempotency-Key. ``match``: it carries If-Match, so that the API refuses
@@ -38,8 +36,7 @@ class Call:
     uses: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Paging:
+class Paging(Struct, frozen=True):
     """How an API cuts its lists into pages.
 
     ``query`` goes along with the request of each page. ``total`` finds the number of all items,
@@ -57,8 +54,7 @@ class Paging:
     explicit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(Struct, frozen=True):
     """A list that the API gives, in pages or at once; ``items`` finds the items of a page."""
 
     call: Call
@@ -66,24 +62,21 @@ class Listing:
     items: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class References:
+class References(Struct, frozen=True):
     """How objects refer to others: ``expression`` finds a list of their ids, or names."""
 
     kind: Literal["ids", "names"]
     expression: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class Login:
+class Login(Struct, frozen=True):
     """The request that gives the token for all others, found by ``token``."""
 
     call: Call
     token: Expression
 
 
-@dataclass(frozen=True, slots=True)
-class PrivilegesPart:
+class PrivilegesPart(Struct, frozen=True):
     """The panel's catalogue."""
 
     list: Listing
@@ -95,8 +88,7 @@ class PrivilegesPart:
     sensitive: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Granted:
+class Granted(Struct, frozen=True):
     """The privileges of a role.
 
     Without ``list`` they stand in the role and are written with it. With it they are listed apart,
@@ -110,8 +102,7 @@ class Granted:
     remove: Call | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Use:
+class Use(Struct, frozen=True):
     """A list of other things that carry roles; ``refers`` finds the roles that an item carries.
 
     Without it, whatever the list holds carries the role that it was asked for.
@@ -121,8 +112,7 @@ class Use:
     refers: References | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RolesPart:
+class RolesPart(Struct, frozen=True):
     """The roles.
 
     ``refuses`` says what the API looks after itself. ``administrators`` names the roles that mean
@@ -149,8 +139,7 @@ class RolesPart:
     administrators: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class UsersPart:
+class UsersPart(Struct, frozen=True):
     """The users and what they hold.
 
     ``holders`` lists those who hold one role. ``last_role_by_remove``: a user's last role can't be
@@ -173,8 +162,7 @@ class UsersPart:
     last_role_by_detour: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+class Profile(Struct, frozen=True):
     """Everything a profile says. ``contract``: the API speaks our whole gateway contract.
 
     ``replies_are_true``: what an answer to a change shows is what is stored.

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, NoReturn
 from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunsplit
+
+from msgspec import Struct
 
 from provisioner import __version__
 from provisioner.backends.http.transport.attempt import Connections
@@ -20,16 +22,14 @@ from provisioner.backends.http.transport.messages import SAFE, LostReply, NotSen
 from provisioner.backends.http.transport.receiving import Failed, Raw, on_one_line
 from provisioner.backends.http.transport.refusals import refusal
 from provisioner.backends.http.transport.send_queue import SendQueue
+from provisioner.backends.http.transport.settings import HttpSettings
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
 from provisioner.trust.addresses import leads_below
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from provisioner.backends.http.transport.messages import Request
     from provisioner.backends.http.transport.redaction import Redaction
-    from provisioner.backends.http.transport.settings import HttpSettings
 
 _REFUSED: Final = 429
 _PROXY_LOGIN: Final = 407
@@ -95,8 +95,7 @@ class Client:
         self._means.connections.close()
 
 
-@dataclass(frozen=True, slots=True)
-class _Means:
+class _Means(Struct, frozen=True):
     """What a client sends requests with.
 
     ``sleep`` wakes up early once it is ``closed``; ``queue`` says who sends when.

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Mapping
+from typing import Any, Final
+
+from msgspec import Struct, field
 
 from provisioner.errors import BackendError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 SAFE: Final = frozenset({"GET", "HEAD"})
 _IDEMPOTENT: Final = SAFE | {"PUT", "DELETE"}
@@ -22,8 +21,7 @@ class LostReply(BackendError):
     """A request that the server may have carried out: its answer is lost or unusable."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request. ``path`` is below the base URL, percent-encoded, and begins with ``/``.
 
     ``body`` is sent as JSON; None sends none. ``key`` is the ``Idempotency-Key``. ``repeatable``
@@ -46,8 +44,7 @@ class Request:
         return self.repeatable
 
 
-@dataclass(frozen=True, slots=True)
-class Reply:
+class Reply(Struct, frozen=True):
     """A whole reply. ``body`` is parsed JSON, or text where the server refuses in prose.
 
     ``headers`` are found whatever their case. ``perhaps_repeated``: an earlier attempt of the same

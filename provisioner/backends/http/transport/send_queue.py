@@ -13,8 +13,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -26,8 +27,7 @@ _FASTER: Final = 0.95
 _GOOD: Final = 10
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(Struct, frozen=True):
     """A place to send from; ``number`` counts the places given.
 
     ``queued`` are the seconds until there was one, ``held_back`` those for the sake of the server.

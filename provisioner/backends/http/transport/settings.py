@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from msgspec import Struct
 
 from provisioner.backends.http.transport.proxies import is_loopback, proxy_from
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import InvalidInput
 from provisioner.plain_files import MAX_CERTIFICATES, MAX_SECRET, read_plain
+from provisioner.trust.addresses import Address
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from provisioner.model import Place
-    from provisioner.trust.addresses import Address
 
 MEGABYTE: Final = 1_000_000
 _AS_THEY_ARE: Final = (
@@ -33,8 +34,7 @@ _AS_THEY_ARE: Final = (
 _PORTS: Final = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Secret:
+class Secret(Struct, frozen=True):
     """A text that is never shown: not by ``repr``, nor by ``str``, nor in a format."""
 
     _text: str
@@ -53,8 +53,7 @@ class Secret:
         return "***"
 
 
-@dataclass(frozen=True, slots=True)
-class HttpSettings:
+class HttpSettings(Struct, frozen=True):
     """A target's options. Times are in seconds, sizes in bytes.
 
     ``read_timeout`` limits the silence between two pieces of a reply, ``reply_timeout`` a whole

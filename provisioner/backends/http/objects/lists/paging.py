@@ -9,14 +9,18 @@ limits of their own on how much a page holds.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-from provisioner.backends.http.objects.calls import bad_reply, request_of, where
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from provisioner.backends.http.objects.calls import AuthorizedClient, bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.completeness import shown_beyond
 from provisioner.backends.http.objects.lists.links import next_link
 from provisioner.backends.http.objects.lists.steady_reading import Changed, steadily
+from provisioner.backends.http.profile.definition import Listing
 from provisioner.backends.http.profile.expressions import Unusable, described
 from provisioner.backends.http.profile.template import placeholders
 from provisioner.backends.http.transport.receiving import on_one_line
@@ -25,10 +29,8 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Iterator, Mapping
+    from collections.abc import Callable, Hashable, Iterator
 
-    from provisioner.backends.http.objects.calls import AuthorizedClient
-    from provisioner.backends.http.profile.definition import Listing
     from provisioner.backends.http.profile.expressions import Expression
     from provisioner.backends.http.transport.messages import Reply, Request
     from provisioner.errors import ProvisionerError
@@ -47,8 +49,7 @@ class Gone(Exception):
         self.refused = refused
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """One item of a list, or one object.
 
     ``where`` names the request and the place in its answer; ``etag`` is what the header of an
@@ -60,8 +61,7 @@ class Item:
     etag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A whole list; ``where`` is the request for its last page.
 
     ``version`` is None where the pages tell none.
@@ -72,8 +72,7 @@ class Listed:
     version: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lists:
+class Lists(Struct, frozen=True):
     """Reads lists from the API below a base URL."""
 
     client: AuthorizedClient
@@ -132,8 +131,7 @@ class Lists:
         return Listed(items, pages.where, pages.version)
 
 
-@dataclass(slots=True)
-class _Pages:
+class _Pages(Struct):
     """One way through the pages of a list."""
 
     lists: Lists

@@ -6,8 +6,9 @@ nothing but one name. ``known`` makes names of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from msgspec import Struct
 
 from provisioner.backends.http.objects.calls import bad_reply
 from provisioner.backends.http.profile.expressions import Unusable, described
@@ -21,8 +22,7 @@ Id = str | int
 _NONE: Final[frozenset[str]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ApiRole:
+class ApiRole(Struct, frozen=True):
     """A role. ``id`` is as the API writes it; ``privileges`` are names, ``includes`` keys."""
 
     id: Id
@@ -40,8 +40,7 @@ class ApiRole:
         return str(self.id)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiUser:
+class ApiUser(Struct, frozen=True):
     """A user, and the keys of the roles that they hold."""
 
     id: Id

@@ -7,17 +7,17 @@ several threads; each method is whole.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from sys import intern
 from typing import TYPE_CHECKING
 
-from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
+from msgspec import Struct, field
+
+from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser, Id
 from provisioner.backends.http.objects.reading.taken_names import TakenNames
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from provisioner.backends.http.objects.reading.fields import Id
     from provisioner.model import State
 
 
@@ -29,8 +29,7 @@ class NoSuchPrivilege(LookupError):
     """The panel has no privilege of that name; the message is the name."""
 
 
-@dataclass(slots=True)
-class KnownObjects:
+class KnownObjects(Struct):
     """Roles by their id as text, users by case-folded login, privileges by name.
 
     ``is_whole`` says whether everything has been read once. Which names are taken is kept from one

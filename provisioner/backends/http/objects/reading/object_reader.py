@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.calls import bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.paging import NOT_FOUND, Gone, Item

@@ -7,15 +7,20 @@ stays so, it is an error.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from sys import intern
 from typing import TYPE_CHECKING, Final, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.calls import bad_reply
 from provisioner.backends.http.objects.lists.paging import Gone
 from provisioner.backends.http.objects.lists.steady_reading import Changed, steadily
 from provisioner.backends.http.objects.reading.fields import (
+    ApiRole,
+    ApiUser,
     flag,
     identity,
     optional_text,
@@ -26,10 +31,10 @@ from provisioner.backends.http.objects.reading.fields import (
 from provisioner.model import Assignment, Catalogue, Privilege, Role, Snapshot, State
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from provisioner.backends.http.objects.lists.paging import Item, Listed
-    from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser, Id
+    from provisioner.backends.http.objects.reading.fields import Id
     from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import References
 
@@ -42,8 +47,7 @@ _In = TypeVar("_In")
 _Out = TypeVar("_Out")
 
 
-@dataclass(frozen=True, slots=True)
-class WholePanel:
+class WholePanel(Struct, frozen=True):
     """A whole read. ``privileges`` is None where the API does not say which there are."""
 
     roles: tuple[ApiRole, ...]

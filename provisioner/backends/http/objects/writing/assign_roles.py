@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from contextlib import nullcontext
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
 from provisioner.backends.http.objects.writing.confirmed_requests import (

@@ -8,21 +8,22 @@ the object is held against what was wanted, so that nothing is left out silently
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final, Generic, NoReturn, Protocol, TypeVar
 
-from provisioner.backends.http.objects.calls import request_of
+from msgspec import Struct
+
+from provisioner.backends.http.objects.calls import AuthorizedClient, request_of
+from provisioner.backends.http.profile.definition import Call
 from provisioner.backends.http.transport.messages import LostReply
 from provisioner.backends.http.transport.refusals import refusal
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, OthersChanged, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from provisioner.backends.http.objects.calls import AuthorizedClient
-    from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
 
 ATTEMPTS: Final = 3
@@ -76,8 +77,7 @@ class Resource(Protocol[ApiObjectT]):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class RequestStep(Generic[ApiObjectT]):
+class RequestStep(Struct, Generic[ApiObjectT], frozen=True):
     """One request. ``what`` completes "could not ..."; ``after`` is None for a deletion.
 
     ``values`` are worked out for each attempt.
@@ -90,8 +90,7 @@ class RequestStep(Generic[ApiObjectT]):
     after: ApiObjectT | None
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRunner(Generic[ApiObjectT]):
+class RequestRunner(Struct, Generic[ApiObjectT], frozen=True):
     """Carries out steps on one kind of object."""
 
     client: AuthorizedClient

@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.calls import bad_reply, request_of, where
 from provisioner.backends.http.objects.lists.paging import Item
-from provisioner.backends.http.objects.reading.fields import identity, text
+from provisioner.backends.http.objects.reading.fields import ApiRole, identity, text
+from provisioner.backends.http.objects.reading.object_reader import ObjectReader
 from provisioner.backends.http.objects.writing.confirmed_requests import (
     RequestRunner,
+    RequestStep,
     broken_off,
     not_kept,
 )
 from provisioner.backends.http.objects.writing.resources import (
+    RoleResource,
     may_have_changed_another,
     role_values,
 )
@@ -24,12 +30,6 @@ from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError, ProvisionerError, StateMoved
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from provisioner.backends.http.objects.reading.fields import ApiRole
-    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
-    from provisioner.backends.http.objects.writing.confirmed_requests import RequestStep
-    from provisioner.backends.http.objects.writing.resources import RoleResource
     from provisioner.backends.http.transport.messages import Reply
 
 _CONFLICT = 409
@@ -37,8 +37,7 @@ _CONFLICT = 409
 _PERHAPS_TAKEN = frozenset({400, _CONFLICT, 422})
 
 
-@dataclass(frozen=True, slots=True)
-class RoleCreator:
+class RoleCreator(Struct, frozen=True):
     """Makes roles by a profile; ``fill`` says by which steps a new role gets its privileges."""
 
     reader: ObjectReader

@@ -8,10 +8,12 @@ lists are asked for once, and whether a request exists that changes something is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from msgspec import Struct, field
+
 from provisioner.backends.http.objects.reading.fields import ApiRole
+from provisioner.backends.http.objects.reading.object_reader import ObjectReader
 from provisioner.backends.http.objects.writing.needed_requests import Need, NeededList, needs
 from provisioner.backends.http.profile.template import Unfillable, filled_path, placeholders
 from provisioner.backends.http.transport.messages import Request
@@ -23,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from provisioner.backends.http.objects.reading.fields import ApiUser
-    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
     from provisioner.engine.writes import Write
@@ -36,8 +37,7 @@ _OTHER_VERSION: Final = (
 )
 
 
-@dataclass(slots=True)
-class Foresight:
+class Foresight(Struct):
     """Asks an API what changes need; what was found is not asked for again."""
 
     reader: ObjectReader

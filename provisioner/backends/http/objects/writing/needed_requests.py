@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, assert_never
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
+from provisioner.backends.http.profile.definition import Call, Listing
 from provisioner.engine.writes import (
     CreateRole,
     DeleteRole,
@@ -14,17 +19,15 @@ from provisioner.engine.writes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
-    from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
     from provisioner.backends.http.objects.reading.identities import KnownObjects
-    from provisioner.backends.http.profile.definition import Call, Listing, Profile
+    from provisioner.backends.http.profile.definition import Profile
     from provisioner.engine.writes import Write
     from provisioner.model import Role
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """A request that a write will make.
 
     ``purpose`` completes "to ..."; ``subject`` names the object, ``about`` is it as it is known, if
@@ -38,8 +41,7 @@ class Need:
     about: ApiRole | ApiUser | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NeededList:
+class NeededList(Struct, frozen=True):
     """A list that a write will read."""
 
     purpose: str

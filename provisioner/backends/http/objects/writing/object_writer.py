@@ -7,8 +7,9 @@ Elsewhere the object is read again just before, and just after.
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, assert_never
+
+from msgspec.structs import replace
 
 from provisioner.backends.http.objects.reading.fields import ApiRole
 from provisioner.backends.http.objects.reading.identities import NoSuchPrivilege, NoSuchRole

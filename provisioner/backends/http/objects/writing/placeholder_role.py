@@ -9,32 +9,29 @@ than before.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable
+from typing import Final
 from uuid import uuid4
 
-from provisioner.backends.http.objects.reading.fields import ApiRole
+from msgspec import Struct
+from msgspec.structs import replace
+
+from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
 from provisioner.backends.http.objects.writing.confirmed_requests import (
     RequestRunner,
     RequestStep,
     not_kept,
 )
+from provisioner.backends.http.objects.writing.create_role import RoleCreator
 from provisioner.backends.http.objects.writing.resources import UserResource, role_values
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import OthersChanged, ProvisionerError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from provisioner.backends.http.objects.reading.fields import ApiUser
-    from provisioner.backends.http.objects.writing.create_role import RoleCreator
 
 PREFIX: Final = "provisioner-leaving-"
 _ABOUT: Final = "Stands in for a last role that is being taken away, and is deleted then."
 
 
-@dataclass(frozen=True, slots=True)
-class Detour:
+class Detour(Struct, frozen=True):
     """Takes last roles; ``give`` says by which step a user holds exactly some roles."""
 
     creator: RoleCreator

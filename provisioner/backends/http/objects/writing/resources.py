@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from msgspec import Struct
+
 from provisioner.backends.http.objects.reading.fields import text
-from provisioner.backends.http.objects.reading.object_reader import UNKNOWN
+from provisioner.backends.http.objects.reading.object_reader import UNKNOWN, ObjectReader
 from provisioner.errors import BackendError, OthersChanged
 
 if TYPE_CHECKING:
@@ -18,15 +19,13 @@ if TYPE_CHECKING:
     from provisioner.backends.http.objects.lists.paging import Item
     from provisioner.backends.http.objects.reading.fields import ApiRole, ApiUser
     from provisioner.backends.http.objects.reading.identities import KnownObjects
-    from provisioner.backends.http.objects.reading.object_reader import ObjectReader
     from provisioner.backends.http.profile.definition import Call
     from provisioner.backends.http.transport.messages import Reply
 
 ShownT = TypeVar("ShownT")
 
 
-@dataclass(frozen=True, slots=True)
-class RoleResource:
+class RoleResource(Struct, frozen=True):
     """Roles, read by a profile."""
 
     reader: ObjectReader
@@ -66,8 +65,7 @@ class RoleResource:
         return "; ".join(filter(None, told)) or None
 
 
-@dataclass(frozen=True, slots=True)
-class UserResource:
+class UserResource(Struct, frozen=True):
     """Users, read by a profile."""
 
     reader: ObjectReader

@@ -7,17 +7,16 @@ anything at all was altered, before any of it is parsed.
 
 from __future__ import annotations
 
-import json
 import re
-from dataclasses import asdict, dataclass, replace
-from datetime import date
 from hashlib import sha256
-from sys import intern
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import Struct
 
 from provisioner import schemas, strict_json
 from provisioner.backends.base import Run
-from provisioner.backends.contradictions import (
+from provisioner.documents import codec, damage
+from provisioner.documents.contradictions import (
     circles,
     doubles,
     policy_flaws,
@@ -25,8 +24,7 @@ from provisioner.backends.contradictions import (
     same_names,
     strangers,
 )
-from provisioner.backends.file import damage
-from provisioner.model import KINDS, Assignment, Base, Ending, Role, State
+from provisioner.model import KINDS, Assignment, Base, Kind, Role, State
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -34,6 +32,7 @@ if TYPE_CHECKING:
     from provisioner.errors import StateDamaged
 
 VERSION = 1
+T = TypeVar("T")
 
 _OPENING = b'{\n"digest": "sha256:'
 _DIGEST_LINE = re.compile(rb'\{\n"digest": "(sha256:[0-9a-f]{64})",\n')
@@ -42,12 +41,8 @@ _IDENTITY_LINES = re.compile(rb'\n"lineage": "([0-9a-f-]{36})",\n"serial": (\d{1
 _BODY = '\n"roles": ['
 _SHOWN = 200
 
-_encode = json.JSONEncoder(ensure_ascii=False).encode
-_NONE: frozenset[str] = frozenset()
 
-
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """Everything in a state file but the state itself. ``run`` is None for serial 0."""
 
     lineage: str
@@ -61,12 +56,38 @@ class Header:
         return Base(self.lineage, self.serial, self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A whole state file."""
 
     header: Header
     state: State
+
+
+class RoleLine(Struct, frozen=True):
+    """A role as its line in the file says it, lists sorted."""
+
+    id: str | None
+    name: str
+    description: str
+    privileges: list[str]
+    includes: list[str]
+    protected: bool
+
+
+class UserLine(Struct, frozen=True):
+    """What a user holds, as the line in the file says it."""
+
+    user: str
+    roles: list[str]
+
+
+class _Content(Struct, frozen=True):
+    """The state in a state file."""
+
+    recorded: frozenset[Kind]
+    policies: tuple[dict[str, Any], ...]
+    roles: tuple[Role, ...]
+    users: tuple[Assignment, ...]
 
 
 def encode(lineage: str, serial: int, run: Run | None, state: State) -> bytes:
@@ -75,18 +96,18 @@ def encode(lineage: str, serial: int, run: Run | None, state: State) -> bytes:
     Raises:
         UnicodeEncodeError: Some text holds lone surrogates, which no UTF-8 file can hold.
     """
-    quoted = _Quoted()
+    roles, users = state.roles, state.assignments
     body = "\n".join(
         (
             '"format": "provisioner-state",',
             f'"version": {VERSION},',
             f'"lineage": "{lineage}",',
             f'"serial": {serial},',
-            f'"run": {_encode(_run_document(run) if run else None)},',
-            f'"recorded": {quoted.sorted(state.recorded)},',
-            f'"policies": {_encode(list(state.policies))},',
-            f'"roles": {_lines(_role_lines(state, quoted))},',
-            f'"users": {_lines(_user_lines(state, quoted))}',
+            f'"run": {codec.line(_run_document(run) if run else None)},',
+            f'"recorded": {codec.line(sorted(state.recorded))},',
+            f'"policies": {codec.line(state.policies)},',
+            f'"roles": {_lines(_role_line(roles[name]) for name in sorted(roles))},',
+            f'"users": {_lines(_user_line(users[key]) for key in sorted(users))}',
             "}\n",
         )
     ).encode()
@@ -100,33 +121,21 @@ def decode(data: bytes, where: str) -> Document:
         StateDamaged: With all that is wrong by the first of these that fails, naming ``where`` and
             the fields.
     """
-    digest = checked_digest(data, where)
+    checked_digest(data, where)
     document = _parsed(data, where)
     _require_shape(document, where)
+    codec.share(document["roles"], "privileges", "includes")
+    codec.share(document["users"], "roles")
+    content = _typed(document, _Content, where)
     state = State(
-        {
-            item["name"]: Role(
-                item["name"],
-                item["description"],
-                # Interned: the same few hundred names fill thousands of roles, and sets of
-                # identical objects compare by identity.
-                frozenset(map(intern, item["privileges"])),
-                frozenset(map(intern, item["includes"])) if item["includes"] else _NONE,
-                item["protected"],
-                item["id"],
-            )
-            for item in document["roles"]
-        },
-        {
-            item["user"].casefold(): Assignment(item["user"], frozenset(map(intern, item["roles"])))
-            for item in document["users"]
-        },
-        frozenset(document["recorded"]),
-        tuple(document["policies"]),
+        {role.name: role for role in content.roles},
+        {held.user.casefold(): held for held in content.users},
+        content.recorded,
+        content.policies,
     )
     if problems := list(_contradictions(document, state)):
         raise damage.damaged_by("inconsistent", where, "contradicts itself", problems)
-    return Document(_header(document, digest, where), state)
+    return Document(_typed(document, Header, where), state)
 
 
 def read_header(data: bytes, where: str) -> Header:
@@ -135,11 +144,11 @@ def read_header(data: bytes, where: str) -> Header:
     Raises:
         StateDamaged: As ``decode``, except that the state itself is not looked at.
     """
-    digest = checked_digest(data, where)
+    checked_digest(data, where)
     head = data.partition(_BODY.encode())[0].rstrip(b",") + b"}"
     document = {**_parsed(head, where), "roles": [], "users": []}
     _require_shape(document, where)
-    return _header(document, digest, where)
+    return _typed(document, Header, where)
 
 
 def checked_digest(data: bytes, where: str) -> str:
@@ -171,33 +180,13 @@ def claimed_identity(data: bytes) -> tuple[str, int] | None:
     return (found[1].decode(), int(found[2])) if found else None
 
 
-class _Quoted(dict[str, str]):
-    """Texts as JSON, each encoded once: privileges recur in thousands of roles."""
-
-    def __missing__(self, text: str) -> str:
-        quoted = self[text] = _encode(text)
-        return quoted
-
-    def sorted(self, texts: Iterable[str]) -> str:
-        return f"[{', '.join([self[text] for text in sorted(texts)])}]"
+def _role_line(role: Role) -> str:
+    lists = sorted(role.privileges), sorted(role.includes)
+    return codec.line(RoleLine(role.id, role.name, role.description, *lists, role.protected))
 
 
-def _role_lines(state: State, quoted: _Quoted) -> Iterator[str]:
-    for name in sorted(state.roles):
-        role = state.roles[name]
-        yield (
-            f'{{"id": {_encode(role.id)}, "name": {quoted[role.name]}, '
-            f'"description": {_encode(role.description)}, '
-            f'"privileges": {quoted.sorted(role.privileges)}, '
-            f'"includes": {quoted.sorted(role.includes)}, '
-            f'"protected": {"true" if role.protected else "false"}}}'
-        )
-
-
-def _user_lines(state: State, quoted: _Quoted) -> Iterator[str]:
-    for key in sorted(state.assignments):
-        assignment = state.assignments[key]
-        yield f'{{"user": {_encode(assignment.user)}, "roles": {quoted.sorted(assignment.roles)}}}'
+def _user_line(held: Assignment) -> str:
+    return codec.line(UserLine(held.user, sorted(held.roles)))
 
 
 def _lines(items: Iterable[str]) -> str:
@@ -273,26 +262,15 @@ def _held(state: State) -> int:
     return carried + sum([len(held.roles) for held in state.assignments.values()])
 
 
-def _header(document: dict[str, Any], digest: str, where: str) -> Header:
-    told = document["run"]
+def _typed(document: dict[str, Any], kind: type[T], where: str) -> T:
     try:
-        run = _run(told) if told else None
-    except ValueError as error:
-        raise damage.damaged("schema", where, f"has a wrong date in run.until: {error}") from error
-    return Header(document["lineage"], document["serial"], run, digest)
+        return codec.typed(document, kind)
+    except codec.Misfit as error:
+        raise damage.damaged("schema", where, f"has a wrong value in {error}") from error
 
 
 def _run_document(run: Run) -> dict[str, Any]:
-    document = asdict(replace(run, until=None))
-    del document["until"]
-    if run.until is not None:
-        document["until"] = [{**asdict(end), "until": end.until.isoformat()} for end in run.until]
+    document: dict[str, Any] = codec.plain(run)
+    if run.until is None:
+        del document["until"]
     return document
-
-
-def _run(document: dict[str, Any]) -> Run:
-    until = document.get("until")
-    if until is None:
-        return Run(**document)
-    ends = (Ending(**{**end, "until": date.fromisoformat(end["until"])}) for end in until)
-    return Run(**{**document, "until": tuple(ends)})
