@@ -36,6 +36,10 @@ settings.register_profile(
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 
+# What the tests compare has no colour, whatever runs them wants to see.
+os.environ.pop("FORCE_COLOR", None)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",

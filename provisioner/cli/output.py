@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -75,10 +75,17 @@ class Output:
         return Style(every=self.verbose, brief=self.quiet)
 
     def style_of(self, stream: TextIO) -> Style:
-        """The style for a stream: coloured on a terminal, unless NO_COLOR or --no-color say no."""
-        if not stream.isatty():
-            return self.plain
-        color = self.color and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+        """The style for a stream: coloured on a terminal, and with FORCE_COLOR anywhere.
+
+        NO_COLOR and --no-color say no to both. https://no-color.org and https://force-color.org
+        only say what each variable does alone: like Python itself, this lets NO_COLOR win over
+        FORCE_COLOR, and that over a dumb terminal (``can_colorize`` in CPython's ``_colorize``).
+        """
+        is_terminal, value = stream.isatty(), os.environ.get
+        wanted = value("FORCE_COLOR") or (is_terminal and value("TERM") != "dumb")
+        color = bool(self.color and not value("NO_COLOR") and wanted)
+        if not is_terminal:
+            return replace(self.plain, color=color)
         from shutil import get_terminal_size
 
         width = get_terminal_size((80, 24)).columns
