@@ -54,7 +54,8 @@ def require_approval(to: Output, *, auto_approve: bool, saved_plans: bool = True
             why = f"with --format {to.format.name} nobody is asked"
         remedy = "repeat with --auto-approve"
         if saved_plans:
-            remedy += ", or apply a saved plan: plan --out FILE, apply --plan FILE"
+            remedy += ", or apply a saved plan: "
+            remedy += "`provisioner plan --out FILE`, then `provisioner apply --plan FILE`"
         raise InvalidInput(Diagnostic("no-approval", why, None, remedy))
 
 

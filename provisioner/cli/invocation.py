@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -33,3 +34,12 @@ class Invocation:
     trust: str | None = None
     insecure_http: bool = False
     given: Mapping[str, str] = field(default_factory=dict)
+
+    def pasted(self, *words: str) -> str:
+        """A command about the same project and target, as it can be pasted into a shell."""
+        line = ["provisioner", *words]
+        for name, value in (("--config", self.config), ("--target", self.target)):
+            line += [name, value] if value is not None else []
+        line += ["--insecure-http"] * self.insecure_http
+        line += ["--trust", self.trust] if self.trust is not None else []
+        return shlex.join(line)

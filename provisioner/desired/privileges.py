@@ -127,7 +127,7 @@ class Resolver:
         globs_found = sorted(self._left_out)
         message = f"globs not expanded: {quoted(globs_found)}; only the panel knows its catalogue"
         place = min(self._left_out.values())
-        remedy = "use --online, or declare `catalogue:` in the project file"
+        remedy = "use `provisioner validate --online`, or declare `catalogue:` in the project file"
         return [Diagnostic(GLOB_WITHOUT_CATALOGUE, message, place, remedy, "warning")]
 
     def check(self, item: Spot) -> None:

@@ -52,7 +52,7 @@ _REMEDIES: Final = {
     "profile": "name it as `profile:` of a target in the project file",
 }
 _OUTPUTS: Final = {
-    "provisioner-plan": ("a saved plan", "to apply it: provisioner apply --plan {file}"),
+    "provisioner-plan": ("a saved plan", "to apply it: `provisioner apply --plan {file}`"),
     "provisioner-state": ("a state file", "name it as `path` of a target in the project file"),
 }
 _LOCK: Final = frozenset({"by", "pid", "operation", "since"})

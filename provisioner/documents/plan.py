@@ -106,7 +106,9 @@ def decode(data: bytes, file: str) -> Plan:
     document = _document(data, file)
     version = document.get("version")
     if document.get("format") != FORMAT:
-        raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
+        raise _refused(
+            file, "this is not a plan of provisioner", "make one with `provisioner plan --out FILE`"
+        )
     if version != FORMAT_VERSION:
         what = f"the plan has format version {version}; this provisioner reads {FORMAT_VERSION}"
         raise _refused(file, what, "make the plan again")
@@ -194,7 +196,9 @@ def _document(data: bytes, file: str) -> dict[str, Any]:
         )
         raise InvalidInput(error.diagnostics("invalid-plan", file, saying, remedy)) from error
     if not isinstance(document, dict):
-        raise _refused(file, "this is not a plan of provisioner", "make one with `plan --out FILE`")
+        raise _refused(
+            file, "this is not a plan of provisioner", "make one with `provisioner plan --out FILE`"
+        )
     return document
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -57,5 +58,5 @@ def _require_ours(found: tuple[Path, Path], shown: str) -> None:
         ours.add(int(sudo))
     if any(path.lstat().st_uid not in ours for path in found):
         message = "this project file, or the folder that it lies in, belongs to another user"
-        remedy = f"if it is to be trusted, name it: --config {shown}"
+        remedy = f"if it is to be trusted, name it: --config {shlex.quote(shown)}"
         raise InvalidInput(Diagnostic("project-of-another", message, shown, remedy))

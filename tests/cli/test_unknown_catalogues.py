@@ -27,11 +27,12 @@ targets:
 """
 UNKNOWN = (
     "the catalogue of target `us-na` is only known to the panel\n"
-    "    use --online, or declare `catalogue:`: `provisioner privileges --out` writes one\n"
+    "    use --online, or declare `catalogue:`: "
+    "`provisioner privileges --out catalogue.yaml` writes one\n"
 )
 NOT_EXPANDED = (
     "roles.yaml:2:30: warning: globs not expanded: `DOCS_*`; only the panel knows its catalogue\n"
-    "    use --online, or declare `catalogue:` in the project file\n"
+    "    use `provisioner validate --online`, or declare `catalogue:` in the project file\n"
 )
 
 
@@ -147,9 +148,7 @@ def test_default_roles_are_the_panels_own(shell: Shell) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "words", ["test", "lint", "access", "explain user ada", "access revoke ada DOCS_VIEW"]
-)
+@pytest.mark.parametrize("words", ["test", "lint", "access", "explain ada", "revoke ada DOCS_VIEW"])
 def test_who_relies_on_what_roles_carry_asks_the_panel(shell: Shell, words: str) -> None:
     """One that does not answer is an error, never a role that carries nothing."""
     sources(

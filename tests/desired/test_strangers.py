@@ -57,7 +57,7 @@ def test_each_is_said_for_what_it_is(what: str, schema: str) -> None:
 
 def test_a_saved_plan_says_how_to_apply_it() -> None:
     (problem,) = checked_document(FILES["a saved plan"].encode(), "my plan", "roles").diagnostics
-    assert problem.remedy == "to apply it: provisioner apply --plan 'my plan'"
+    assert problem.remedy == "to apply it: `provisioner apply --plan 'my plan'`"
 
 
 SECRETS = [

@@ -94,7 +94,7 @@ def _require_no_options(run: Invocation) -> None:
     given = [spelled for name, spelled in run.given.items() if name not in _WITH_A_PLAN]
     if given:
         raise click.UsageError(
-            f"{', '.join(given)} can't go with --plan: the plan fixes it already"
+            f"{', '.join(given)} can't go with --plan, which fixes it already: plan again with it"
         )
 
 

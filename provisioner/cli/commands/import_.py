@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 import sys
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @command("import", Product)
-@options.option("--out", metavar="FILE", help="Write a new file. Default: standard output.")
+@options.out("Write a new file. Default: standard output.")
 @options.config
 @options.target
 def import_(run: Invocation, out: str | None) -> Product:
@@ -40,4 +39,5 @@ def import_(run: Invocation, out: str | None) -> Product:
     if out is None:
         return Product(written.text)
     write_out(out, written.text.encode(), SOURCES, session.project, ())
-    return Product(notes=(f"Written. To check: provisioner plan {shlex.quote(out)}",))
+    source = f"./{out}" if out.startswith("-") else out
+    return Product(notes=(f"Written. To check: {run.pasted('plan', source)}",))

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from provisioner.cli import options
 from provisioner.cli.declaring import command
 from provisioner.cli.opening.session import assumed_catalogue, load_project, open_project
-from provisioner.cli.opening.targets import chosen_targets, load_for_targets
+from provisioner.cli.opening.targets import WRITES_A_CATALOGUE, chosen_targets, load_for_targets
 from provisioner.desired.load import Loaded
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.chains import declared_state
@@ -122,7 +122,7 @@ def _with_warning(checked: _Checked, targets: list[str]) -> _Checked:
     message = (
         f"{what}: the catalogue of target{'s' * (len(targets) > 1)} {of} is only known to the panel"
     )
-    remedy = "use --online, or declare `catalogue:`: `provisioner privileges --out` writes one"
+    remedy = f"use --online, or declare `catalogue:`: {WRITES_A_CATALOGUE}"
     warning = Diagnostic("privileges-not-checked", message, None, remedy, "warning")
     loaded = replace(loaded, warnings=(*loaded.warnings, warning))
     return replace(checked, loaded=loaded)

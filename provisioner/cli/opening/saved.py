@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import shlex
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -40,13 +40,8 @@ def read_plan(path: str) -> Plan:
 
 def apply_command(run: Invocation, path: str, config: str | None) -> str:
     """The command that applies a saved plan, as it can be pasted into a shell."""
-    words = ["provisioner", "apply", "--plan", path]
-    if config not in (None, FILE_NAME):
-        words += ["--config", str(config)]
-    words += ["--insecure-http"] * run.insecure_http
-    if run.trust is not None:
-        words += ["--trust", run.trust]
-    return shlex.join(words)
+    named = None if config == FILE_NAME else config
+    return dataclasses.replace(run, config=named, target=None).pasted("apply", "--plan", path)
 
 
 def not_bound(plan: Plan) -> Iterator[str]:
@@ -93,7 +88,7 @@ def _other_project(run: Invocation, plan: Plan, path: str, why: str) -> Diagnost
     if made_in is None:
         message = f"the plan was made without a project file, and this project is another: {why}"
         return Diagnostic("other-project", message, path, "apply it there, or make a new plan")
-    remedy = f"{apply_command(run, path, made_in)}, or make a new plan"
+    remedy = f"`{apply_command(run, path, made_in)}`, or make a new plan"
     if made_in == FILE_NAME:
         remedy = f"apply it in the folder of its {FILE_NAME}, or make a new plan"
     return Diagnostic("other-project", message, path, remedy)

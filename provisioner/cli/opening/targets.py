@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from provisioner.diagnostics import Diagnostic
     from provisioner.model import Catalogue
     from provisioner.project.settings import Project, TargetSettings
+
+
+WRITES_A_CATALOGUE: Final = "`provisioner privileges --out catalogue.yaml` writes one"
 
 
 def catalogue_of(run: Invocation, project: Project, target: TargetSettings) -> Catalogue:
@@ -42,7 +45,7 @@ def catalogue_of(run: Invocation, project: Project, target: TargetSettings) -> C
 
 
 def _with_a_way_out(found: Diagnostic) -> Diagnostic:
-    way = "declare `catalogue:`, to do without the panel: `provisioner privileges --out` writes one"
+    way = f"declare `catalogue:`, to do without the panel: {WRITES_A_CATALOGUE}"
     return replace(found, remedy=f"{found.remedy}; or {way}" if found.remedy else way)
 
 
