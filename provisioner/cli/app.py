@@ -12,14 +12,16 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from provisioner import __version__
 from provisioner.cli import streams
+from provisioner.cli.respelled import respelled
+from provisioner.cli.version import details, version
 from provisioner.signals import Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from provisioner.cli.invocation import Invocation
+    from provisioner.cli.respelled import Respelled
     from provisioner.diagnostics import Diagnostic
 
 # Name: (module below provisioner.cli.commands, one line for the list). Modules load when used, so
@@ -32,8 +34,9 @@ COMMANDS: Final = {
     "show": ("show", "Show a saved plan"),
     "test": ("access_test", "Run the access tests of the sources"),
     "lint": ("lint", "Look for roles and assignments without need or effect"),
-    "access": ("access", "Show who effectively holds what, and what would change it"),
+    "access": ("access", "Show who effectively holds what, and how that differs"),
     "explain": ("explain", "Say why somebody has a privilege, or why not"),
+    "revoke": ("revoke", "Find the fewest edges to cut so that a user loses a privilege"),
     "import": ("import_", "Write the stored roles and assignments as YAML"),
     "roles": ("listings", "List the stored roles"),
     "privileges": ("listings", "List the privileges of the catalogue"),
@@ -65,8 +68,11 @@ class LazyGroup(click.Group):
             moved, rest = moved + rest[:taken], rest[taken:]
         if moved and rest[:1] in ([], ["--"]):
             ctx.fail(f"a command is missing behind `{' '.join(moved)}`")
+        former = respelled(rest, self, ctx)
+        rest = former.words if former else rest
         if moved and not rest[0].startswith("-"):
             rest[1:1] = moved
+        ctx.ensure_object(Begun).former = former
         return super().parse_args(ctx, rest)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -103,6 +109,20 @@ class Begun:
     """What is known of a run once its command has begun."""
 
     run: Invocation | None = None
+    former: Respelled | None = None
+
+
+def _version(ctx: click.Context, _: click.Parameter, value: bool) -> None:
+    if not value:
+        return
+    if not ctx.params.get("verbose", False):
+        click.echo(version())
+        ctx.exit()
+    from provisioner.cli.output import line
+
+    for text in details():
+        line(text)
+    ctx.exit()
 
 
 @click.group(
@@ -111,14 +131,30 @@ class Begun:
     context_settings={"help_option_names": ["-h", "--help"]},
     invoke_without_command=False,
 )
-@click.version_option(__version__, prog_name="provisioner", message="%(prog)s %(version)s")
-def provisioner() -> None:
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    callback=_version,
+    help="Show the version, and exit.",
+)
+@click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    is_eager=True,
+    help="With --version: what a report of a defect needs.",
+)
+@click.pass_context
+def provisioner(ctx: click.Context, verbose: bool) -> None:
     """Billing roles and privileges as code.
 
     YAML in git says who may do what in a billing panel. `plan` shows exactly what would change and
     for whom; `apply` changes it. `--config`, `--target` and `--trust` may stand before the command
     as well.
     """
+    if verbose:
+        ctx.fail(f"put -v behind `{ctx.invoked_subcommand}`")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -146,6 +182,8 @@ def _run(arguments: list[str], begun: Begun) -> int:
             raise
         errors, code = _why(error)
         run = begun.run or _guessed(arguments)
+        if begun.run is None and begun.former is not None:
+            begun.former.tell(run.output)
         if code == INTERRUPTED and sys.stderr.isatty():
             click.echo(err=True)  # the cursor stands behind a question, or ^C
         return _failed(errors, code, run)
@@ -167,7 +205,7 @@ def _why(error: BaseException) -> tuple[Sequence[Diagnostic], int]:
     if isinstance(error, ProvisionerError):
         return error.diagnostics, error.exit_code
     what = f"internal error: {type(error).__name__}: {error}"
-    remedy = "this is a defect of provisioner; -v shows where"
+    remedy = "this is a defect of provisioner; -v shows where, `provisioner --version -v` in what"
     return [Diagnostic(DEFECT, what, None, remedy)], ERROR
 
 

@@ -27,15 +27,10 @@ _WHERE: Final = ("config", "target", "trust", "insecure_http")
 def command(
     name: str,
     *reports: type[Report],
-    below: click.Group | None = None,
-    summary: str | None = None,
-    cls: type[click.Command] = click.Command,
-    **settings: Any,
 ) -> Callable[[Callable[..., Report]], Any]:
-    """Declare a command that returns one of these reports.
+    """Declare a command of the table that returns one of these reports.
 
-    It is one of the table, with its summary there; or else ``below`` one of those. Its first
-    argument is the ``Invocation``; the others are the options that are its own.
+    Its first argument is the ``Invocation``; the others are the options that are its own.
     """
 
     def declare(function: Callable[..., Report]) -> click.Command:
@@ -48,11 +43,7 @@ def command(
         answer.__click_params__ = []  # type: ignore[attr-defined]
         wrapped = options.chain(*common, options.manner)(answer)
         wrapped.__click_params__ += getattr(function, "__click_params__", [])  # type: ignore[attr-defined]
-        short = summary or COMMANDS[name][1]
-        made = click.command(name, cls=cls, short_help=short, **settings)(wrapped)
-        if below is not None:
-            below.add_command(made)
-        return made
+        return click.command(name, short_help=COMMANDS[name][1])(wrapped)
 
     return declare
 
@@ -65,6 +56,7 @@ def _answer(
 ) -> int:
     """Run a command: read its common options, check its files, have it done, and tell of it."""
     wanted: tuple[options.Wanted, ...] = given.pop("format", ())
+    options.take_sources(ctx, given)
     run = Invocation(
         ctx.info_name or "",
         reports,
@@ -81,12 +73,10 @@ def _answer(
         },
         **{name: given.pop(name) for name in _WHERE if name in given},
     )
-    if ctx.invoked_subcommand is not None:
-        if run.given:
-            ctx.fail(f"put options behind `{ctx.invoked_subcommand}`")
-        return 0
     begun = ctx.ensure_object(Begun)
     begun.run = run
+    if begun.former is not None:
+        begun.former.tell(run.output)
     files = [(form, file) for form, file in wanted if file is not None]
     read = [value for value in (*given.values(), run.trust) if isinstance(value, str)]
     run = begun.run = with_files(run, files, given.get("sources", ()), read)

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
+from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from provisioner.cli.files import own_stream
@@ -215,7 +216,14 @@ as_of = option(
     metavar="DATE",
     help="The day on which `until` dates are judged. Default: today, in UTC.",
 )
-auto_approve = option("--auto-approve", is_flag=True, help="Apply without asking.")
+auto_approve = option("-y", "--auto-approve", is_flag=True, help="Apply without asking.")
+
+
+def out(text: str) -> Decorator:
+    """``--out``, with the help text of one command."""
+    return option("-o", "--out", metavar="FILE", help=text)
+
+
 guards = chain(
     option("--adopt", is_flag=True, help="Take what is not managed yet under management."),
     option(
@@ -250,14 +258,29 @@ only_these = option(
     is_flag=True,
     help="Mean the given SOURCEs alone, though the project has others.",
 )
-sources = click.argument("sources", nargs=-1, metavar="[SOURCE]...")
 source = option(
     "--source",
-    "sources",
     multiple=True,
     metavar="PATH",
     help="A file, a folder, or -; repeatable. Default: the project file's sources.",
 )
+# Where a command has no other arguments. Both together add up: see `take_sources`.
+sources = chain(click.argument("sources", nargs=-1, metavar="[SOURCE]..."), source)
+current = option(
+    "--current", is_flag=True, help="The target's state, not what the sources ask for."
+)
+
+
+def take_sources(ctx: click.Context, given: dict[str, Any]) -> None:
+    """Put what ``sources`` and ``source`` gave together, as ``sources``.
+
+    What the command line names takes the place of what the variable names.
+    """
+    if "source" not in given:
+        return
+    named, more = given.get("sources", ()), given.pop("source")
+    is_variable = ctx.get_parameter_source("source") is ParameterSource.ENVIRONMENT
+    given["sources"] = named if named and is_variable else (*named, *more)
 
 
 def today() -> date:

@@ -31,12 +31,14 @@ _COLUMNS = ("test", "file", "line", "passed", "id", "message", "remedy")
 
 @dataclass(frozen=True, slots=True)
 class AccessTestsReport(Report, Text, Document, Table, Findings):
-    """Each test and its failures."""
+    """Each test and its failures; ``head`` and ``origin`` as for an explanation."""
 
     format: ClassVar = "provisioner-test"
     headings: ClassVar = (_COLUMNS,)
 
     results: tuple[TestResult, ...]
+    head: str
+    origin: str
     as_of: date
 
     @property
@@ -46,12 +48,13 @@ class AccessTestsReport(Report, Text, Document, Table, Findings):
 
     def text(self, style: Style) -> str:
         """The failures, and how many tests there were; or each test."""
-        return access_tests_text(self.results, style)
+        return f"{self.head}\n{access_tests_text(self.results, style)}"
 
     def content(self) -> dict[str, Any]:
         """The results as plain data."""
         failed = sum(bool(result.failures) for result in self.results)
         return {
+            "of": self.origin,
             "as_of": self.as_of.isoformat(),
             "passed": len(self.results) - failed,
             "failed": failed,

@@ -40,16 +40,17 @@ def sources(shell):
 @pytest.mark.parametrize("kind", ["user", "role"])
 def test_who_is_unknown_is_looked_up_where_the_question_was_asked(sources, kind: str) -> None:
     """The sources' own are no stored ones."""
-    asked = sources.run("explain", kind, "Nobody at all", *ON)
+    asked = sources.run("explain", f"--{kind}", "Nobody at all", *ON)
     assert (asked.code, asked.out) == (1, "")
-    assert f"`provisioner access --by {kind}` lists those of the sources" in asked.err
-    assert sources.run("access", "--by", kind, *ON).code == 0
-    now = sources.run("explain", kind, "Nobody at all", "--current")
+    lists = f"access --by {kind} --source roles.yaml"
+    assert f"`provisioner {lists}` lists those of the sources" in asked.err
+    assert sources.run(*lists.split()).code == 0
+    now = sources.run("explain", f"--{kind}", "Nobody at all", "--current")
     assert f"`provisioner {kind}s` lists the stored ones" in now.err
 
 
 def test_explain_prints_every_chain_with_its_places(sources) -> None:
-    answer = sources.run("explain", "user", "ADA@example.com", "ARDOCS_VIEW", *ON)
+    answer = sources.run("explain", "ADA@example.com", "ARDOCS_VIEW", *ON)
     assert (answer.code, answer.err) == (0, "")
     assert answer.out == (
         "What the sources ask for (roles.yaml), as of 2026-06-01:\n"
@@ -69,15 +70,15 @@ def test_every_answer_says_which_state_it_is_about(sources) -> None:
     assert sources.run("apply", "roles.yaml", "--auto-approve").code == 0
     sources.write("other.yaml", ROLES.replace("[Viewer]}\n", "[Accountant]}\n"))
     bob = ("bob@example.com", "ARDOCS_CREATE")
-    there = sources.run("explain", "user", *bob, "--source", "other.yaml")
-    now = sources.run("explain", "user", *bob, "--current")
+    there = sources.run("explain", *bob, "--source", "other.yaml")
+    now = sources.run("explain", *bob, "--current")
     assert there.out.startswith("What the sources ask for (other.yaml), as of ")
     assert "bob@example.com holds ARDOCS_CREATE" in there.out
     assert now.out.startswith("What target embedded holds now:\n")
     assert "bob@example.com does not hold ARDOCS_CREATE" in now.out
     assert sources.run("access").out.startswith("What target embedded holds now:\n")
     assert sources.run("access", *ON).out.startswith("What the sources ask for (roles.yaml)")
-    both = sources.run("explain", "role", "Viewer", "--current", *ON)
+    both = sources.run("explain", "Viewer", "--current", *ON)
     assert both.code == 1
     assert "--current and --source exclude each other" in both.err
 
@@ -87,13 +88,13 @@ def test_a_catalogue_without_default_roles_answers(sources) -> None:
     sources.write("catalogue.yaml", "version: 1\nprivileges: [{name: CONFIG_SECURITY}]\n")
     sources.write("provisioner.yaml", "version: 1\ncatalogue: catalogue.yaml\nsources: [r.yaml]\n")
     sources.write("r.yaml", "version: 1\nroles:\n  A: {privileges: [CONFIG_SECURITY]}\nusers: {}\n")
-    for words in (("access",), ("lint",), ("access", "--by", "role"), ("explain", "role", "A")):
+    for words in (("access",), ("lint",), ("access", "--by", "role"), ("explain", "A")):
         assert sources.run(*words).code == 0, words
-    assert "Full Access" in sources.run("explain", "role", "Full Access").out
+    assert "Full Access" in sources.run("explain", "Full Access").out
 
 
 def test_explain_groups_everything_by_the_way_it_comes(sources) -> None:
-    answer = sources.run("explain", "role", "accountant", *ON)
+    answer = sources.run("explain", "accountant", *ON)
     assert answer.code == 0
     assert "Accountant carries 4 privileges, also by including Viewer." in answer.out
     assert "ACCOUNTS_PUT_ON_*_HOLD in the set holds:" in answer.out
@@ -101,7 +102,7 @@ def test_explain_groups_everything_by_the_way_it_comes(sources) -> None:
 
 
 def test_explain_says_why_not(sources) -> None:
-    answer = sources.run("explain", "user", "ada@example.com", "ARDOCS_REBUILD", *LATER)
+    answer = sources.run("explain", "ada@example.com", "ARDOCS_REBUILD", *LATER)
     assert answer.code == 0
     assert "ada@example.com does not hold ARDOCS_REBUILD." in answer.out
     assert "Full Access ended on 2026-06-30" in answer.out
@@ -114,18 +115,20 @@ def test_explain_says_what_has_no_effect(sources) -> None:
     sources.write("catalogue.yaml", catalogue)
     sources.write("provisioner.yaml", "version: 1\nsources: [r.yaml]\ncatalogue: catalogue.yaml\n")
     sources.write("r.yaml", "version: 1\nroles: {R: {privileges: [A]}}\nusers: {u: {roles: [R]}}\n")
-    answer = sources.run("explain", "user", "u", "A")
+    answer = sources.run("explain", "u", "A")
     assert "It has no effect: it requires B, which u does not have." in answer.out
-    everything = sources.run("explain", "user", "u").out
+    everything = sources.run("explain", "u").out
     assert "A requires B" in everything
 
 
 @pytest.mark.parametrize(
     ("words", "near"),
     [
-        (("user", "ada"), "did you mean ada@example.com?"),
-        (("role", "Acountant"), "did you mean Accountant"),
-        (("user", "bob@example.com", "ARDOCS_VEIW"), "ARDOCS_VIEW"),
+        (("ada",), "did you mean ada@example.com?"),
+        (("--user", "ada"), "did you mean ada@example.com?"),
+        (("Acountant",), "did you mean Accountant?"),
+        (("--role", "Acountant"), "did you mean Accountant?"),
+        (("bob@example.com", "ARDOCS_VEIW"), "ARDOCS_VIEW"),
     ],
 )
 def test_an_unknown_name_is_an_error_with_near_ones(sources, words, near) -> None:
@@ -138,7 +141,7 @@ def test_without_sources_the_current_state_is_explained(shell) -> None:
     shell.write("elsewhere.yaml", ROLES)
     applied = shell.run("apply", "elsewhere.yaml", "--auto-approve", "--as-of", "2026-06-01")
     assert applied.code == 0, applied.err
-    answer = shell.run("explain", "user", "bob@example.com", "ARDOCS_VIEW", "--format", "json")
+    answer = shell.run("explain", "bob@example.com", "ARDOCS_VIEW", "--format", "json")
     document = answer.document
     assert document["of"] == "current"
     (chain,) = document["answer"]["chains"]
@@ -260,17 +263,17 @@ def test_mistakes_of_a_revision_name_it(sources) -> None:
 
 
 def test_revoke_lists_the_edges_and_changes_nothing(sources) -> None:
-    answer = sources.run("access", "revoke", "ada@example.com", "ARDOCS_VIEW", *ON)
+    answer = sources.run("revoke", "ada@example.com", "ARDOCS_VIEW", *ON)
     assert answer.code == 0
     assert "cut these 2 edges" in answer.out
     assert "roles.yaml:15" in answer.out
     assert "Nobody else loses anything." in answer.out
     document = sources.run(
-        "access", "revoke", "bob@example.com", "ARDOCS_VIEW", "--format", "json", *ON
+        "revoke", "bob@example.com", "ARDOCS_VIEW", "--format", "json", *ON
     ).document
     (cut,) = document["cuts"]
     assert cut["links"][0]["kind"] == "assignment"
-    none = sources.run("access", "revoke", "bob@example.com", "ARDOCS_REBUILD", *ON)
+    none = sources.run("revoke", "bob@example.com", "ARDOCS_REBUILD", *ON)
     assert "there is nothing to cut" in none.out
 
 
@@ -290,7 +293,7 @@ def test_options_that_exclude_each_other_are_refused(sources, words) -> None:
 def test_names_can_not_play_tricks_on_a_terminal(sources) -> None:
     reason = '"\\x1b[31mred\\u202e"'
     sources.write("roles.yaml", ROLES.replace('"=cmd()"', reason))
-    for words in (("explain", "user", "ada@example.com"), ("access", "--format", "csv")):
+    for words in (("explain", "ada@example.com"), ("access", "--format", "csv")):
         answer = sources.run(*words, *ON)
         assert answer.code == 0, answer.err
         assert "\x1b" not in answer.out

@@ -63,7 +63,7 @@ def test_the_adapter_is_found_planned_and_applied(adapter: Path) -> None:
     env = {"PYTHONPATH": str(adapter), "PYTHONDONTWRITEBYTECODE": "1"}
     assert shell("apply", "--auto-approve", env=env).code == 0
     assert "No changes" in shell("plan", env=env).out
-    assert "Clerk" in shell("explain", "user", "ada@example.com", env=env).out
+    assert "Clerk" in shell("explain", "ada@example.com", env=env).out
     (adapter / "desk.db").write_bytes(b"this is no database, but it is long enough to be one" * 20)
     broken = shell("plan", env=env)
     assert broken.code == 1

@@ -62,18 +62,21 @@ RUNS: dict[str, tuple[str, ...]] = {
         *("apply --auto-approve policy.yaml --only-these", "apply --plan plan.json"),
         *("apply --auto-approve broken.yaml", "apply later.yaml --only-these"),
     ),
-    "test": ("test", "test -v", "test --source failing.yaml"),
-    "lint": ("lint", "lint --strict", "lint --source broken.yaml"),
+    "test": ("test", "test -v", "test failing.yaml", "test --current failing.yaml"),
+    "lint": ("lint", "lint --strict", "lint broken.yaml"),
     "access": (
         *("access", "access --by role", "access --by privilege", "access --current"),
-        *("access --diff --source later.yaml", "access --diff --by privilege --source later.yaml"),
+        *("access --diff later.yaml", "access --diff --by privilege --source later.yaml"),
         *("access --against later.yaml", "access --user no*", "access --current --diff"),
     ),
-    "access revoke": (
-        *("access revoke ada@example.com ARDOCS_VIEW", "access revoke eve@example.com NOPE"),
+    "explain": (
+        *("explain ada@example.com", "explain nobody", "explain --user nobody"),
+        *("explain Unused ARDOCS_VIEW", "explain --role Unused"),
     ),
-    "explain user": ("explain user ada@example.com", "explain user nobody"),
-    "explain role": ("explain role Unused ARDOCS_VIEW", "explain role Unused"),
+    "revoke": (
+        *("revoke ada@example.com ARDOCS_VIEW", "revoke eve@example.com NOPE"),
+        "revoke ada@example.com ARDOCS_VIEW --current",
+    ),
     "import": ("import",),
     "roles": ("roles", "roles --search zzz", "roles --target nowhere"),
     "privileges": ("privileges", "privileges --search ARDOCS"),
@@ -96,15 +99,12 @@ LINES = tuple((name, line) for name, lines in RUNS.items() for line in lines)
 
 
 def every_command() -> Iterator[tuple[str, click.Command]]:
-    """All commands that do something, with the words that call them."""
+    """All commands, with their names."""
     context = click.Context(app.provisioner)
     for name in app.COMMANDS:
         command = app.provisioner.get_command(context, name)
         assert command is not None
-        if not isinstance(command, click.Group) or command.invoke_without_command:
-            yield name, command
-        for below, inner in getattr(command, "commands", {}).items():
-            yield f"{name} {below}", inner
+        yield name, command
 
 
 def reports_of(words: str) -> tuple[type[Report], ...]:

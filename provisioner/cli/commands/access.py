@@ -1,4 +1,4 @@
-"""``access``: who effectively holds what, how it differs, and what to cut to take it away."""
+"""``access``: who effectively holds what, and how it differs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from provisioner import globs
 from provisioner.cli import options
-from provisioner.cli.commands.explain import check_privilege, explainer_of, known_user
 from provisioner.cli.declaring import command
 from provisioner.cli.opening.session import open_session
 from provisioner.cli.opening.views import open_view
@@ -19,7 +17,6 @@ from provisioner.engine.access.review import Review, Selection, by_privilege, di
 from provisioner.engine.transition.matching import find_target
 from provisioner.engine.transition.passage import passage_from
 from provisioner.reports.access import About, AccessReport, DifferenceReport
-from provisioner.reports.revocation import RevocationReport
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,7 +36,8 @@ def _globs(kind: str, note: str) -> options.Decorator:
     return options.option(f"--{kind}", f"{kind}s", multiple=True, metavar="GLOB", help=text)
 
 
-@command("access", AccessReport, DifferenceReport, cls=click.Group, invoke_without_command=True)
+@command("access", AccessReport, DifferenceReport)
+@options.sources
 @options.option(
     "--by",
     type=click.Choice(["user", "role", "privilege"]),
@@ -49,14 +47,13 @@ def _globs(kind: str, note: str) -> options.Decorator:
 @_globs("user", "")
 @_globs("role", ": access that comes through these assigned roles")
 @_globs("privilege", "")
-@options.option("--current", is_flag=True, help="The target's state, not what the sources ask for.")
+@options.current
 @options.option("--diff", is_flag=True, help="From the target's state to what the sources ask for.")
 @options.option(
     "--against",
     metavar="REV-or-FILE",
     help="The difference to an earlier state: its CSV, its sources, or a git revision of them.",
 )
-@options.source
 @options.config
 @options.target
 @options.as_of
@@ -66,11 +63,8 @@ def access(run: Invocation, **given: Any) -> Report:
     That is what the sources ask for, or, without sources, what the target holds now. `--format csv`
     is a sheet for access reviews: a line for each user and privilege, and why.
     """
-    # With --against, --source says what the revision is of.
-    sources = given["sources"] and given["against"] is None
     for both, what in (
         (given["current"] and given["diff"], "--current and --diff"),
-        (given["current"] and sources, "--current and --source"),
         (given["diff"] and given["against"] is not None, "--diff and --against"),
     ):
         if both:
@@ -94,7 +88,9 @@ class _Request:
         if self._given["diff"]:
             return self._to_the_sources()
         sources, current = self._given["sources"], self._given["current"]
-        view = open_view(self._run, sources, self._as_of, current=current)
+        # With --current and --against, they say what the revision is of.
+        is_of_revision = current and self._given["against"] is not None
+        view = open_view(self._run, () if is_of_revision else sources, self._as_of, current=current)
         if self._given["against"] is not None:
             return self._since(view, self._given["against"])
         review = Review(view.state, self._selection)
@@ -195,54 +191,3 @@ def _renames(view: View, earlier: State) -> dict[str, str]:
         and role.renamed_from in earlier.roles
         and name not in earlier.roles
     }
-
-
-@command(
-    "revoke",
-    RevocationReport,
-    below=access,
-    summary="The fewest edges to cut so that a user loses a privilege",
-)
-@click.argument("user")
-@click.argument("privilege")
-@options.option("--current", is_flag=True, help="In the target's state, not in the sources.")
-@options.source
-@options.config
-@options.target
-@options.as_of
-def revoke(
-    run: Invocation,
-    user: str,
-    privilege: str,
-    current: bool,
-    sources: tuple[str, ...],
-    as_of: date | None,
-) -> RevocationReport:
-    """List the fewest edges (assignments, includes, grants) to cut so that USER loses PRIVILEGE.
-
-    Of equally few, those that are assignments, then those by which the fewest others lose anything.
-    Nothing is changed. What default, external and ignored roles carry is not to be cut, unless the
-    sources declare it.
-    """
-    from provisioner.engine.access.revoke import revoke as find_cuts
-
-    if current and sources:
-        raise click.UsageError("--current and --source exclude each other")
-    view = open_view(run, sources, as_of or options.today(), current=current)
-    explainer = explainer_of(view)
-    login = known_user(explainer, user)
-    check_privilege(explainer, privilege)
-    provenance = view.desired.provenance if view.desired else None
-    found = find_cuts(explainer.access, login, privilege, provenance=provenance, fixed=_fixed(view))
-    return RevocationReport(found, view.about, view.origin, view.as_of)
-
-
-def _fixed(view: View) -> frozenset[str]:
-    """The roles that are not the sources' to change."""
-    if view.desired is not None:
-        return frozenset(view.state.roles.keys() - (view.desired.roles or {}).keys())
-    ignore, external = view.project.ignore, view.project.external
-    names = view.state.roles
-    return frozenset(
-        name for name in names if globs.first_caseless(ignore, name) or name in external
-    )

@@ -39,14 +39,15 @@ WITHOUT: Final = {
 
 
 @command("doctor", DoctorReport)
+@options.sources
 @options.config
 @options.target
-def doctor(run: Invocation) -> DoctorReport:
+def doctor(run: Invocation, sources: tuple[str, ...]) -> DoctorReport:
     """Look at everything that a plan and an apply need, and change nothing."""
-    return DoctorReport(tuple(_checks(run)))
+    return DoctorReport(tuple(_checks(run, sources)))
 
 
-def _checks(run: Invocation) -> Iterator[Check]:
+def _checks(run: Invocation, named: tuple[str, ...]) -> Iterator[Check]:
     yield Check("provisioner", "ok", f"{__version__}, Python {platform.python_version()}")
     yield Check("schemas", "ok" if schemas.names() else "error", ", ".join(schemas.names()))
     try:
@@ -58,7 +59,7 @@ def _checks(run: Invocation) -> Iterator[Check]:
     if session.project.trust is not None:
         yield Check("trust", "ok", f"{session.project.trust.file} lists all that the target names")
     snapshot = yield from _target(session)
-    yield from _sources(session, snapshot)
+    yield from _sources(session, named, snapshot)
 
 
 def _errors(what: str, error: ProvisionerError) -> Iterator[Check]:
@@ -68,14 +69,16 @@ def _errors(what: str, error: ProvisionerError) -> Iterator[Check]:
         yield Check(what, "error", f"{place}{found.message}{remedy}")
 
 
-def _sources(session: Session, snapshot: Snapshot | None) -> Iterator[Check]:
+def _sources(
+    session: Session, named: tuple[str, ...], snapshot: Snapshot | None
+) -> Iterator[Check]:
     """Read the sources as a plan would, or without the panel's catalogue if it can't be had."""
-    if not session.project.sources:
+    if not (named or session.project.sources):
         yield Check("sources", "warning", "none listed; name them on the command line")
         return
     catalogue = session.catalogue_for(snapshot)
     try:
-        loaded = session.load((), catalogue, lenient=snapshot is None)
+        loaded = session.load(named, catalogue, lenient=snapshot is None)
     except ProvisionerError as error:
         yield from _errors("sources", error)
     else:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 @command("lint", LintReport)
-@options.source
+@options.sources
 @options.option(
     "--soon",
     type=click.IntRange(min=0),

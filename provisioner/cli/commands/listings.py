@@ -60,9 +60,7 @@ def roles(run: Invocation, search: str | None) -> RolesReport:
 
 @command("privileges", PrivilegesReport)
 @search
-@options.option(
-    "--out", metavar="FILE", help="Write the panel's catalogue as a new file for `catalogue:`."
-)
+@options.out("Write the panel's catalogue as a new file for `catalogue:`.")
 @options.config
 @options.target
 def privileges(run: Invocation, search: str | None, out: str | None) -> Report:

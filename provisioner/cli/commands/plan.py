@@ -22,7 +22,7 @@ CHANGES_PENDING = 2
 
 @command("plan", PlanReport)
 @options.sources
-@options.option("--out", metavar="FILE", help="Save the plan, for `apply --plan FILE`.")
+@options.out("Save the plan, for `apply --plan FILE`.")
 @options.option(
     "--detailed-exitcode",
     is_flag=True,
