@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 from yaml._yaml import CParser
 
 from provisioner.cli.invocation import Invocation
-from provisioner.cli.opening.planning import plan_sources
-from provisioner.cli.opening.session import NO_GUARDS, open_session
 from provisioner.cli.options import today
+from provisioner.opening.planning import plan_sources
+from provisioner.opening.session import NO_GUARDS, open_session
 from provisioner.reports.text.plan import plan_text
 from provisioner.reports.text.style import Style
 

@@ -33,7 +33,6 @@ class Only:
 
 # The words that every part speaks in, and rules about names and texts that need nothing else.
 WORDS = (
-    "__init__",
     "diagnostics",
     "documents.codec",
     "errors",
@@ -43,10 +42,18 @@ WORDS = (
     "names",
     "printable",
     "strict_json",
+    "version",
 )
 TRANSPORT, PROFILE = "backends.http.transport", "backends.http.profile"
 FOLDERS = {
     "": Only(("documents.codec",), "engine.changes"),
+    "api": Only(
+        (
+            *(*WORDS, "apply", "backends.attribution", "backends.base", "documents.plan"),
+            *("engine", "engine.access", "engine.planning", "opening", "reports.text.summary"),
+        ),
+        "cli.invocation",
+    ),
     "apply": Only(
         (*WORDS, "backends.base", "engine", "engine.planning", "engine.transition"),
         "backends.registry",
@@ -106,7 +113,7 @@ FOLDERS = {
     ),
     "cli": Only(
         (
-            *("", "apply", "backends.attribution", "backends.base", "cli.opening.session"),
+            *("", "apply", "backends.attribution", "backends.base", "opening"),
             *("desired.files", "desired.yaml.scalars", "documents.plan", "engine.writes"),
             *("engine.planning", "project", "reports", "reports.formats", "reports.text"),
         ),
@@ -114,7 +121,7 @@ FOLDERS = {
     ),
     "cli.commands": Only(
         (
-            *("", "backends.base", "backends.file", "cli", "cli.opening", "desired"),
+            *("", "backends.base", "backends.file", "cli", "cli.opening", "desired", "opening"),
             *("documents.access_review", "documents.codec", "documents.gateway", "engine"),
             *("engine.access", "engine.planning", "engine.rules", "engine.transition"),
             *("project", "reports"),
@@ -124,9 +131,8 @@ FOLDERS = {
     ),
     "cli.opening": Only(
         (
-            *("", "apply.foresight", "backends", "cli.invocation", "cli.options", "cli.output"),
-            *("desired", "desired.yaml", "documents.plan", "engine", "engine.access"),
-            *("engine.planning", "engine.rules", "project", "reports.text.style"),
+            *(*WORDS, "catalogue", "cli.invocation", "cli.output", "desired", "documents.plan"),
+            *("engine.access", "engine.planning", "opening", "project", "reports.text.style"),
         ),
         "cli.delivery",
     ),
@@ -163,6 +169,14 @@ FOLDERS = {
         (*WORDS, "engine", "engine.access", "engine.transition.passage"), "engine.planning.plan"
     ),
     "engine.transition": Only((*WORDS, "engine", "engine.access"), "engine.planning.plan"),
+    "opening": Only(
+        (
+            *(*WORDS, "catalogue", "apply.foresight", "backends", "desired", "desired.yaml"),
+            *("engine", "engine.access", "engine.planning", "engine.rules", "project"),
+            "reports.text.style",
+        ),
+        "cli.output",
+    ),
     "project": Only(
         (
             *(*WORDS, "catalogue", "desired.files", "desired.load", "desired.yaml.document"),
@@ -296,12 +310,13 @@ def may_import(folder: str, imported: str) -> bool:
 def graph() -> dict[str, set[str]]:
     """Return what each module imports, both by their names below the package.
 
-    ``__main__`` only starts the command line, and stands outside of all folders.
+    ``__main__`` only starts the command line, ``__init__`` only exports the Python API: they stand
+    outside of all folders.
     """
     return {
         module.removeprefix("provisioner."): imported_modules(facts)
         for module, facts in package().items()
-        if module != "provisioner.__main__"
+        if module not in {"provisioner.__main__", "provisioner.__init__"}
     }
 
 

@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from provisioner.backends.base import Description, HistoryEntry, LockOwner, Run
+from provisioner.backends.opening import Opening
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.writes import (
     CreateRole,
@@ -41,6 +42,7 @@ __all__ = [
     "Description",
     "Diagnostic",
     "ObjectAdapter",
+    "Opening",
     "RenameRole",
     "Role",
     "SetAssignment",

@@ -57,7 +57,7 @@ def with_files(
 
 def _project(run: Invocation) -> Project:
     """The project, to tell what its files are; where it can't be read, the command says so."""
-    from provisioner.cli.opening.session import load_project
+    from provisioner.opening.session import load_project
     from provisioner.project.settings import Project
 
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from provisioner import __version__
+from provisioner.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

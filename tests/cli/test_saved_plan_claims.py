@@ -18,9 +18,10 @@ import pytest
 from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
 from provisioner.cli.invocation import Invocation
-from provisioner.cli.opening.saved import judge_of, open_for
+from provisioner.cli.opening.saved import open_for
 from provisioner.documents import plan as planfile
 from provisioner.errors import Blocked, InvalidInput, StalePlan
+from provisioner.opening.judge import judge_of
 from provisioner.reports.text.plan import plan_text
 from provisioner.reports.text.style import Style
 
@@ -165,7 +166,7 @@ def applied(folder: Path, document: dict[str, Any]) -> tuple[Plan, State]:
     if plan.blockers:
         raise Blocked(plan.blockers)
     session = open_for(run, plan, "plan.json")
-    judge = judge_of(plan, session, session.backend.read())
+    judge = judge_of(plan, session, session.backend.read(), TODAY)
     before = {path: path.read_bytes() for path in folder.rglob("us.json*") if path.is_file()}
     noted = Run("2026-03-01T00:00:00Z", "tests@here", "apply", "a test", document["digest"])
     outcome = apply_plan(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-import provisioner.cli.opening.session
+import provisioner.opening.session
 from provisioner.cli.app import run
 from provisioner.model import Capabilities, State
 from provisioner.testing import MemoryBackend
@@ -177,7 +177,7 @@ def test_what_a_target_does_not_have_is_told(
 
     sources(shell, "roles: {}\n")
     monkeypatch.chdir(shell.folder)
-    monkeypatch.setattr(provisioner.cli.opening.session, "open_backend", opened)
+    monkeypatch.setattr(provisioner.opening.session, "open_backend", opened)
     assert (run(["unlock"]), run(["history"])) == (0, 0)
     assert capsys.readouterr() == ("This target has no locks.\n", "This target keeps no history.\n")
     assert run(["history", "--format", "json"]) == 0
@@ -195,7 +195,7 @@ def silent(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> Shell:
         return open_panel(opening)
 
     monkeypatch.chdir(shell.folder)
-    monkeypatch.setattr(provisioner.cli.opening.session, "open_backend", opened)
+    monkeypatch.setattr(provisioner.opening.session, "open_backend", opened)
     return shell
 
 

@@ -153,7 +153,7 @@ def test_projects_are_loaded_and_targets_opened_in_one_place() -> None:
             ("reading", "provisioner.project"),
         )
     }
-    session = {"cli/opening/session.py"}
+    session = {"opening/session.py"}
     assert named == {"open_backend": session, "read_project": session, "reading": set()}
 
 

@@ -10,12 +10,12 @@ import click
 
 from provisioner.cli import options
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.session import open_session
 from provisioner.cli.opening.views import open_view
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.review import Review, Selection, by_privilege, differences
 from provisioner.engine.transition.matching import find_target
 from provisioner.engine.transition.passage import passage_from
+from provisioner.opening.session import open_session
 from provisioner.reports.access import About, AccessReport, DifferenceReport
 
 if TYPE_CHECKING:

@@ -8,13 +8,13 @@ from msgspec.structs import replace
 
 from provisioner.cli import options
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.session import load_project, open_session, tell_if_new
 from provisioner.cli.opening.targets import load_for_targets
 from provisioner.cli.opening.views import about_the_sources, about_the_target
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.effective import access_of
 from provisioner.engine.rules.access_tests import run_access_tests
 from provisioner.engine.transition.matching import find_target
+from provisioner.opening.session import load_project, open_session, tell_if_new
 from provisioner.reports.access_tests import AccessTestsReport
 
 if TYPE_CHECKING:

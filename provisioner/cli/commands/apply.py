@@ -16,12 +16,13 @@ from provisioner.cli.applying import (
     show,
 )
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.planning import plan_sources
-from provisioner.cli.opening.saved import judge_of, open_for, read_plan, tell_what_moved
-from provisioner.cli.opening.session import open_session
+from provisioner.cli.opening.saved import open_for, read_plan, tell_what_moved
 from provisioner.desired.files import STANDARD_INPUT
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import Blocked, InvalidInput
+from provisioner.opening.judge import judge_of
+from provisioner.opening.planning import plan_sources
+from provisioner.opening.session import open_session
 from provisioner.reports.outcome import OutcomeReport
 from provisioner.reports.plan import BlockedReport
 
@@ -107,7 +108,7 @@ def _apply_saved(run: Invocation, plan_file: str, lock_timeout: float) -> Report
     if saved.is_empty:
         return OutcomeReport(saved, "apply", None)
     snapshot = session.backend.read()
-    judge = judge_of(saved, session, snapshot)
+    judge = judge_of(saved, session, snapshot, options.today())
     tell_what_moved(saved, session, snapshot, judge)
     return carry_out(
         saved,

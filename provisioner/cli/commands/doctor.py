@@ -5,22 +5,23 @@ from __future__ import annotations
 import platform
 from typing import TYPE_CHECKING, Final
 
-from provisioner import __version__, schemas
+from provisioner import schemas
 from provisioner.backends.base import Check, Examinable
 from provisioner.cli import options
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.session import open_session
 from provisioner.documents.codec import plain
 from provisioner.engine.phrases import counted
 from provisioner.errors import ProvisionerError
+from provisioner.opening.session import open_session
 from provisioner.reports.doctor import DoctorReport
+from provisioner.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sized
 
     from provisioner.cli.invocation import Invocation
-    from provisioner.cli.opening.session import Session
     from provisioner.model import Snapshot
+    from provisioner.opening.session import Session
 
 NEW: Final = "not there yet; the first apply makes it"
 # What a plan does without a capability of its target; what is not listed has no alternative.

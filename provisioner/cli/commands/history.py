@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from provisioner.cli import options
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.session import open_session
+from provisioner.opening.session import open_session
 from provisioner.reports.history import HistoryReport
 
 if TYPE_CHECKING:

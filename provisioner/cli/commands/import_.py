@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from provisioner.cli import options, output
 from provisioner.cli.declaring import command
 from provisioner.cli.files import SOURCES, write_out
-from provisioner.cli.opening.session import open_session
 from provisioner.desired.writer import write_state
+from provisioner.opening.session import open_session
 from provisioner.reports.products import Product
 
 if TYPE_CHECKING:

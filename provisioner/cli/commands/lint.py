@@ -8,12 +8,12 @@ import click
 
 from provisioner.cli import options
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.session import load_project
 from provisioner.cli.opening.targets import load_for_targets
 from provisioner.engine.rules.ignores import without_ignored
 from provisioner.engine.rules.lint import IDS
 from provisioner.engine.rules.lint import lint as find
 from provisioner.engine.rules.lint_case import Case
+from provisioner.opening.session import load_project
 from provisioner.reports.lint import LintReport
 
 if TYPE_CHECKING:

@@ -9,19 +9,19 @@ import click
 from provisioner.cli import options
 from provisioner.cli.declaring import command
 from provisioner.cli.files import CATALOGUE, write_out
-from provisioner.cli.opening.session import open_session, tell_if_new
 from provisioner.desired.writer import write_catalogue
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.access.effective import access_of, holders
 from provisioner.errors import InvalidInput
 from provisioner.model import State
+from provisioner.opening.session import open_session, tell_if_new
 from provisioner.reports.listings import PrivilegesReport, RolesReport, UsersReport
 from provisioner.reports.products import Product
 
 if TYPE_CHECKING:
     from provisioner.cli.invocation import Invocation
-    from provisioner.cli.opening.session import Session
     from provisioner.model import Privilege
+    from provisioner.opening.session import Session
     from provisioner.reports.report import Report
 
 search = options.option(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from provisioner.cli import options
 from provisioner.cli.declaring import command
 from provisioner.cli.files import PLAN, STANDARD_OUTPUT, write_out
-from provisioner.cli.opening.planning import plan_sources
-from provisioner.cli.opening.session import open_session
 from provisioner.errors import Blocked
+from provisioner.opening.planning import plan_sources
+from provisioner.opening.session import open_session
 from provisioner.reports.plan import PlanOnly, PlanReport
 
 if TYPE_CHECKING:

@@ -19,15 +19,15 @@ from provisioner.cli.applying import (
     show,
 )
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.judging import grounds_of
-from provisioner.cli.opening.planning import plan_desired
-from provisioner.cli.opening.session import open_session
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.planning.making import make_plan
 from provisioner.engine.planning.way_back import names_in, way_back
 from provisioner.engine.rules.in_force import in_new_names
 from provisioner.errors import InvalidInput
 from provisioner.model import DatedRole, Snapshot
+from provisioner.opening.judging import grounds_of
+from provisioner.opening.planning import plan_desired
+from provisioner.opening.session import open_session
 from provisioner.reports.outcome import OutcomeReport
 from provisioner.reports.plan import BlockedReport
 from provisioner.reports.text.summary import would_change_back
@@ -35,11 +35,11 @@ from provisioner.reports.text.summary import would_change_back
 if TYPE_CHECKING:
     from provisioner.backends.base import Backend, Run
     from provisioner.cli.invocation import Invocation
-    from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.engine.writes import Write
     from provisioner.model import Base, Catalogue, DesiredState, State
+    from provisioner.opening.session import Session
     from provisioner.reports.report import Report
 
 _LAST = "last"

@@ -9,7 +9,6 @@ from msgspec.structs import replace
 
 from provisioner.cli import options
 from provisioner.cli.declaring import command
-from provisioner.cli.opening.session import assumed_catalogue, load_project, open_project
 from provisioner.cli.opening.targets import WRITES_A_CATALOGUE, chosen_targets, load_for_targets
 from provisioner.desired.load import Loaded
 from provisioner.diagnostics import Diagnostic
@@ -21,6 +20,7 @@ from provisioner.engine.rules.policies import check_policies
 from provisioner.engine.transition.online import check_against_store
 from provisioner.errors import Blocked, InvalidInput
 from provisioner.model import Catalogue
+from provisioner.opening.session import assumed_catalogue, load_project, open_project
 from provisioner.project.reading import load_catalogue
 from provisioner.reports.validation import ValidationReport
 

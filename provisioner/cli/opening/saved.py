@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from provisioner.cli import options
-from provisioner.cli.opening.session import load_project, open_project
 from provisioner.desired.files import read_bytes
 from provisioner.diagnostics import Diagnostic
 from provisioner.documents.plan import decode
 from provisioner.engine.planning.saved import Judge, moved_on
 from provisioner.errors import InvalidInput
+from provisioner.opening.session import load_project, open_project
 from provisioner.project.search import FILE_NAME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from provisioner.cli.invocation import Invocation
-    from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
-    from provisioner.model import DesiredState, Snapshot
+    from provisioner.model import Snapshot
+    from provisioner.opening.session import Session
 
 
 def read_plan(path: str) -> Plan:
@@ -94,29 +92,6 @@ def _other_project(run: Invocation, plan: Plan, path: str, why: str) -> Diagnost
     return Diagnostic("other-project", message, path, remedy)
 
 
-def judge_of(plan: Plan, session: Session, snapshot: Snapshot) -> Judge:
-    """What the project says now, with the options that the plan was made with.
-
-    Raises:
-        InvalidInput: Its sources are wrong.
-    """
-    made = plan.settings
-    options_given = {
-        **{name: getattr(made.safety, name) for name in made.given},
-        "adopt": made.adopt,
-        "allow_lockout": made.allow_lockout,
-        "new_only": made.new_only,
-    }
-    # Rules from before the change stand in the plan, and judge it there: no file is opened for it.
-    asked = {name: getattr(made, name) for name in ("actor", "judge_former", "rules_from")}
-    return Judge(
-        replace(session.settings(options_given), **asked),
-        session.catalogue_for,
-        _sources(session, snapshot),
-        options.today(),
-    )
-
-
 def tell_what_moved(plan: Plan, session: Session, snapshot: Snapshot, judge: Judge) -> None:
     """Note what has changed since the plan was made, and what it can't be judged by."""
     output = session.run.output
@@ -129,14 +104,3 @@ def tell_what_moved(plan: Plan, session: Session, snapshot: Snapshot, judge: Jud
         )
     for what in moved_on(plan, snapshot, judge):
         output.note(f"{what}: it is applied if it still fits.")
-
-
-def _sources(session: Session, snapshot: Snapshot) -> DesiredState | None:
-    """What the project's sources say; None where they are not here, as on a machine that applies.
-
-    Sources that are here and wrong are an error: what forbids the plan may stand in them.
-    """
-    paths = session.project.sources
-    if not paths or not all(map(os.path.lexists, paths)):
-        return None
-    return session.load((), session.catalogue_for(snapshot)).desired

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec.structs import replace
 
 from provisioner import catalogue as catalogues
-from provisioner.cli.opening.session import assumed_catalogue, open_project
-from provisioner.cli.opening.sources import load_sources
 from provisioner.errors import BackendError, InvalidInput
+from provisioner.opening.session import assumed_catalogue, open_project
+from provisioner.opening.sources import load_sources
 from provisioner.project.reading import load_catalogue
 
 if TYPE_CHECKING:

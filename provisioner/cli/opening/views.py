@@ -9,12 +9,12 @@ import click
 from msgspec import Struct
 
 from provisioner.cli.invocation import Invocation
-from provisioner.cli.opening.session import load_project, open_session, tell_if_new
-from provisioner.cli.opening.sources import load_sources
 from provisioner.cli.opening.targets import catalogue_of
 from provisioner.engine.access.chains import declared_state
 from provisioner.engine.access.explain import Exclusions
 from provisioner.model import Catalogue, DesiredState, State
+from provisioner.opening.session import load_project, open_session, tell_if_new
+from provisioner.opening.sources import load_sources
 from provisioner.project.settings import Project
 from provisioner.reports.text.style import safe
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from provisioner import __version__
 from provisioner.documents import codec
 from provisioner.documents.gateway.shapes import CONTRACT
 from provisioner.engine.writes import (
@@ -17,6 +16,7 @@ from provisioner.engine.writes import (
     SetAssignment,
     UpdateRole,
 )
+from provisioner.version import __version__
 
 if TYPE_CHECKING:
     from collections.abc import Container, Iterable, Mapping

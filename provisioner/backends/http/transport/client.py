@@ -15,7 +15,6 @@ from urllib.parse import quote, unquote, urlencode, urljoin, urlsplit, urlunspli
 
 from msgspec import Struct
 
-from provisioner import __version__
 from provisioner.backends.http.transport.attempt import Connections
 from provisioner.backends.http.transport.backoff import asked_for, backoff
 from provisioner.backends.http.transport.messages import SAFE, LostReply, NotSent, Reply
@@ -26,6 +25,7 @@ from provisioner.backends.http.transport.settings import HttpSettings
 from provisioner.diagnostics import Diagnostic
 from provisioner.errors import BackendError
 from provisioner.trust.addresses import leads_below
+from provisioner.version import __version__
 
 if TYPE_CHECKING:
     from provisioner.backends.http.transport.messages import Request

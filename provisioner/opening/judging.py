@@ -20,10 +20,10 @@ from provisioner.names import did_you_mean
 from provisioner.reports.text.style import json_text
 
 if TYPE_CHECKING:
-    from provisioner.cli.opening.baseline import Baseline
-    from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
     from provisioner.model import Catalogue, DesiredState, Snapshot
+    from provisioner.opening.baseline import Baseline
+    from provisioner.opening.session import Session
 
 # What can't stand plain as a key of a flow mapping.
 _NOT_PLAIN: Final = re.compile(r"^[^\w]|[^\w.@+-]")
@@ -70,7 +70,7 @@ def grounds_of(
     """
     baseline = None
     if guards["rules_from"] is not None:
-        from provisioner.cli.opening.baseline import load_baseline
+        from provisioner.opening.baseline import load_baseline
 
         baseline = load_baseline(
             guards["rules_from"], session.project, session.target, sources, catalogue
@@ -124,7 +124,7 @@ def _with_baseline(
     former = baseline.project
     if former is None:
         return settings
-    from provisioner.cli.opening.baseline import stricter
+    from provisioner.opening.baseline import stricter
 
     limits = {
         name: guards[name]

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import replace
 
 from provisioner.apply.foresight import with_foresight
-from provisioner.cli.opening.judging import grounds_of, held_longer, partly, unread_rest
-from provisioner.cli.opening.session import tell_if_new
 from provisioner.engine.planning.making import make_plan
 from provisioner.errors import InvalidInput
+from provisioner.opening.judging import grounds_of, held_longer, partly, unread_rest
+from provisioner.opening.session import tell_if_new
 
 if TYPE_CHECKING:
     from datetime import date
 
-    from provisioner.cli.opening.session import Session
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.settings import Settings
     from provisioner.model import DesiredState, Snapshot
+    from provisioner.opening.session import Session
 
 
 def plan_sources(

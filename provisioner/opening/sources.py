@@ -12,9 +12,9 @@ from provisioner.errors import InvalidInput
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.cli.output import Output
     from provisioner.desired.load import Loaded
     from provisioner.model import Catalogue, Role
+    from provisioner.opening.request import Listener
     from provisioner.project.settings import Project
 
 
@@ -22,7 +22,7 @@ def load_sources(
     project: Project,
     sources: tuple[str, ...],
     catalogue: Catalogue,
-    output: Output,
+    output: Listener,
     *,
     lenient: bool = False,
     stored: Mapping[str, Role] | None = None,

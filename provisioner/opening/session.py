@@ -12,11 +12,11 @@ from msgspec.structs import replace
 from provisioner import catalogue as catalogues
 from provisioner.backends.opening import Opening
 from provisioner.backends.registry import open_backend
-from provisioner.cli.opening.sources import load_sources
 from provisioner.desired.load import read_document
 from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.model import State
+from provisioner.opening.sources import load_sources
 from provisioner.project.reading import load_catalogue, read_project
 from provisioner.project.search import FILE_NAME
 from provisioner.project.settings import EMBEDDED_PATH, Project, TargetSettings
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from provisioner.backends.base import Backend
-    from provisioner.cli.invocation import Invocation
     from provisioner.desired.load import Loaded
     from provisioner.model import Catalogue, Role, Snapshot
+    from provisioner.opening.request import Request
 
 
 NO_GUARDS: Final[dict[str, Any]] = {
@@ -47,7 +47,7 @@ NO_GUARDS: Final[dict[str, Any]] = {
 class Session:
     """A project and the target chosen in it, opened but not read yet."""
 
-    run: Invocation
+    run: Request
     project: Project
     target: TargetSettings
     backend: Backend
@@ -137,7 +137,7 @@ def assumed_catalogue(target: TargetSettings, state: State | None = None) -> Cat
     return catalogues.unknown(state.roles if state else None)
 
 
-def load_project(run: Invocation) -> Project:
+def load_project(run: Request) -> Project:
     """Read the project file, under the trust file that this run was given.
 
     Raises:
@@ -149,7 +149,7 @@ def load_project(run: Invocation) -> Project:
     return project
 
 
-def open_session(run: Invocation) -> Session:
+def open_session(run: Request) -> Session:
     """Read the project file and open its target.
 
     Raises:
@@ -158,7 +158,7 @@ def open_session(run: Invocation) -> Session:
     return open_project(run, load_project(run), run.target)
 
 
-def open_project(run: Invocation, project: Project, target: str | None) -> Session:
+def open_project(run: Request, project: Project, target: str | None) -> Session:
     """Open a target of a project.
 
     Raises:

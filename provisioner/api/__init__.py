@@ -1,0 +1,1 @@
+"""What Python programs are offered. Only ``provisioner`` itself exports it."""
