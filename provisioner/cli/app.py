@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
 
 import click
+from msgspec.structs import replace
 
 from provisioner.cli import streams
 from provisioner.cli.respelled import respelled

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
+from msgspec import Struct, field
+
+from provisioner.cli.files import Outlet
 from provisioner.cli.output import Output
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from provisioner.cli.files import Outlet
-    from provisioner.reports.formats import Format
-    from provisioner.reports.report import Report
+from provisioner.reports.formats import Format
+from provisioner.reports.report import Report
 
 
-@dataclass(frozen=True, slots=True)
-class Invocation:
+class Invocation(Struct, frozen=True):
     """How a run talks, what it leaves in files, and where its project and its target are.
 
     ``reports`` are the types of which its report will be one. ``trust`` is the file that says which
@@ -27,7 +23,7 @@ class Invocation:
 
     command: str = ""
     reports: tuple[type[Report], ...] = ()
-    output: Output = Output()  # noqa: RUF009 - a frozen value
+    output: Output = Output()
     files: tuple[tuple[Format, Outlet], ...] = ()
     config: str | None = None
     target: str | None = None

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TextIO
 
 import click
+from msgspec import Struct
+from msgspec.structs import replace
 
 from provisioner.cli import streams
 from provisioner.printable import is_utf8, shown
@@ -55,8 +56,7 @@ def _is_lost(*, err: bool) -> bool:
     return (streams.ERR if err else streams.OUT).lost is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(Struct, frozen=True):
     """How one run talks. ``format`` is that of standard output."""
 
     format: Format = TEXT

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from provisioner.diagnostics import Diagnostic
 from provisioner.plain_files import TooLarge, read_plain, read_up_to
@@ -27,8 +28,7 @@ _GIT: Final = ".git"
 _MOST_NESTED: Final = 64
 
 
-@dataclass(slots=True)
-class Files:
+class Files(Struct):
     """The files that sources stand for, in reading order, and what was wrong with the sources."""
 
     paths: list[str] = field(default_factory=list)
@@ -103,8 +103,7 @@ def _extend(files: Files, paths: list[str], seen: set[str]) -> None:
             files.paths.append(path)
 
 
-@dataclass(slots=True)
-class _Walk:
+class _Walk(Struct):
     """The way through one folder; ``tree`` is what links must not lead out of."""
 
     files: Files

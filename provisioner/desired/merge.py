@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from provisioner.desired.yaml.document import Spot
+from msgspec import Struct, field
+
+from provisioner.desired.yaml.document import Document, Spot
 from provisioner.diagnostics import Diagnostic
 from provisioner.names import is_same_in_other_letters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from provisioner.desired.yaml.document import Document
     from provisioner.model import Place
 
 
-@dataclass(slots=True)
-class Declarations:
+class Declarations(Struct):
     """What all files together declare, still as written.
 
     For each name there is the document that declares it. ``roles`` and ``users`` are None when no

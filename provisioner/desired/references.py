@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from provisioner import globs, names
 from provisioner.desired.hints import Hints
 from provisioner.desired.yaml.document import Spot
 from provisioner.diagnostics import Diagnostic
 from provisioner.engine.phrases import quoted
+from provisioner.model import Catalogue, Place, Role
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator
 
     from provisioner.desired.merge import Declarations
     from provisioner.desired.privileges import Resolver
     from provisioner.desired.surroundings import Surroundings
-    from provisioner.model import Catalogue, DesiredRole, Place, Provenance, Role
+    from provisioner.model import DesiredRole, Provenance
 
 ROLES_NOT_CHECKED: Final = "roles-not-checked"
 Roles = dict[str, "DesiredRole"]
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """The roles that sources may refer to.
 
     Where no catalogue is known and the panel is not asked (``lenient``), it may have any role:

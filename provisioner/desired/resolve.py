@@ -6,8 +6,9 @@ include cycles, exceptions that an include undoes, impossible renames.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct, field
 
 from provisioner import globs, names
 from provisioner.desired import references
@@ -42,8 +43,7 @@ _MANY_UNKNOWN: Final = 10
 _MOSTLY: Final = 0.9
 
 
-@dataclass(slots=True)
-class Resolved:
+class Resolved(Struct):
     """The desired state, sound only if there is no error among the diagnostics."""
 
     desired: DesiredState

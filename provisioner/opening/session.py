@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
 from provisioner import catalogue as catalogues
+from provisioner.backends.base import Backend
 from provisioner.backends.opening import Opening
 from provisioner.backends.registry import open_backend
 from provisioner.desired.load import read_document
 from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
-from provisioner.model import State
+from provisioner.model import Catalogue, State
+from provisioner.opening.request import Request
 from provisioner.opening.sources import load_sources
 from provisioner.project.reading import load_catalogue, read_project
 from provisioner.project.search import FILE_NAME
@@ -25,10 +27,8 @@ from provisioner.project.trust_gate import addresses_for, require_trusted
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from provisioner.backends.base import Backend
     from provisioner.desired.load import Loaded
-    from provisioner.model import Catalogue, Role, Snapshot
-    from provisioner.opening.request import Request
+    from provisioner.model import Role, Snapshot
 
 
 NO_GUARDS: Final[dict[str, Any]] = {
@@ -43,8 +43,7 @@ NO_GUARDS: Final[dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(Struct, frozen=True):
     """A project and the target chosen in it, opened but not read yet."""
 
     run: Request

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -39,7 +38,7 @@ def read_plan(path: str) -> Plan:
 def apply_command(run: Invocation, path: str, config: str | None) -> str:
     """The command that applies a saved plan, as it can be pasted into a shell."""
     named = None if config == FILE_NAME else config
-    return dataclasses.replace(run, config=named, target=None).pasted("apply", "--plan", path)
+    return replace(run, config=named, target=None).pasted("apply", "--plan", path)
 
 
 def not_bound(plan: Plan) -> Iterator[str]:

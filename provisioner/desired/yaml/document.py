@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from msgspec import Struct, field
+
 from provisioner.desired.yaml.places import Places
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.rules.ignores import Ignore
 
 if TYPE_CHECKING:
-    from provisioner.diagnostics import Diagnostic
-    from provisioner.engine.rules.ignores import Ignore
     from provisioner.model import Place
 
 
-@dataclass(slots=True)
-class Document:
+class Document(Struct):
     """One file as read. ``root`` is None when it could not be read at all.
 
     ``is_whole`` says whether everything that it declares is in ``root``. ``digest`` is over the

@@ -5,9 +5,10 @@ Imports what a report is, and no report.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+
+from msgspec import Struct
 
 from provisioner.reports import report
 
@@ -31,8 +32,7 @@ class Renderer(Protocol):
         """Whether a file holds an earlier report of one of these types, so that it may go."""
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(Struct, frozen=True):
     """One format: the facet that it needs, how its files end, and its module."""
 
     name: str

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from msgspec import Struct
 from msgspec.structs import replace
 
-from provisioner.diagnostics import SHOWN_IN_FULL
+from provisioner.diagnostics import SHOWN_IN_FULL, Diagnostic
 from provisioner.model import Place
 from provisioner.reports.text.ceilings import FINDINGS, WHOLE_OR_JSON, fitting
 from provisioner.reports.text.style import GLUE, Style, safe, whole, wrapped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
-
-    from provisioner.diagnostics import Diagnostic
 
 
 _MARGIN: Final = "    "
@@ -26,8 +24,7 @@ _LONGEST: Final = 2000
 _LONGEST_END: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+class Ceiling(Struct, frozen=True):
     """Findings as far as they are shown in full, and how many more there are, by id."""
 
     shown: tuple[Diagnostic, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec import Struct
 
 from provisioner.printable import disarmed, is_safe, is_unsafe, shown
 from provisioner.reports.text.ceilings import NAMES, WHOLE
@@ -32,8 +33,7 @@ GLUE: Final = "\ue000"
 _QUOTED: Final = re.compile(r"`[^`\n]{1,200}`")
 
 
-@dataclass(frozen=True, slots=True)
-class Style:
+class Style(Struct, frozen=True):
     """How to write for one stream: in colour or not, how wide.
 
     With ``every``, nothing is cut; with ``brief``, of a plan there is only the sum and what forbids
