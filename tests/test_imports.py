@@ -55,11 +55,17 @@ FOLDERS = {
         "cli.invocation",
     ),
     "apply": Only(
-        (*WORDS, "backends.base", "engine", "engine.planning", "engine.transition"),
+        (
+            *(*WORDS, "backends.base", "engine", "engine.order", "engine.planning"),
+            "engine.transition",
+        ),
         "backends.registry",
     ),
     "backends": Only(
-        (*WORDS, "engine", "trust.addresses", "backends.file", "backends.http"),
+        (
+            *(*WORDS, "engine", "engine.order.grain", "trust.addresses"),
+            *("backends.file", "backends.http"),
+        ),
         "desired.load",
     ),
     "backends.file": Only(
@@ -81,7 +87,8 @@ FOLDERS = {
     ),
     "backends.http.objects": Only(
         (
-            *(*WORDS, "engine", "backends.adapter", "backends.base", TRANSPORT, PROFILE),
+            *(*WORDS, "engine", "engine.order.grain", "backends.adapter", "backends.base"),
+            *(TRANSPORT, PROFILE),
             *("backends.http.objects.lists", "backends.http.objects.reading"),
             "backends.http.objects.writing",
         ),
@@ -154,6 +161,7 @@ FOLDERS = {
     ),
     "engine": Only((*WORDS, "engine.access"), "engine.rules.rule"),
     "engine.access": Only(WORDS, "engine.rules.policies"),
+    "engine.order": Only((*WORDS, "engine", "engine.transition"), "engine.planning.plan"),
     "engine.planning": Only(
         (
             *(*WORDS, "engine", "engine.access", "engine.planning.guards", "engine.rules"),

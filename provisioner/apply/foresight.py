@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec.structs import replace
 
 from provisioner.backends.base import Foreseeing
-from provisioner.engine.planning.order import steps
+from provisioner.diagnostics import Diagnostic
+from provisioner.engine.order.steps import ordered
 from provisioner.engine.writes import Unfit
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from provisioner.backends.base import Backend
-    from provisioner.diagnostics import Diagnostic
+    from provisioner.engine.order.steps import Order
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.trial import Trial
     from provisioner.engine.writes import Write
+
+_MOST_TOLD: Final = 20
 
 
 def with_foresight(trial: Trial, backend: Backend) -> Plan:
@@ -24,17 +29,31 @@ def with_foresight(trial: Trial, backend: Backend) -> Plan:
     Raises:
         BackendError: The store does not answer.
     """
-    plan, whole_roles = trial.plan, trial.plan.target.capabilities.whole_roles
+    plan, can = trial.plan, trial.plan.target.capabilities
+    if plan.is_empty or (can.atomic and not isinstance(backend, Foreseeing)):
+        return plan
     try:
-        found_steps = steps(trial.passage, whole_roles=whole_roles)
+        order = ordered(trial.passage, can, backend.describe().grain)
     except Unfit:
         return plan  # what forbids such a plan stands in it
-    found = foreseen(backend, tuple(write for step in found_steps for write in step.writes))
+    found = (*foreseen(backend, order.writes), *_lacks(order))
     if not found:
         return plan
     errors = tuple(each for each in found if each.severity == "error")
     notes = tuple(each for each in found if each.severity == "warning")
     return replace(plan, blockers=(*plan.blockers, *errors), notes=(*plan.notes, *notes))
+
+
+def _lacks(order: Order) -> Iterator[Diagnostic]:
+    """Say who is for a time without what he keeps, since no order of the writes avoids it."""
+    for gap in order.gaps[:_MOST_TOLD]:
+        message = f"in between, {gap.user} is without {', '.join(gap.privileges)}, and keeps it"
+        yield Diagnostic("gap", message, None, None, "warning")
+    if len(order.gaps) > _MOST_TOLD:
+        rest = (
+            f"in between, {len(order.gaps) - _MOST_TOLD:,} more users lack something that they keep"
+        )
+        yield Diagnostic("gap", rest, None, None, "warning")
 
 
 def foreseen(backend: Backend, writes: tuple[Write, ...]) -> tuple[Diagnostic, ...]:

@@ -22,7 +22,7 @@ from provisioner.apply.outcome import (
     with_unknown_outcome,
 )
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.planning.order import steps
+from provisioner.engine.order.steps import ordered
 from provisioner.engine.planning.saved import objections, outdated
 from provisioner.engine.planning.staleness import recheck
 from provisioner.engine.planning.trial import tried
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from provisioner.apply.one_by_one import Progress
     from provisioner.backends.base import Backend, Run
-    from provisioner.engine.planning.order import Step
+    from provisioner.engine.order.steps import Step
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.saved import Judge
     from provisioner.engine.planning.trial import Trial
@@ -75,10 +75,10 @@ def apply_plan(
         trial = tried(plan, backend.read())
         _require_fit(trial, backend, run.plan, judge)
         try:
-            found = steps(trial.passage, whole_roles=plan.target.capabilities.whole_roles)
+            order = ordered(trial.passage, plan.target.capabilities, backend.describe().grain)
         except Unfit as error:
             raise StalePlan(_stale(str(error))) from error
-        writes = tuple(write for step in found for write in step.writes)
+        writes = order.writes
         if stopped():
             return Outcome(not_tried=writes, interrupted=True)
         if hindered := [each for each in foreseen(backend, writes) if each.severity == "error"]:
@@ -86,7 +86,7 @@ def apply_plan(
         progress.start(len(writes))
         if backend.describe().capabilities.atomic:
             return _commit(trial, backend, writes, run, progress)
-        return _write(trial, backend, found, run, progress, stopped)
+        return _write(trial, backend, order.steps, run, progress, stopped)
 
 
 def _require_applyable(plan: Plan, backend: Backend, today: date) -> None:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from msgspec import Struct
 
+from provisioner.engine.order.grain import WHOLE, Grain
 from provisioner.model import Capabilities, Ending
 
 if TYPE_CHECKING:
@@ -38,7 +39,9 @@ class Description(Struct, frozen=True):
     Identity goes into plans (a plan made for one target is refused by another), so it holds no
     secret and is the same from every machine that reaches the same store in the same way.
     ``concurrency`` is how many writes of one step the store takes at a time, from as many threads.
-    ``locks`` says whether ``lock`` keeps anybody out.
+    ``locks`` says whether ``lock`` keeps anybody out. ``grain`` is what ``write`` does at once: a
+    store that takes the privileges of a role one by one says so, and is given them in an order in
+    which nobody lacks what he keeps.
     """
 
     kind: str
@@ -46,6 +49,7 @@ class Description(Struct, frozen=True):
     capabilities: Capabilities
     concurrency: int = 1
     locks: bool = False
+    grain: Grain = WHOLE
 
 
 class Run(Struct, frozen=True):

@@ -362,7 +362,7 @@ def test_a_reader_that_has_fallen_asleep_holds_nothing_up(
         progress = everything_from(reader).decode()
         told = ended()
     assert told.code == 0
-    assert progress.count("done: user ") == 8
+    assert progress.count("done: user ") == 4
     assert "Apply complete" in told.out if not words else told.document["complete"]
 
 

@@ -65,12 +65,13 @@ def test_what_follows_is_not_tried(shell: Shell, tmp_path: Path) -> None:
     held = panel(forgetful)
     held.people[ADA]["roles"] = held.people[GRACE]["roles"] = [1]
     with JsonServer(held) as server:
-        sources = "roles: {New: {privileges: [SEE]}}\nusers: {ada@example.com: {roles: []}}"
+        # Base gains something only when Ada, who must not have it, holds it no more.
+        sources = "roles: {Base: {privileges: [SEE, EDIT]}}\nusers: {ada@example.com: {roles: []}}"
         project(tmp_path, server.url, last_role_by_remove(), sources)
         answer = shell("apply", "--auto-approve", "--format", "json")
     assert (answer.code, answer.document["complete"]) == (1, False)
     assert answer.document["applied"] == ["user ada@example.com: -Base"]
-    assert answer.document["not_tried"] == ['create role "New"']
+    assert answer.document["not_tried"] == ['update role "Base": +EDIT']
     assert [error["id"] for error in answer.document["errors"]] == ["others-affected"]
 
 

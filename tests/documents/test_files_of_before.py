@@ -21,13 +21,22 @@ from provisioner.documents import state as statefile
 from provisioner.documents.gateway import shapes
 from provisioner.documents.gateway.decode import capabilities_of, catalogue_of, entry_of, state_of
 from provisioner.documents.gateway.encode import PRODUCT, recording_document, run_document
-from provisioner.engine.planning.order import steps
+from provisioner.engine.writes import (
+    CreateRole,
+    DeleteRole,
+    RenameRole,
+    SetAssignment,
+    UpdateRole,
+)
 from provisioner.server.http.tokens import Subject
 from provisioner.server.panel.rendering import Rendering
 from provisioner.server.panel.version import Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from provisioner.engine.writes import Write
+    from provisioner.model import State
 
 BEFORE = Path(__file__).parent / "before"
 LINEAGE = "6f1c5a0e-7d43-4f0e-9a2b-3c8d5e9f0a11"
@@ -131,12 +140,33 @@ def test_what_a_client_makes_of_the_runs() -> None:
     assert told(entry_of(dated)) == expected(BEFORE / "gateway/run-with-dates.json")
 
 
+def writes_of_before(before: State, after: State) -> list[Write]:
+    """The writes in the order of then: all that shrinks, then all that grows."""
+    ids = {role.id: role.name for role in before.roles.values()}
+    books, gone = ids["r-1fabbbf68e02"], ids["r-c8c4a52da339"]
+    bob, cy = before.assignments["bob@example.com"], before.assignments["cy@example.com"]
+    renamed = replace(before.roles[books], name="Bookkeeper")
+    changed = [ids["r-8edae5666e16"], "Bookkeeper", ids["default-full-access"]]
+    now = {**before.roles, "Bookkeeper": renamed}
+    return [
+        SetAssignment(bob.user, bob.roles, frozenset({books})),
+        SetAssignment(cy.user, cy.roles, frozenset()),
+        DeleteRole(before.roles[gone]),
+        RenameRole(before.roles[books], "Bookkeeper"),
+        CreateRole(after.roles["Fresh"]),
+        *(UpdateRole(now[name], replace(after.roles[name], id=now[name].id)) for name in changed),
+        SetAssignment(
+            bob.user, frozenset({"Bookkeeper"}), after.assignments["bob@example.com"].roles
+        ),
+        SetAssignment(cy.user, frozenset(), after.assignments["cy@example.com"].roles),
+    ]
+
+
 def test_what_a_client_sends() -> None:
     plan = planfile.decode((BEFORE / "plans/everything.json").read_bytes(), "a plan")
     before = statefile.decode((BEFORE / "states/run-1.json").read_bytes(), "run-1").state
     after = version().state
-    found = steps(plan.passage(before), whole_roles=True)
-    writes = [write for step in found for write in step.writes]
+    writes = writes_of_before(before, plan.passage(before).after)
     dated = statefile.decode((BEFORE / "states/run-2.json").read_bytes(), "run-2").header.run
     assert dated
     run = replace(dated, until=None)

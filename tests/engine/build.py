@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from provisioner.apply.run import apply_plan
 from provisioner.backends.base import Run
-from provisioner.engine.planning.order import steps
+from provisioner.engine.order.steps import ordered
 from provisioner.engine.planning.plan import TargetIdentity
 from provisioner.engine.settings import Safety, Settings
 from provisioner.engine.writes import replay
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from provisioner.apply.outcome import Outcome
     from provisioner.backends.base import Backend
-    from provisioner.engine.planning.order import Step
+    from provisioner.engine.order.steps import Step
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.saved import Judge
     from provisioner.engine.writes import Write
@@ -167,7 +167,7 @@ def writes_of(found: tuple[Step, ...]) -> list[Write]:
 
 def plan_steps(plan: Plan, state: State) -> tuple[Step, ...]:
     """The steps of a plan on a state."""
-    return steps(plan.passage(state), whole_roles=plan.target.capabilities.whole_roles)
+    return ordered(plan.passage(state), plan.target.capabilities).steps
 
 
 def plan_writes(plan: Plan, state: State) -> list[Write]:

@@ -264,6 +264,18 @@ def excesses(states: Iterable[State]) -> list[str]:
     return found
 
 
+def missing(states: Iterable[State]) -> set[tuple[str, str]]:
+    """Who lacks what, in between, that the first and the last state both give."""
+    every = [access(state) for state in states]
+    none: frozenset[str] = frozenset()
+    return {
+        (login, privilege)
+        for login, had in every[0].items()
+        for privilege in had & every[-1].get(login, none)
+        if any(privilege not in at.get(login, none) for at in every)
+    }
+
+
 def effect(before: Iterable[frozenset[str]], after: Iterable[frozenset[str]]) -> str:
     """Whether sets grow, shrink, both, or neither."""
     pairs = list(zip(before, after, strict=True))

@@ -139,11 +139,7 @@ def test_writes_of_a_step_may_run_in_any_order(store: Store, data: DataObject) -
     shuffled = [
         write
         for step in steps
-        for write in (
-            step.writes
-            if step.ordered
-            else data.draw(st.permutations(step.writes), label=step.name)
-        )
+        for write in (step.writes if step.ordered else data.draw(st.permutations(step.writes)))
     ]
     on_the_way = [*accumulate(shuffled, lambda s, w: replay(s, (w,)), initial=it.current)]
     assert oracle.excesses(on_the_way) == []

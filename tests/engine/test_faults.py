@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.order.steps import ordered
 from provisioner.engine.writes import replay
 from provisioner.errors import BackendError, StalePlan
 from provisioner.model import Assignment, State
@@ -30,7 +31,7 @@ from tests.engine.build import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from provisioner.apply.outcome import Outcome
     from provisioner.backends.base import Run
@@ -56,10 +57,11 @@ def at(number: int) -> Hook:
 
 
 def check_exact(
-    outcome: Outcome, writes: list[Write], start: State, backend: MemoryBackend
+    outcome: Outcome, writes: Sequence[Write], start: State, backend: MemoryBackend
 ) -> None:
     """The report names every write of the plan once, and the applied ones are the store's state."""
-    assert [*outcome.applied, *outcome.failed, *outcome.unknown, *outcome.not_tried] == writes
+    told = [*outcome.applied, *outcome.failed, *outcome.unknown, *outcome.not_tried]
+    assert told == list(writes)
     assert oracle.known(backend.read().state, start) == oracle.known(
         replay(start, outcome.applied), start
     )
@@ -114,7 +116,7 @@ def test_a_write_that_fails(it: World) -> None:
         backend = MemoryBackend(it.current, atomic=False, fail_on=at(number))
         confirmed = Confirmed()
         outcome = carry_out(plan_against(backend, it), backend, confirmed=confirmed)
-        assert list(outcome.applied) == writes[:number] == confirmed.writes
+        assert outcome.applied == writes[:number] == tuple(confirmed.writes)
         assert outcome.failed == (writes[number],)
         assert isinstance(outcome.error, BackendError)
         assert not outcome.is_complete
@@ -154,8 +156,8 @@ def test_a_stop_between_two_writes(it: World, count: int) -> None:
         stopped=lambda: len(confirmed.writes) >= count,
         confirmed=confirmed,
     )
-    assert list(outcome.applied) == writes[:count]
-    assert list(outcome.not_tried) == writes[count:]
+    assert outcome.applied == writes[:count]
+    assert outcome.not_tried == writes[count:]
     assert not outcome.failed
     assert outcome.error is None
     assert outcome.interrupted == (count < len(writes))
@@ -167,7 +169,7 @@ def test_a_stop_between_two_writes(it: World, count: int) -> None:
 @given(worlds() | rollbacks())
 def test_a_commit_that_fails(it: World) -> None:
     """Where a store commits, whichever write it fails at: nothing has happened."""
-    writes = applicable_writes(it)
+    writes = applicable_writes(it, atomic=True)
     for number in range(len(writes)):
         backend = MemoryBackend(it.current, fail_on=at(number))
         before = backend.read()
@@ -177,10 +179,11 @@ def test_a_commit_that_fails(it: World) -> None:
         check_goes_on(it, backend)
 
 
-def applicable_writes(it: World) -> list[Write]:
-    """The writes of the world's plan; none where it is blocked."""
+def applicable_writes(it: World, *, atomic: bool = False) -> tuple[Write, ...]:
+    """The writes of the world's plan, in the order of such a store; none where it is blocked."""
     plan = it.plan()
-    return [] if plan.blockers else plan_writes(plan, it.current)
+    can = replace(plan.target.capabilities, atomic=atomic)
+    return () if plan.blockers else ordered(plan.passage(it.current), can).writes
 
 
 CREATES = world(
@@ -206,12 +209,12 @@ def test_a_commit_with_a_defect_of_its_adapter_is_looked_up() -> None:
 @given(worlds() | rollbacks())
 def test_a_commit_whose_answer_is_lost(it: World) -> None:
     """All of it took place: an unknown outcome is found out by reading, and reported as done."""
-    writes = applicable_writes(it)
+    writes = applicable_writes(it, atomic=True)
     if not writes:
         return
     backend = MemoryBackend(it.current, fail_after=at(0))
     outcome = carry_out(plan_against(backend, it), backend)
-    assert list(outcome.applied) == writes
+    assert outcome.applied == writes
     assert outcome.is_complete
     check_exact(outcome, writes, it.current, backend)
     assert plan_against(backend, it).is_empty

@@ -10,7 +10,7 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from provisioner.diagnostics import Diagnostic
-from provisioner.engine.writes import CreateRole, replay
+from provisioner.engine.writes import CreateRole, UpdateRole, replay
 from provisioner.errors import BackendError, Conflict, StateMoved
 from provisioner.testing import MemoryBackend
 from provisioner.testing.strategies import worlds
@@ -159,7 +159,7 @@ def test_what_nobody_knows_of_is_told_from_what_failed() -> None:
     assert [d.id for d in outcome.error.diagnostics] == ["moved", "no-answer", "unknown-outcome"]
 
 
-def test_grow_does_not_begin_when_something_failed_to_shrink() -> None:
+def test_a_step_does_not_begin_when_something_failed_before_it() -> None:
     it = world(
         stored(role("One", "A B"), role("Two", "A B")),
         desired(role("One", "A"), role("Two", "A"), role("Three", "C")),
@@ -170,7 +170,8 @@ def test_grow_does_not_begin_when_something_failed_to_shrink() -> None:
 
     backend = Parallel(it.current, refuse)
     outcome = carry_out(plan_against(backend, it), backend)
-    assert any(isinstance(write, CreateRole) for write in outcome.not_tried)
+    assert any(isinstance(write, CreateRole) for write in outcome.failed)
+    assert {type(write) for write in outcome.not_tried} == {UpdateRole}
     assert isinstance(outcome.error, Conflict)
     assert backend.states == ()
 

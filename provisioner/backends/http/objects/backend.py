@@ -18,6 +18,7 @@ from provisioner.backends.http.objects.writing.foresight import Foresight
 from provisioner.backends.http.objects.writing.object_writer import ObjectWriter
 from provisioner.backends.http.transport.redaction import redacted
 from provisioner.diagnostics import Diagnostic
+from provisioner.engine.order.grain import Grain
 from provisioner.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -76,7 +77,8 @@ class ObjectBackend(ObjectAdapter):
     def describe(self) -> Description:
         """Say what this is; the profile tells it, so nothing is asked."""
         capabilities = self._profile.capabilities()
-        return Description("http", self._settings.url, capabilities, self._settings.threads)
+        threads, grain = self._settings.threads, _grain(self._profile)
+        return Description("http", self._settings.url, capabilities, threads, grain=grain)
 
     @redacted
     def read(self) -> Snapshot:
@@ -120,6 +122,16 @@ class ObjectBackend(ObjectAdapter):
     def examine(self) -> Iterator[Check]:
         """Look at the connection, and whether everything can be read."""
         return examine_api(self, self._settings)
+
+
+def _grain(profile: Profile) -> Grain:
+    """What the API changes at once."""
+    granted, users = profile.roles.privileges, profile.users
+    return Grain(
+        sets=users is None or users.assign is not None,
+        privileges=granted.list is None or granted.replace is not None,
+        roles=granted.list is None,
+    )
 
 
 def _login(
