@@ -31,7 +31,7 @@ from provisioner.errors import Conflict, OthersChanged, ProvisionerError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from provisioner.engine.order.steps import Step
+    from provisioner.engine.order.writing import Step
     from provisioner.engine.writes import Write
 
 

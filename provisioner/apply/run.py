@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from provisioner.apply.one_by_one import Progress
     from provisioner.backends.base import Backend, Run
-    from provisioner.engine.order.steps import Step
+    from provisioner.engine.order.writing import Step
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.saved import Judge
     from provisioner.engine.planning.trial import Trial

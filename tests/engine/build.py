@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from provisioner.apply.outcome import Outcome
     from provisioner.backends.base import Backend
-    from provisioner.engine.order.steps import Step
+    from provisioner.engine.order.writing import Step
     from provisioner.engine.planning.plan import Plan
     from provisioner.engine.planning.saved import Judge
     from provisioner.engine.writes import Write

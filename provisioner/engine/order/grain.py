@@ -10,7 +10,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from provisioner.engine.order.world import Element
+    from provisioner.engine.order.elements import Element
 
     Group = tuple[Element, ...]
 

@@ -16,19 +16,16 @@ from provisioner.engine.order.sequence import Move, Sequence
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from provisioner.engine.order.elements import Element
     from provisioner.engine.order.grain import Grain
     from provisioner.engine.order.sequence import Manner
-    from provisioner.engine.order.world import Element, World
+    from provisioner.engine.order.world import World
 
 
 def plain_sequence(
     world: World, elements: Iterable[Element], grain: Grain, new: Callable[[str], bool]
 ) -> Sequence:
-    """Return the plain order of elements, and carry it out; ``new`` tells roles that are created.
-
-    Raises:
-        Unfit: Never of its own; includes that go in circles are for the guards to refuse.
-    """
+    """Return the plain order of elements, and carry it out; ``new`` tells roles to be created."""
     found = Sequence()
     of_target: dict[tuple[bool, str], list[Element]] = {}
     for element in elements:
@@ -48,12 +45,10 @@ def plain_sequence(
 
 
 def _add(world: World, found: Sequence, manner: Manner, groups: Iterable[list[Element]]) -> None:
-    noticed: set[str] = set()
-    for group in filter(None, groups):
-        trial = world.do(group)
-        if trial is not None:
-            noticed.update(trial.former)
-        found.moves.append(Move(tuple(group), manner))
-    for login in noticed:
+    """Do all groups at once: of what only grows, or shrinks, the end is the least or the most."""
+    some = [tuple(group) for group in groups if group]
+    found.moves += (Move(group, manner) for group in some)
+    trial = world.do([element for group in some for element in group])
+    for login in trial.former if trial is not None else ():
         if missing := world.missing(login):
             found.gaps[login] = found.gaps.get(login, 0) | missing

@@ -9,8 +9,9 @@ from provisioner.engine.order.sequence import Move, OverBudget, Sequence, Sequen
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from provisioner.engine.order.elements import Element
     from provisioner.engine.order.grain import Grain, Group
-    from provisioner.engine.order.world import Element, Trial, World
+    from provisioner.engine.order.world import Trial, World
 
 MOST_STATES: Final = 200
 

@@ -29,8 +29,9 @@ from msgspec import Struct, field
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from provisioner.engine.order.elements import Element
     from provisioner.engine.order.grain import Grain, Group
-    from provisioner.engine.order.world import Element, Trial, World
+    from provisioner.engine.order.world import Trial, World
 
 Manner = Literal["grow", "shrink", "set", "mixed"]
 _T = TypeVar("_T")

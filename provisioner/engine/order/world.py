@@ -8,31 +8,14 @@ element at once; ``undo`` takes it back. So an order can be found by trying.
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+from provisioner.engine.order.elements import NOTHING, Element, Groups, elements_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from provisioner.model import Role, State
-
-NOTHING: Final[frozenset[str]] = frozenset()
-
-
-class Element(NamedTuple):
-    """The smallest change: ``kind`` is "privilege", "include" or "role" (of a user).
-
-    ``owner`` is the role's name, or the case-folded login; ``item`` what it gains or loses.
-    """
-
-    kind: str
-    owner: str
-    item: str
-    grows: bool
-
-    @property
-    def target(self) -> tuple[bool, str]:
-        """What a write of this element changes: whether that is a user, and its name."""
-        return self.kind == "role", self.owner
 
 
 class Trial(NamedTuple):
@@ -50,8 +33,9 @@ class World:
     privileges and includes; of roles that are deleted, only who holds and includes them changes.
     ``roles`` and ``users`` are the objects that differ. ``strays`` take roles from users that do
     not exist: they change nothing, and come before all else. ``is_circular`` says that stored
-    includes go in circles, so that what is carried can't be followed here. ``spent`` counts how
-    often the access of somebody was worked out.
+    includes go in circles, so that what is carried can't be followed here; ``expects``, that
+    somebody holds or includes by name a role that is yet to be made. ``spent`` counts how often
+    the access of somebody was worked out.
     """
 
     def __init__(
@@ -62,7 +46,7 @@ class World:
         self._bits: dict[str, int] = {}
         self._masks: dict[frozenset[str], int] = {NOTHING: 0}
         self._before, self._after = before.roles, after.roles
-        self.elements = tuple(_elements(before, after, roles, users))
+        self.elements = tuple(elements_of(before, after, roles, users))
         self.strays = tuple(
             element
             for element in self.elements
@@ -104,6 +88,8 @@ class World:
                     self._enter(element.item)
         for name in reaching:
             self._enter(name)
+        made = [name for name in roles if name in after.roles and name not in before.roles]
+        self.expects = any(self._includers.get(name) or self._holders.get(name) for name in made)
         self.now = dict(self.before)
         self.keep = {login: had & self.after[login] for login, had in self.before.items()}
         self.components = self._components(before, after, reaching)
@@ -195,7 +181,7 @@ class World:
         self, before: State, after: State, reaching: set[str]
     ) -> tuple[tuple[Element, ...], ...]:
         """The elements in groups that have no role in common, and nobody who could notice both."""
-        groups = _Groups()
+        groups = Groups()
         for state in (before, after):
             for name in reaching & state.roles.keys():
                 for other in reaching & state.roles[name].includes:
@@ -318,48 +304,5 @@ class World:
         return self.keep[login] & ~self.now[login]
 
 
-class _Groups:
-    """Targets that belong together, each group known by one of them."""
-
-    def __init__(self) -> None:
-        self._above: dict[tuple[bool, str], tuple[bool, str]] = {}
-
-    def of(self, target: tuple[bool, str]) -> tuple[bool, str]:
-        root = target
-        while (above := self._above.get(root, root)) != root:
-            root = above
-        while target != root:
-            self._above[target], target = root, self._above[target]
-        return root
-
-    def join(self, one: tuple[bool, str], other: tuple[bool, str]) -> None:
-        self._above[self.of(one)] = self.of(other)
-
-
 def _shrinks_first(element: Element) -> bool:
     return element.grows
-
-
-def _elements(
-    before: State, after: State, roles: Iterable[str], users: Iterable[str]
-) -> Iterator[Element]:
-    for name in sorted(roles):
-        if name in after.roles:
-            was, shall = before.roles.get(name), after.roles[name]
-            held = was.privileges if was else NOTHING
-            yield from _difference("privilege", name, held, shall.privileges)
-            included = was.includes if was else NOTHING
-            yield from _difference("include", name, included, shall.includes)
-    for login in sorted(users):
-        now, then = before.assignments.get(login), after.assignments.get(login)
-        yield from _difference(
-            "role", login, now.roles if now else NOTHING, then.roles if then else NOTHING
-        )
-
-
-def _difference(
-    kind: str, owner: str, before: frozenset[str], after: frozenset[str]
-) -> Iterator[Element]:
-    if before != after:
-        for item in sorted(before ^ after):
-            yield Element(kind, owner, item, item in after)

@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
     from hypothesis.strategies import DataObject
 
+    from provisioner.engine.order.elements import Element
     from provisioner.engine.order.grain import Grain
     from provisioner.engine.order.steps import Order
-    from provisioner.engine.order.world import Element, Trial
+    from provisioner.engine.order.world import Trial
     from provisioner.engine.writes import Write
     from provisioner.model import State
     from provisioner.testing.world import World
