@@ -104,7 +104,7 @@ class Sequencer:
         """Return the order of all elements.
 
         Raises:
-            OverBudget: The limit was reached; ``found`` is the order so far, ``left`` the rest.
+            OverBudget: The limit was reached; ``found`` is the order so far.
         """
         while self._pending:
             if self._world.spent > self._limit:
@@ -112,7 +112,7 @@ class Sequencer:
             if self._wholes:
                 self._try_whole(_first(self._wholes))
             elif self._grows:
-                self._try("grows", _first(self._grows), self._is_final)
+                self._try_growth(_first(self._grows))
             elif self._shrinks:
                 self._try_shrink(_first(self._shrinks))
             elif self._idle:
@@ -120,11 +120,6 @@ class Sequencer:
             else:
                 self._force()
         return self.found
-
-    @property
-    def left(self) -> tuple[Element, ...]:
-        """The elements that have no place in the order yet."""
-        return tuple(self._pending)
 
     def _is_final(self, trial: Trial) -> str | None:
         """None if everybody whose access changed is within F; else the first who is not."""
@@ -149,9 +144,9 @@ class Sequencer:
             if self._take(group, "wholes", target, self._is_harmless):
                 return
 
-    def _try(self, queue: Queue, element: Element, rule: Callable[[Trial], str | None]) -> None:
-        (self._grows if queue == "grows" else self._shrinks).pop(element)
-        self._take((element,), queue, element, rule)
+    def _try_growth(self, element: Element) -> None:
+        del self._grows[element]
+        self._take((element,), "grows", element, self._is_final)
 
     def _take(
         self, group: Group, queue: Queue, item: object, rule: Callable[[Trial], str | None]
